@@ -1,1 +1,67 @@
-//! 
+//! A small OpenTelemetry backend for one person's screen: a receiver of OTLP over HTTP, and a bounded store of the
+//! traces that arrive, in memory.
+//!
+//! It is there to look at traces while developing, and for tests that want to know what a service really sends. It is
+//! no store for a fleet: nothing is written to disk, the oldest traces go when the memory is full, and whoever can reach
+//! the port can send. For that there is Jaeger with its storages, behind a Collector.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use backend::{Backend, Settings};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let backend = Backend::start(Settings { address: "127.0.0.1:0".parse()?, ..Settings::default() })?;
+//!
+//! // Any OpenTelemetry exporter does this.
+//! let span = r#"{"resourceSpans": [{
+//!     "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "Ping"}}]},
+//!     "scopeSpans": [{"spans": [{
+//!         "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174",
+//!         "name": "GET /ping", "kind": 2,
+//!         "startTimeUnixNano": "1544712660000000000", "endTimeUnixNano": "1544712661000000000"
+//!     }]}]
+//! }]}"#;
+//! let request = reqwest::Client::new().post(format!("http://{}/v1/traces", backend.address()));
+//! let answer = request.header("content-type", "application/json").body(span).send().await?;
+//! assert_eq!(answer.status(), 200);
+//!
+//! let trace = backend.store().wait_for_trace(1, Duration::from_secs(30)).await?;
+//! assert_eq!(trace.services(), ["Ping"]);
+//! assert_eq!(trace.tree().rows[0].span.name, "GET /ping");
+//!
+//! backend.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Backend`] runs the receiver; [`Store`] can be asked, subscribed to and waited on; [`Trace`], [`Span`] and
+//! [`LogRecord`] are plain views of what arrived, and [`Trace::tree`] puts spans in the order of a tree.
+
+mod answer;
+mod attributes;
+mod backend;
+mod decode;
+mod id;
+mod interner;
+mod json;
+mod log;
+mod receiver;
+mod resource;
+mod server;
+mod size;
+mod span;
+mod store;
+mod trace;
+mod tree;
+
+pub use attributes::{Attributes, Value};
+pub use backend::{Backend, Settings};
+pub use id::{InvalidId, SpanId, TraceId};
+pub use log::LogRecord;
+pub use resource::{Resource, Scope};
+pub use span::{Event, Link, Span, SpanKind, Status, StatusCode};
+pub use store::{Change, Store, TimedOut};
+pub use trace::Trace;
+pub use tree::{Orphan, Row, Tree};

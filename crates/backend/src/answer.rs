@@ -1,0 +1,109 @@
+//! What the receiver answers, in the encoding of the request: OTLP/HTTP, "Response".
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use prost::Message;
+use serde_json::json;
+
+/// How a request is written, and so its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Protobuf,
+    Json,
+}
+
+impl Encoding {
+    /// From `Content-Type`; parameters such as `charset` do not matter.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case("application/x-protobuf") {
+            Some(Self::Protobuf)
+        } else if essence.eq_ignore_ascii_case("application/json") {
+            Some(Self::Json)
+        } else {
+            None
+        }
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        })
+    }
+
+    pub(crate) fn answer(
+        self,
+        status: StatusCode,
+        protobuf: &impl Message,
+        json: &serde_json::Value,
+    ) -> Response {
+        let body = match self {
+            Self::Protobuf => Body::from(protobuf.encode_to_vec()),
+            Self::Json => Body::from(json.to_string()),
+        };
+        (status, [(header::CONTENT_TYPE, self.content_type())], body).into_response()
+    }
+}
+
+/// Why a request as a whole is not taken.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+
+    /// A `google.rpc.Status`. In JSON if the request's encoding is neither: a person reads that.
+    pub(crate) fn answer(self, encoding: Option<Encoding>) -> Response {
+        let status = Status {
+            code: self.code(),
+            message: self.message,
+        };
+        let json = json!({ "code": status.code, "message": status.message });
+        let mut response = encoding
+            .unwrap_or(Encoding::Json)
+            .answer(self.status, &status, &json);
+        let headers = response.headers_mut();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
+    }
+
+    /// The code of `google.rpc.Code` that belongs to the HTTP status.
+    fn code(&self) -> i32 {
+        match self.status {
+            StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => 3, // INVALID_ARGUMENT
+            StatusCode::REQUEST_TIMEOUT => 4,                                  // DEADLINE_EXCEEDED
+            StatusCode::FORBIDDEN => 7,                                        // PERMISSION_DENIED
+            StatusCode::PAYLOAD_TOO_LARGE => 8,                                // RESOURCE_EXHAUSTED
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => 12,      // UNIMPLEMENTED
+            StatusCode::SERVICE_UNAVAILABLE => 14,                             // UNAVAILABLE
+            _ => 2,                                                            // UNKNOWN
+        }
+    }
+}
+
+/// `google.rpc.Status` without details.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Status {
+    #[prost(int32, tag = "1")]
+    pub(crate) code: i32,
+    #[prost(string, tag = "2")]
+    pub(crate) message: String,
+}
