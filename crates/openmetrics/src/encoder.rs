@@ -1,0 +1,270 @@
+//! Both formats, written in one pass into one string.
+//!
+//! A label set is escaped once a series and copied into each of its lines; a bound is printed once a scrape.
+
+use std::fmt::Write;
+use std::iter::once;
+use std::ops::Range;
+
+use prometheus::proto::{Metric, MetricFamily};
+
+use crate::exemplars::{Exemplar, Exemplars};
+use crate::family::{Exposed, Kind, Names, TARGET_INFO};
+use crate::labels::{self, Label, write_escaped, write_labels};
+use crate::negotiation::Format;
+use crate::number::{write_bound, write_value};
+
+/// The units that OpenTelemetry's exporter puts at the end of a name. Any other last word may be just a word.
+const UNITS: [&str; 26] = [
+    "amperes",
+    "bytes",
+    "celsius",
+    "days",
+    "gibibytes",
+    "gigabytes",
+    "grams",
+    "hertz",
+    "hours",
+    "joules",
+    "kibibytes",
+    "kilobytes",
+    "mebibytes",
+    "megabytes",
+    "meters",
+    "microseconds",
+    "milliseconds",
+    "minutes",
+    "nanoseconds",
+    "percent",
+    "ratio",
+    "seconds",
+    "terabytes",
+    "tibibytes",
+    "volts",
+    "watts",
+];
+
+/// The families, as gathered, in `format`.
+pub(crate) fn encode(families: &[MetricFamily], format: Format, exemplars: &Exemplars) -> String {
+    let mut encoder = Encoder {
+        out: String::new(),
+        format,
+        exemplars,
+        names: Names::default(),
+        bounds: Vec::new(),
+    };
+    // OpenMetrics 1.0, "MetricSet": the target comes first.
+    let (target, others): (Vec<_>, Vec<_>) = families
+        .iter()
+        .partition(|family| family.name() == TARGET_INFO);
+    for family in target.into_iter().chain(others) {
+        encoder.family(family);
+    }
+    if format == Format::OpenMetrics {
+        encoder.out.push_str("# EOF\n");
+    }
+    encoder.out
+}
+
+struct Encoder<'a> {
+    out: String,
+    format: Format,
+    exemplars: &'a Exemplars,
+    names: Names,
+    /// Bounds already printed, by their place in a histogram.
+    bounds: Vec<(f64, String)>,
+}
+
+impl Encoder<'_> {
+    fn family(&mut self, family: &MetricFamily) {
+        let Some(exposed) = self.names.admit(family, self.format) else {
+            return;
+        };
+        self.metadata(&exposed, family.help());
+        let name = &exposed.sample;
+        let (text, series) = series(family, exposed.kind);
+        for (labels, metric) in series {
+            let labels = &text[labels];
+            match exposed.kind {
+                Kind::Histogram => self.histogram(name, labels, metric),
+                Kind::Gauge | Kind::Info => {
+                    self.sample(name, "", labels, metric.get_gauge().get_value());
+                }
+                Kind::Counter | Kind::Unknown => {
+                    self.sample(name, "", labels, metric.get_counter().get_value());
+                }
+            }
+        }
+    }
+
+    /// OpenMetrics 1.0, "MetricFamily metadata": TYPE, UNIT, HELP. The text format's habit is HELP, TYPE.
+    fn metadata(&mut self, exposed: &Exposed<'_>, help: &str) {
+        let name = exposed.name();
+        match self.format {
+            Format::OpenMetrics => {
+                self.comment("TYPE", name, exposed.kind.name());
+                if let Some(unit) = unit(name).filter(|_| exposed.kind != Kind::Info) {
+                    self.comment("UNIT", name, unit);
+                }
+                self.help(name, help);
+            }
+            Format::Text => {
+                self.help(name, help);
+                self.comment("TYPE", name, exposed.kind.name());
+            }
+        }
+    }
+
+    fn comment(&mut self, keyword: &str, name: &str, text: &str) {
+        for part in ["# ", keyword, " ", name, " ", text, "\n"] {
+            self.out.push_str(part);
+        }
+    }
+
+    fn help(&mut self, name: &str, help: &str) {
+        if help.is_empty() {
+            return;
+        }
+        for part in ["# HELP ", name, " "] {
+            self.out.push_str(part);
+        }
+        write_escaped(&mut self.out, help, self.format == Format::OpenMetrics);
+        self.out.push('\n');
+    }
+
+    fn histogram(&mut self, name: &str, labels: &str, metric: &Metric) {
+        let histogram = metric.get_histogram();
+        let exemplars = self.exemplars(name, metric);
+        let mut exemplars = exemplars.iter().peekable();
+        let buckets = histogram.get_bucket().iter();
+        let buckets = buckets
+            .map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()))
+            .filter(|(bound, _)| bound.is_finite())
+            .chain(once((f64::INFINITY, histogram.get_sample_count())));
+
+        let (mut below, mut counted, mut negative) = (f64::NEG_INFINITY, 0, false);
+        for (index, (bound, count)) in buckets.enumerate() {
+            if bound <= below {
+                continue;
+            }
+            for part in [name, "_bucket{", labels] {
+                self.out.push_str(part);
+            }
+            if !labels.is_empty() {
+                self.out.push(',');
+            }
+            self.out.push_str("le=\"");
+            self.bound(index, bound);
+            let _ = write!(self.out, "\"}} {count}");
+            // The series may have been bound with other boundaries than a view then gave it: the value decides.
+            let mut latest: Option<&Exemplar> = None;
+            while let Some(exemplar) = exemplars.next_if(|exemplar| exemplar.value <= bound) {
+                if latest.is_none_or(|latest| latest.unix_millis <= exemplar.unix_millis) {
+                    latest = Some(exemplar);
+                }
+            }
+            // An exemplar can be newer than the counts.
+            if let Some(exemplar) = latest.filter(|_| count > counted) {
+                self.exemplar(exemplar);
+            }
+            self.out.push('\n');
+            negative |= bound < 0.0;
+            (below, counted) = (bound, count);
+        }
+
+        // OpenMetrics 1.0, "Histogram": a sum is a counter, and present exactly if the count is.
+        let sum = histogram.get_sample_sum();
+        if self.format == Format::Text || sum >= 0.0 && !negative {
+            self.sample(name, "_sum", labels, sum);
+            self.sample_name(name, "_count", labels);
+            let _ = writeln!(self.out, "{}", histogram.get_sample_count());
+        }
+    }
+
+    fn sample(&mut self, name: &str, suffix: &str, labels: &str, value: f64) {
+        self.sample_name(name, suffix, labels);
+        write_value(&mut self.out, value);
+        self.out.push('\n');
+    }
+
+    fn sample_name(&mut self, name: &str, suffix: &str, labels: &str) {
+        self.out.push_str(name);
+        self.out.push_str(suffix);
+        if !labels.is_empty() {
+            for part in ["{", labels, "}"] {
+                self.out.push_str(part);
+            }
+        }
+        self.out.push(' ');
+    }
+
+    fn bound(&mut self, index: usize, bound: f64) {
+        if bound == f64::INFINITY {
+            self.out.push_str("+Inf");
+            return;
+        }
+        if self.bounds.len() <= index {
+            self.bounds.resize(index + 1, (f64::NAN, String::new()));
+        }
+        if let Some((printed, text)) = self.bounds.get_mut(index) {
+            if *printed != bound {
+                *printed = bound;
+                text.clear();
+                write_bound(text, bound, self.format);
+            }
+            self.out.push_str(text);
+        }
+    }
+
+    /// What is remembered of the series, in ascending order of bucket.
+    fn exemplars(&self, name: &str, metric: &Metric) -> Vec<Exemplar> {
+        if self.format == Format::Text || !self.exemplars.has(name) {
+            return Vec::new();
+        }
+        let labels = metric.get_label().iter();
+        let labels = labels.map(|label| (label.name(), label.value()));
+        self.exemplars.latest(name, &labels::measured(labels))
+    }
+
+    fn exemplar(&mut self, exemplar: &Exemplar) {
+        let [high, low] = exemplar.trace_id;
+        let _ = write!(
+            self.out,
+            " # {{span_id=\"{:016x}\",trace_id=\"{high:016x}{low:016x}\"}} ",
+            exemplar.span_id
+        );
+        write_value(&mut self.out, exemplar.value);
+        let (seconds, millis) = (exemplar.unix_millis / 1000, exemplar.unix_millis % 1000);
+        let _ = write!(self.out, " {seconds}.{millis:03}");
+    }
+}
+
+/// The family's series by their labels, each once; the labels are ranges of the text.
+fn series(family: &MetricFamily, kind: Kind) -> (String, Vec<(Range<usize>, &Metric)>) {
+    let name = match kind {
+        Kind::Histogram => labels::histogram_label_name,
+        _ => labels::label_name,
+    };
+    let mut text = String::new();
+    let mut labels: Vec<Label<'_>> = Vec::new();
+    let mut series: Vec<_> = family
+        .get_metric()
+        .iter()
+        .map(|metric| {
+            let pairs = metric.get_label().iter();
+            labels.clear();
+            labels.extend(pairs.map(|label| (name(label.name()), label.value())));
+            let start = text.len();
+            write_labels(&mut text, &mut labels);
+            (start..text.len(), metric)
+        })
+        .collect();
+    series.sort_by(|(one, _), (other, _)| text[one.clone()].cmp(&text[other.clone()]));
+    series.dedup_by(|(one, _), (other, _)| text[one.clone()] == text[other.clone()]);
+    (text, series)
+}
+
+fn unit(name: &str) -> Option<&'static str> {
+    let (_, last) = name.rsplit_once('_')?;
+    UNITS.into_iter().find(|unit| *unit == last)
+}

@@ -1,0 +1,273 @@
+//! Which of the two formats a scrape gets: RFC 9110, 12.5.1.
+//!
+//! Prometheus sends a list such as `application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,
+//! text/plain;version=0.0.4;q=0.3,*/*;q=0.2`. Whoever looks for a substring in it gives OpenMetrics to those who
+//! refuse it (`q=0`), or version 1.0.0 to those who can only read 0.0.1.
+
+/// A format that can be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Prometheus text 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl Format {
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Format::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    fn media_type(self) -> (&'static str, &'static str) {
+        match self {
+            Format::Text => ("text", "plain"),
+            Format::OpenMetrics => ("application", "openmetrics-text"),
+        }
+    }
+
+    fn version(self) -> &'static str {
+        match self {
+            Format::Text => "0.0.4",
+            Format::OpenMetrics => "1.0.0",
+        }
+    }
+}
+
+/// How a range of `Accept` fits a format: the more precise range counts (`specificity`), with what it says (`quality`).
+struct Fit {
+    specificity: u8,
+    quality: u16,
+}
+
+/// The format that `accept` prefers; text if it prefers none.
+pub(crate) fn negotiate(accept: Option<&str>) -> Format {
+    // At equal quality the format that is named wins over one that a wildcard lets in.
+    let preference = |format| {
+        let fit = best_fit(accept.unwrap_or_default(), format);
+        fit.map_or((0, 0), |fit| (fit.quality, fit.specificity))
+    };
+    let openmetrics = preference(Format::OpenMetrics);
+    if openmetrics.0 > 0 && openmetrics > preference(Format::Text) {
+        Format::OpenMetrics
+    } else {
+        Format::Text
+    }
+}
+
+fn best_fit(accept: &str, format: Format) -> Option<Fit> {
+    split_unquoted(accept, ',')
+        .filter_map(|range| fit(range, format))
+        .max_by_key(|fit| (fit.specificity, fit.quality))
+}
+
+/// `None` if the range is about something else, or is not understood.
+fn fit(range: &str, format: Format) -> Option<Fit> {
+    let mut parts = split_unquoted(range, ';').map(str::trim);
+    let (kind, subtype) = parts.next()?.split_once('/')?;
+    let (own_kind, own_subtype) = format.media_type();
+    let mut specificity = match (kind, subtype) {
+        ("*", "*") => 0,
+        (kind, "*") if kind.eq_ignore_ascii_case(own_kind) => 1,
+        (kind, subtype)
+            if kind.eq_ignore_ascii_case(own_kind) && subtype.eq_ignore_ascii_case(own_subtype) =>
+        {
+            2
+        }
+        _ => return None,
+    };
+    for parameter in parts.filter(|parameter| !parameter.is_empty()) {
+        let (name, value) = parameter.split_once('=')?;
+        let value = unquote(value);
+        if name.eq_ignore_ascii_case("q") {
+            // What follows `q` is about the request, not the media type.
+            return Some(Fit {
+                specificity,
+                quality: quality(value)?,
+            });
+        } else if name.eq_ignore_ascii_case("version") && value == format.version()
+            || name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
+        {
+            specificity = specificity.saturating_add(1);
+        } else if !name.eq_ignore_ascii_case("escaping") {
+            // `escaping` says what to do with names outside ASCII, of which there are none here.
+            return None;
+        }
+    }
+    Some(Fit {
+        specificity,
+        quality: 1000,
+    })
+}
+
+/// `qvalue` in thousandths.
+fn quality(text: &str) -> Option<u16> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.len() > 3 || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let thousandths = format!("{fraction:0<3}").parse().ok()?;
+    match (whole, thousandths) {
+        ("0", thousandths) => Some(thousandths),
+        ("1", 0) => Some(1000),
+        _ => None,
+    }
+}
+
+/// Splits at `separator`, but not in quoted strings.
+fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let mut escaped = false;
+    text.split(move |character| {
+        if escaped {
+            escaped = false;
+        } else if quoted && character == '\\' {
+            escaped = true;
+        } else if character == '"' {
+            quoted = !quoted;
+        }
+        !quoted && character == separator
+    })
+}
+
+fn unquote(value: &str) -> &str {
+    value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'))
+        .unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Format::{OpenMetrics, Text};
+    use super::*;
+
+    const PROMETHEUS_2: &str = "application/openmetrics-text;version=1.0.0,\
+        application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    const PROMETHEUS_3: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+        application/openmetrics-text;version=0.0.1;q=0.5,\
+        text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    const PROMETHEUS_3_WITH_NATIVE_HISTOGRAMS: &str = "application/vnd.google.protobuf;\
+        proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,\
+        application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+        application/openmetrics-text;version=0.0.1;q=0.5,\
+        text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    const BROWSER: &str =
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+
+    #[test]
+    fn every_accept_gets_the_format_it_prefers() {
+        let cases = [
+            (None, Text),
+            (Some(""), Text),
+            (Some("*/*"), Text),
+            (Some(PROMETHEUS_2), OpenMetrics),
+            (Some(PROMETHEUS_3), OpenMetrics),
+            (Some(PROMETHEUS_3_WITH_NATIVE_HISTOGRAMS), OpenMetrics),
+            (Some(BROWSER), Text),
+            (Some("text/plain"), Text),
+            (Some("text/*"), Text),
+            (Some("application/openmetrics-text"), OpenMetrics),
+            (
+                Some("APPLICATION/OpenMetrics-Text; Version=1.0.0; Charset=UTF-8"),
+                OpenMetrics,
+            ),
+            (
+                Some("application/openmetrics-text; version=\"1.0.0\" ; q=0.1"),
+                OpenMetrics,
+            ),
+            (Some("application/*"), OpenMetrics),
+            // Versions that are not served, alone and beside one that is.
+            (Some("application/openmetrics-text; version=0.0.1"), Text),
+            (
+                Some("application/openmetrics-text; version=2.0.0, */*;q=0.1"),
+                Text,
+            ),
+            (
+                Some("text/plain; version=1.0.0, application/openmetrics-text; q=0.1"),
+                OpenMetrics,
+            ),
+            (Some("application/openmetrics-text; charset=latin1"), Text),
+            (Some("application/openmetrics-text; profile=x"), Text),
+            // Quality decides.
+            (
+                Some("application/openmetrics-text;q=0.4, text/plain;q=0.5"),
+                Text,
+            ),
+            (
+                Some("application/openmetrics-text;q=0.501, text/plain;q=0.5"),
+                OpenMetrics,
+            ),
+            (
+                Some("application/openmetrics-text;q=1.000, text/plain;q=0.999"),
+                OpenMetrics,
+            ),
+            (
+                Some("application/openmetrics-text;Q=0.4, text/plain;q=0.5"),
+                Text,
+            ),
+            // At equal quality, precision, then text.
+            (Some("application/openmetrics-text, text/plain"), Text),
+            (Some("application/openmetrics-text, */*"), OpenMetrics),
+            (
+                Some("application/openmetrics-text; version=1.0.0, text/plain"),
+                OpenMetrics,
+            ),
+            // The most precise range speaks for a format, whatever wider ones say.
+            (Some("application/openmetrics-text;q=0, */*"), Text),
+            (
+                Some(
+                    "application/openmetrics-text;version=1.0.0;q=0.1, application/openmetrics-text;q=0.9, text/plain;q=0.5",
+                ),
+                Text,
+            ),
+            (Some("text/plain;q=0, */*;q=0.1"), OpenMetrics),
+            (Some("text/*;q=0.2, */*;q=0.9"), OpenMetrics),
+            // Nothing is acceptable.
+            (Some("application/openmetrics-text;q=0"), Text),
+            (Some("*/*;q=0"), Text),
+            (Some("image/png"), Text),
+            // Not understood: as if the range were not there.
+            (Some("application/openmetrics-text;q=2"), Text),
+            (Some("application/openmetrics-text;q=1.001"), Text),
+            (Some("application/openmetrics-text;q=0.1234"), Text),
+            (Some("application/openmetrics-text;q=-1"), Text),
+            (Some("application/openmetrics-text;q="), Text),
+            (Some("application/openmetrics-text;q"), Text),
+            (Some("openmetrics"), Text),
+            (Some(",,;;,"), Text),
+            // A comma or a `q` in a quoted string is not one; what follows `q` is ignored.
+            (Some("text/x; a=\"b,application/openmetrics-text\""), Text),
+            (
+                Some(
+                    "text/x; a=\"\\\",application/openmetrics-text\", application/openmetrics-text",
+                ),
+                OpenMetrics,
+            ),
+            (
+                Some("application/openmetrics-text;q=0.9;level=1, text/plain;q=0.5"),
+                OpenMetrics,
+            ),
+        ];
+        for (accept, format) in cases {
+            assert_eq!(negotiate(accept), format, "{accept:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_accept_panics(accept in "[ ,;=\"/*a-z0-9.\\\\é]{0,60}") {
+            negotiate(Some(&accept));
+        }
+
+        #[test]
+        fn quality_is_read_as_written(thousandths in 0_u16..=1000) {
+            let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+            prop_assert_eq!(quality(&text), Some(thousandths));
+        }
+    }
+}
