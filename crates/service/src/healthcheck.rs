@@ -1,0 +1,62 @@
+//! The health check of an image that has neither shell nor curl.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use crate::Error;
+
+/// Docker's own limit is 30 s by default; a service that is well answers within milliseconds.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// Longest status line that is read.
+const STATUS_LINE_LIMIT: u64 = 256;
+
+/// Asks the `/readyz` of the service that listens on `address`; an unspecified address (`0.0.0.0`, `[::]`) is asked
+/// at loopback.
+///
+/// Takes at most three seconds.
+///
+/// # Errors
+///
+/// One line, if there is no answer or it is not 200.
+pub async fn healthcheck(address: SocketAddr) -> Result<(), Error> {
+    let address = SocketAddr::new(local(address.ip()), address.port());
+    let reason = match tokio::time::timeout(LIMIT, status_line(address)).await {
+        Ok(Ok(line)) if line.split(' ').nth(1) == Some("200") => return Ok(()),
+        Ok(Ok(line)) => format!("answers {:?}", line.trim_end()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", LIMIT.as_secs()),
+    };
+    Err(format!("not ready: http://{address}/readyz: {reason}").into())
+}
+
+fn local(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+/// The status line says it all, so a client for one line is enough.
+async fn status_line(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut line = String::new();
+    BufReader::new(stream.take(STATUS_LINE_LIMIT))
+        .read_line(&mut line)
+        .await?;
+    if line.starts_with("HTTP/1.") {
+        Ok(line)
+    } else {
+        Err(io::Error::new(
+            ErrorKind::InvalidData,
+            "the answer is not HTTP",
+        ))
+    }
+}
