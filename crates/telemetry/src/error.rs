@@ -1,0 +1,46 @@
+//! What can go wrong, in words for whoever starts or stops the service.
+
+use std::fmt;
+
+/// A setting of the service's own whose value is not understood.
+///
+/// `OTEL_*` variables never cause one: the specification wants a warning there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{variable} is {value:?}; wanted: {wanted}")]
+pub struct SettingError {
+    /// Name of the environment variable.
+    pub variable: &'static str,
+    /// What it holds.
+    pub value: String,
+    /// What it may hold, as the rest of the sentence "wanted: …".
+    pub wanted: &'static str,
+}
+
+/// Telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Prometheus exporter could not be registered.
+    #[error("the Prometheus exporter cannot be built: {0}")]
+    Prometheus(String),
+    /// A thread could not be started.
+    #[error("a thread of telemetry cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// [`crate::init`] was called twice, or something else has installed a `tracing` subscriber.
+    #[error("a tracing subscriber is installed already")]
+    Installed,
+}
+
+/// What was lost between start and end, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownError {
+    /// One sentence for each kind of loss, with its count.
+    pub losses: Vec<String>,
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "telemetry was lost: {}", self.losses.join("; "))
+    }
+}
+
+impl std::error::Error for ShutdownError {}

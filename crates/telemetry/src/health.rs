@@ -1,0 +1,374 @@
+//! Telemetry's own health: what each pipeline has exported, lost and still holds.
+//!
+//! Names and attributes are those of the
+//! [semantic conventions for SDK metrics](https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/):
+//!
+//! | instrument | unit | attributes |
+//! | --- | --- | --- |
+//! | `otel.sdk.processor.span.processed` counter: handed to the exporter, or dropped for a full queue | {span} | component, `error.type` |
+//! | `otel.sdk.processor.span.queue.size`, `….capacity` up-down counters | {span} | component |
+//! | `otel.sdk.exporter.span.exported` counter: arrived, or failed | {span} | component, `server.*`, `error.type` |
+//! | `otel.sdk.exporter.span.inflight` up-down counter | {span} | component, `server.*` |
+//!
+//! and the same with `log` and {log_record}; for pushed metrics the exporter's two with `metric_data_point` and
+//! {data_point}. *Component* is `otel.component.type` and `otel.component.name`.
+//!
+//! The SDK counts drops too, but by the process's global meter only, and exports not at all. So everything is counted
+//! here, at one place on each side of the SDK's queue: [`Health::admit`] before it, [`Health::take`] behind it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Meter;
+
+/// The least time between two lines about failed exports: a dead collector must not flood the log.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// What a pipeline carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Item {
+    Span,
+    LogRecord,
+    DataPoint,
+}
+
+/// One queue, if there is one, and the exporter behind it.
+#[derive(Debug)]
+pub(crate) struct Health {
+    pub(crate) item: Item,
+    /// How many items the queue holds at most; none for metrics, which are collected, not queued.
+    capacity: Option<usize>,
+    exporter: Vec<KeyValue>,
+    queued: AtomicUsize,
+    processed: AtomicU64,
+    dropped: AtomicU64,
+    inflight: AtomicU64,
+    exported: AtomicU64,
+    failures: Mutex<Failures>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    /// Items lost, by `error.type`.
+    lost: BTreeMap<Cow<'static, str>, u64>,
+    last: Option<String>,
+    /// When the last line about them was written, and how many items were lost since.
+    told: Option<Instant>,
+    untold: u64,
+}
+
+/// Why an export failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// `error.type`: a status code or one of a few words.
+    pub(crate) kind: Cow<'static, str>,
+    /// For people.
+    pub(crate) words: String,
+}
+
+impl Item {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Span => "span",
+            Self::LogRecord => "log",
+            Self::DataPoint => "metric_data_point",
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Span => "{span}",
+            Self::LogRecord => "{log_record}",
+            Self::DataPoint => "{data_point}",
+        }
+    }
+
+    fn processor(self) -> &'static str {
+        match self {
+            Self::LogRecord => "batching_log_processor",
+            _ => "batching_span_processor",
+        }
+    }
+
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::Span => "spans",
+            Self::LogRecord => "log records",
+            Self::DataPoint => "metric data points",
+        }
+    }
+}
+
+impl Health {
+    /// `exporter` is the exporter's `otel.component.type`; `server` its `server.address` and `server.port`.
+    pub(crate) fn new(
+        item: Item,
+        capacity: Option<usize>,
+        exporter: &'static str,
+        server: Option<(String, u16)>,
+    ) -> Arc<Self> {
+        let mut attributes = component(exporter);
+        if let Some((address, port)) = server {
+            attributes.push(KeyValue::new("server.address", address));
+            attributes.push(KeyValue::new("server.port", i64::from(port)));
+        }
+        Arc::new(Self {
+            item,
+            capacity,
+            exporter: attributes,
+            queued: AtomicUsize::new(0),
+            processed: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            inflight: AtomicU64::new(0),
+            exported: AtomicU64::new(0),
+            failures: Mutex::default(),
+        })
+    }
+
+    /// Whether the queue has room for one more item; if not, that item counts as dropped. The caller then enqueues it.
+    ///
+    /// The count includes items that the SDK has already taken off its queue but not yet handed to the exporter, so
+    /// that queue always has room for an item admitted here.
+    pub(crate) fn admit(&self) -> bool {
+        let capacity = self.capacity.unwrap_or(usize::MAX);
+        if self.queued.fetch_add(1, Ordering::Relaxed) < capacity {
+            return true;
+        }
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    /// `count` items leave the queue for the exporter.
+    pub(crate) fn take(&self, count: usize) {
+        if self.capacity.is_some() {
+            self.queued.fetch_sub(count, Ordering::Relaxed);
+        }
+        self.processed.fetch_add(count as u64, Ordering::Relaxed);
+        self.inflight.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// The export of `count` items has ended.
+    pub(crate) fn exported(&self, count: usize, result: Result<(), Failure>) {
+        self.inflight.fetch_sub(count as u64, Ordering::Relaxed);
+        match result {
+            Ok(()) => {
+                self.exported.fetch_add(count as u64, Ordering::Relaxed);
+            }
+            Err(failure) => self.failed(count as u64, failure),
+        }
+    }
+
+    fn failed(&self, count: u64, failure: Failure) {
+        let mut failures = self.failures();
+        *failures.lost.entry(failure.kind).or_default() += count;
+        failures.last = Some(failure.words.clone());
+        failures.untold += count;
+        if failures.told.is_some_and(|told| told.elapsed() < QUIET) {
+            return;
+        }
+        failures.told = Some(Instant::now());
+        let lost = std::mem::take(&mut failures.untold);
+        drop(failures);
+        tracing::warn!(
+            lost,
+            "{} were not exported: {}",
+            self.item.plural(),
+            failure.words
+        );
+    }
+
+    /// One sentence for each kind of loss since the start, what is still queued or on its way included.
+    pub(crate) fn losses(&self) -> Vec<String> {
+        let what = self.item.plural();
+        let mut losses = Vec::new();
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        if dropped > 0 {
+            losses.push(format!(
+                "{dropped} {what} dropped, because the queue of {} was full",
+                self.capacity.unwrap_or_default()
+            ));
+        }
+        let failures = self.failures();
+        let failed: u64 = failures.lost.values().sum();
+        if failed > 0 {
+            let last = failures.last.as_deref().unwrap_or("for an unknown reason");
+            losses.push(format!("{failed} {what} not exported, last: {last}"));
+        }
+        drop(failures);
+        let held =
+            self.queued.load(Ordering::Relaxed) as u64 + self.inflight.load(Ordering::Relaxed);
+        if held > 0 {
+            losses.push(format!("{held} {what} not flushed in time"));
+        }
+        losses
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        // Counters stay true when a thread panicked between two of them.
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn component(kind: &'static str) -> Vec<KeyValue> {
+    vec![
+        KeyValue::new("otel.component.type", kind),
+        // One of each kind a `Telemetry`.
+        KeyValue::new("otel.component.name", format!("{kind}/0")),
+    ]
+}
+
+fn with_error(attributes: &[KeyValue], kind: impl Into<opentelemetry::Value>) -> Vec<KeyValue> {
+    let mut attributes = attributes.to_vec();
+    attributes.push(KeyValue::new("error.type", kind));
+    attributes
+}
+
+/// Registers the instruments for all pipelines that exist.
+pub(crate) fn observe(meter: &Meter, pipelines: &[Arc<Health>]) {
+    for item in [Item::Span, Item::LogRecord, Item::DataPoint] {
+        let of_item: Vec<_> = pipelines
+            .iter()
+            .filter(|health| health.item == item)
+            .cloned()
+            .collect();
+        if of_item.is_empty() {
+            continue;
+        }
+        observe_exporters(meter, item, of_item.clone());
+        let queues: Vec<_> = of_item
+            .into_iter()
+            .filter_map(|health| Some((health.capacity?, health)))
+            .enumerate()
+            .map(|(number, (capacity, health))| Queue {
+                attributes: vec![
+                    KeyValue::new("otel.component.type", item.processor()),
+                    KeyValue::new(
+                        "otel.component.name",
+                        format!("{}/{number}", item.processor()),
+                    ),
+                ],
+                capacity,
+                health,
+            })
+            .collect();
+        if !queues.is_empty() {
+            observe_queues(meter, item, queues.into());
+        }
+    }
+}
+
+struct Queue {
+    attributes: Vec<KeyValue>,
+    capacity: usize,
+    health: Arc<Health>,
+}
+
+fn observe_exporters(meter: &Meter, item: Item, pipelines: Vec<Arc<Health>>) {
+    let pipelines: Arc<[Arc<Health>]> = pipelines.into();
+    let observed = Arc::clone(&pipelines);
+    let _ = meter
+        .u64_observable_counter(format!("otel.sdk.exporter.{}.exported", item.name()))
+        .with_unit(item.unit())
+        .with_description(format!(
+            "The number of {} for which the export has finished, either successful or failed.",
+            item.plural()
+        ))
+        .with_callback(move |observer| {
+            for health in observed.iter() {
+                observer.observe(health.exported.load(Ordering::Relaxed), &health.exporter);
+                for (kind, lost) in &health.failures().lost {
+                    observer.observe(*lost, &with_error(&health.exporter, kind.to_string()));
+                }
+            }
+        })
+        .build();
+    let _ = meter
+        .i64_observable_up_down_counter(format!("otel.sdk.exporter.{}.inflight", item.name()))
+        .with_unit(item.unit())
+        .with_description(format!(
+            "The number of {} which were passed to the exporter, but that have not been exported yet.",
+            item.plural()
+        ))
+        .with_callback(move |observer| {
+            for health in pipelines.iter() {
+                let inflight = health.inflight.load(Ordering::Relaxed);
+                observer.observe(inflight.try_into().unwrap_or(i64::MAX), &health.exporter);
+            }
+        })
+        .build();
+}
+
+fn observe_queues(meter: &Meter, item: Item, queues: Arc<[Queue]>) {
+    let observed = Arc::clone(&queues);
+    let _ = meter
+        .u64_observable_counter(format!("otel.sdk.processor.{}.processed", item.name()))
+        .with_unit(item.unit())
+        .with_description(format!(
+            "The number of {} for which the processing has finished, either successful or failed.",
+            item.plural()
+        ))
+        .with_callback(move |observer| {
+            for Queue {
+                attributes, health, ..
+            } in observed.iter()
+            {
+                observer.observe(health.processed.load(Ordering::Relaxed), attributes);
+                observer.observe(
+                    health.dropped.load(Ordering::Relaxed),
+                    &with_error(attributes, "queue_full"),
+                );
+            }
+        })
+        .build();
+    let observed = Arc::clone(&queues);
+    let _ = meter
+        .i64_observable_up_down_counter(format!("otel.sdk.processor.{}.queue.size", item.name()))
+        .with_unit(item.unit())
+        .with_description(format!("The number of {} in the queue.", item.plural()))
+        .with_callback(move |observer| {
+            for Queue {
+                attributes, health, ..
+            } in observed.iter()
+            {
+                let queued = health.queued.load(Ordering::Relaxed);
+                observer.observe(queued.try_into().unwrap_or(i64::MAX), attributes);
+            }
+        })
+        .build();
+    let _ = meter
+        .i64_observable_up_down_counter(format!(
+            "otel.sdk.processor.{}.queue.capacity",
+            item.name()
+        ))
+        .with_unit(item.unit())
+        .with_description(format!(
+            "The maximum number of {} the queue can hold.",
+            item.plural()
+        ))
+        .with_callback(move |observer| {
+            for Queue {
+                attributes,
+                capacity,
+                ..
+            } in queues.iter()
+            {
+                observer.observe((*capacity).try_into().unwrap_or(i64::MAX), attributes);
+            }
+        })
+        .build();
+}
+
+impl Failure {
+    /// For an exporter that only says that it failed.
+    pub(crate) fn unknown(error: &dyn std::error::Error) -> Self {
+        Self {
+            kind: Cow::Borrowed("_OTHER"),
+            words: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Log lines: `tracing` events, printed to stdout and, on demand, sent by OTLP.
+//!
+//! On a terminal a line is for people: time, level, message, fields, the start of the trace id. Elsewhere it is one JSON
+//! object with `trace_id` and `span_id` where there is a span. `RUST_LOG` decides which events there are at all, for
+//! both; it has no say over spans, so that `RUST_LOG=off` loses no trace.
+//!
+//! What holds under every fault:
+//! - a blocked stdout blocks no request: lines wait in a bounded queue, then are dropped and counted
+//!   (`telemetry.log.line.dropped`);
+//! - a value cannot forge a line: control characters are escaped;
+//! - the exporter's own traffic makes no telemetry, and the SDK's warnings come at most every ten seconds each.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry::metrics::Meter;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::logs::{
+    BatchConfigBuilder, BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord,
+    SdkLogger, SdkLoggerProvider,
+};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::EnvFilter;
+
+use crate::SettingError;
+use crate::health::{Health, Item};
+use crate::otlp::{Builder, Destination};
+use crate::settings::{self, LogsExporter, Reader};
+
+mod events;
+mod line;
+mod repeats;
+
+pub(crate) use events::Events;
+pub(crate) use line::Format;
+
+/// How many lines may wait for a slow stdout. With [`line::LONGEST`] that is 8 MiB of text at most.
+const WAITING_LINES: usize = 2_048;
+
+/// How long the last lines may take when nobody has called [`Output::flush`].
+const FLUSH_AT_DROP: Duration = Duration::from_millis(500);
+
+const RUST_LOG: &str = "RUST_LOG";
+const DEFAULT_FILTER: &str = "info";
+
+/// `RUST_LOG`, the service's own setting.
+pub(crate) fn filter_setting(reader: &Reader<'_>) -> Result<String, SettingError> {
+    let Some(value) = reader.text(RUST_LOG) else {
+        return Ok(DEFAULT_FILTER.to_owned());
+    };
+    match EnvFilter::builder().parse(&value) {
+        Ok(_) => Ok(value),
+        Err(_) => Err(SettingError {
+            variable: RUST_LOG,
+            value,
+            wanted: "a level (error, warn, info, debug, trace, off) or a list of target=level, such as info,ping=debug",
+        }),
+    }
+}
+
+/// Stdout behind a queue and a thread of its own.
+#[derive(Debug)]
+pub(crate) struct Output {
+    writer: NonBlocking,
+    guard: Option<WorkerGuard>,
+    format: Format,
+}
+
+impl Output {
+    pub(crate) fn stdout(color: bool) -> Self {
+        let stdout = io::stdout();
+        let format = match stdout.is_terminal() {
+            true => Format::Terminal { color },
+            false => Format::Json,
+        };
+        Self::new(stdout, format)
+    }
+
+    fn new(writer: impl Write + Send + 'static, format: Format) -> Self {
+        let (writer, guard) = NonBlockingBuilder::default()
+            .buffered_lines_limit(WAITING_LINES)
+            .lossy(true)
+            .thread_name("log")
+            .finish(writer);
+        Self {
+            writer,
+            guard: Some(guard),
+            format,
+        }
+    }
+
+    /// How many lines were dropped since the start.
+    pub(crate) fn dropped(&self) -> ErrorCounter {
+        self.writer.error_counter()
+    }
+
+    /// Writes what waits, for `limit` at most. Says whether it was in time.
+    pub(crate) async fn flush(&mut self, limit: Duration) -> bool {
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        self.close(move || {
+            let _ = done.send(());
+        });
+        tokio::time::timeout(limit, is_done)
+            .await
+            .is_ok_and(|done| done.is_ok())
+    }
+
+    /// Dropping the guard is the flush. On a blocked stdout it may never return, so a thread that nobody has to wait for
+    /// does it.
+    fn close(&mut self, done: impl FnOnce() + Send + 'static) {
+        if let Some(guard) = self.guard.take() {
+            let _ = thread::Builder::new()
+                .name("log-flush".to_owned())
+                .spawn(move || {
+                    drop(guard);
+                    done();
+                });
+        } else {
+            done();
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        let (done, is_done) = mpsc::channel();
+        self.close(move || {
+            let _ = done.send(());
+        });
+        let _ = is_done.recv_timeout(FLUSH_AT_DROP);
+    }
+}
+
+/// Registers the instrument for lines that stdout was too slow for: `telemetry.log.line.dropped`, a counter of {line}.
+pub(crate) fn observe(meter: &Meter, dropped: ErrorCounter) {
+    let _ = meter
+        .u64_observable_counter("telemetry.log.line.dropped")
+        .with_unit("{line}")
+        .with_description("Log lines dropped because stdout was too slow.")
+        .with_callback(move |observer| observer.observe(dropped.dropped_lines() as u64, &[]))
+        .build();
+}
+
+/// A layer that prints events, and sends them if there is a provider.
+pub(crate) fn layer(filter: &str, output: &Output, provider: Option<&SdkLoggerProvider>) -> Events {
+    Events::new(
+        filter,
+        output.format,
+        output.writer.clone(),
+        provider.map(OpenTelemetryTracingBridge::new),
+    )
+}
+
+/// The bridge from `tracing` events to OTLP log records.
+type Bridge = OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger>;
+
+/// None when logs are not exported.
+pub(crate) fn provider(
+    settings: &settings::Logs,
+    resource: Resource,
+    builder: &mut Builder<'_>,
+) -> Option<(SdkLoggerProvider, Arc<Health>)> {
+    if !settings.exporters.contains(&LogsExporter::Otlp) {
+        return None;
+    }
+    let (exporter, destination) = builder.log_exporter(&settings.otlp, settings.batch.timeout)?;
+    let health = Health::new(
+        Item::LogRecord,
+        Some(settings.batch.queue),
+        destination.component("log"),
+        Some(destination.server.clone()),
+    );
+    let exporter = WatchedExporter {
+        exporter,
+        destination,
+        health: Arc::clone(&health),
+    };
+    let config = BatchConfigBuilder::default()
+        .with_max_queue_size(settings.batch.queue)
+        .with_max_export_batch_size(settings.batch.batch)
+        .with_scheduled_delay(settings.batch.delay)
+        .build();
+    let queue = Queue {
+        health: Arc::clone(&health),
+        processor: BatchLogProcessor::builder(exporter)
+            .with_batch_config(config)
+            .build(),
+    };
+    let provider = SdkLoggerProvider::builder()
+        .with_resource(resource)
+        .with_log_processor(queue)
+        .build();
+    Some((provider, health))
+}
+
+/// The SDK's batch processor behind a door that counts.
+#[derive(Debug)]
+struct Queue {
+    health: Arc<Health>,
+    processor: BatchLogProcessor,
+}
+
+impl LogProcessor for Queue {
+    fn emit(&self, record: &mut SdkLogRecord, scope: &opentelemetry::InstrumentationScope) {
+        if self.health.admit() {
+            self.processor.emit(record, scope);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.processor.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.processor.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.processor.set_resource(resource);
+    }
+}
+
+/// An exporter whose results are counted and whose exports are bounded in time.
+#[derive(Debug)]
+struct WatchedExporter<E> {
+    exporter: E,
+    destination: Arc<Destination>,
+    health: Arc<Health>,
+}
+
+impl<E: LogExporter> LogExporter for WatchedExporter<E> {
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        let count = batch.iter().count();
+        self.health.take(count);
+        let result = self.destination.bounded(self.exporter.export(batch)).await;
+        let words = result.as_ref().err().map(|failure| failure.words.clone());
+        self.health.exported(count, result);
+        words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+/// Whether the thread works for telemetry itself.
+fn is_suppressed() -> bool {
+    Context::is_current_telemetry_suppressed()
+}

@@ -1,0 +1,192 @@
+//! Metrics: served at `/metrics` for Prometheus to fetch, or pushed by OTLP.
+//!
+//! Every instrument keeps at most 100 attribute sets; what comes later is added to one series with the attribute
+//! `otel.metric.overflow=true`. Without that bound, a client that invents user agents would fill the memory.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openmetrics::Exposition;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{
+    Aggregation, Instrument, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream,
+    Temporality,
+};
+
+use crate::Error;
+use crate::health::{Failure, Health, Item};
+use crate::otlp::{Builder, Destination};
+use crate::settings::{self, MetricsExporter};
+
+/// How many attribute sets an instrument keeps.
+const CARDINALITY_LIMIT: usize = 100;
+
+pub(crate) struct Metrics {
+    pub(crate) provider: SdkMeterProvider,
+    /// None: there is nothing to serve.
+    pub(crate) exposition: Option<Exposition>,
+    pub(crate) pipelines: Vec<Arc<Health>>,
+}
+
+pub(crate) fn metrics(
+    settings: &settings::Metrics,
+    resource: Resource,
+    builder: &mut Builder<'_>,
+) -> Result<Metrics, Error> {
+    let mut provider = SdkMeterProvider::builder()
+        .with_resource(resource)
+        .with_view(view);
+    let mut exposition = None;
+    let mut pipelines = Vec::new();
+    for exporter in &settings.exporters {
+        match exporter {
+            MetricsExporter::Prometheus => {
+                let registry = prometheus::Registry::new();
+                let reader = opentelemetry_prometheus::exporter()
+                    .with_registry(registry.clone())
+                    .build()
+                    .map_err(|error| Error::Prometheus(error.to_string()))?;
+                provider = provider.with_reader(reader);
+                exposition = Some(Exposition::new(registry));
+            }
+            MetricsExporter::Otlp => {
+                let Some((exporter, destination)) =
+                    builder.metric_exporter(&settings.otlp, settings.timeout)
+                else {
+                    continue;
+                };
+                let server = Some(destination.server.clone());
+                let health = Health::new(
+                    Item::DataPoint,
+                    None,
+                    destination.component("metric"),
+                    server,
+                );
+                provider = pushed(
+                    provider,
+                    exporter,
+                    Some(destination),
+                    &health,
+                    settings.interval,
+                );
+                pipelines.push(health);
+            }
+            MetricsExporter::Console => {
+                let exporter = opentelemetry_stdout::MetricExporter::default();
+                let health = Health::new(
+                    Item::DataPoint,
+                    None,
+                    "opentelemetry_stdout::MetricExporter",
+                    None,
+                );
+                provider = pushed(provider, exporter, None, &health, settings.interval);
+                pipelines.push(health);
+            }
+        }
+    }
+    Ok(Metrics {
+        provider: provider.build(),
+        exposition,
+        pipelines,
+    })
+}
+
+/// Bounds every instrument.
+fn view(instrument: &Instrument) -> Option<Stream> {
+    // The SDK's processors count by the global meter, whichever `Telemetry` that belongs to; `health` counts for each.
+    if instrument.scope().name() == "otel.sdk" {
+        return Stream::builder()
+            .with_aggregation(Aggregation::Drop)
+            .build()
+            .ok();
+    }
+    Stream::builder()
+        .with_cardinality_limit(CARDINALITY_LIMIT)
+        .build()
+        .ok()
+}
+
+fn pushed<E: PushMetricExporter>(
+    provider: MeterProviderBuilder,
+    exporter: E,
+    destination: Option<Arc<Destination>>,
+    health: &Arc<Health>,
+    interval: Duration,
+) -> MeterProviderBuilder {
+    let exporter = WatchedExporter {
+        exporter,
+        destination,
+        health: Arc::clone(health),
+    };
+    provider.with_reader(
+        PeriodicReader::builder(exporter)
+            .with_interval(interval)
+            .build(),
+    )
+}
+
+/// An exporter whose results are counted and whose exports are bounded in time.
+struct WatchedExporter<E> {
+    exporter: E,
+    /// None for the console.
+    destination: Option<Arc<Destination>>,
+    health: Arc<Health>,
+}
+
+impl<E> fmt::Debug for WatchedExporter<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchedExporter").finish_non_exhaustive()
+    }
+}
+
+impl<E: PushMetricExporter> PushMetricExporter for WatchedExporter<E> {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let count = data_points(metrics);
+        self.health.take(count);
+        let export = self.exporter.export(metrics);
+        let result = match &self.destination {
+            Some(destination) => destination.bounded(export).await,
+            None => export.await.map_err(|error| Failure::unknown(&error)),
+        };
+        let words = result.as_ref().err().map(|failure| failure.words.clone());
+        self.health.exported(count, result);
+        words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
+}
+
+fn data_points(metrics: &ResourceMetrics) -> usize {
+    metrics
+        .scope_metrics()
+        .flat_map(|scope| scope.metrics())
+        .map(|metric| match metric.data() {
+            AggregatedMetrics::F64(data) => points(data),
+            AggregatedMetrics::U64(data) => points(data),
+            AggregatedMetrics::I64(data) => points(data),
+        })
+        .sum()
+}
+
+fn points<T>(data: &MetricData<T>) -> usize {
+    match data {
+        MetricData::Gauge(gauge) => gauge.data_points().count(),
+        MetricData::Sum(sum) => sum.data_points().count(),
+        MetricData::Histogram(histogram) => histogram.data_points().count(),
+        MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
+    }
+}

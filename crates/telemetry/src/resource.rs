@@ -1,0 +1,71 @@
+//! Who sends: the attributes that every span, metric and log record of this process shares.
+//!
+//! | attribute | value |
+//! | --- | --- |
+//! | `service.name`, `service.version` | the service's own |
+//! | `service.namespace` | `ping-pong` |
+//! | `service.instance.id` | a random UUID a process: replicas are told apart |
+//! | `host.name`, `os.type`, `process.pid` | this machine, this process |
+//! | `telemetry.sdk.*` | the SDK's |
+//!
+//! The environment beats the code: `OTEL_RESOURCE_ATTRIBUTES` replaces any of them, `OTEL_SERVICE_NAME` replaces
+//! `service.name` in either. Without it one binary could not run under two names.
+
+use opentelemetry::{Key, KeyValue, Value};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
+
+use crate::{SCHEMA_URL, Service, Settings};
+
+pub(crate) const SERVICE_NAME: &str = "service.name";
+const NAMESPACE: &str = "ping-pong";
+
+pub(crate) fn resource(service: Service, settings: &Settings) -> Resource {
+    // Starts empty: the SDK's default would read the environment by itself, without decoding it.
+    Resource::builder_empty()
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_schema_url(
+            [
+                KeyValue::new(SERVICE_NAME, service.name),
+                KeyValue::new("service.version", service.version),
+                KeyValue::new("service.namespace", NAMESPACE),
+                KeyValue::new("service.instance.id", uuid::Uuid::new_v4().to_string()),
+                KeyValue::new(
+                    "host.name",
+                    gethostname::gethostname().to_string_lossy().into_owned(),
+                ),
+                KeyValue::new("os.type", os_type()),
+                KeyValue::new("process.pid", i64::from(std::process::id())),
+            ],
+            SCHEMA_URL,
+        )
+        .with_attributes(
+            settings
+                .resource_attributes
+                .iter()
+                .map(|(key, value)| KeyValue::new(key.clone(), value.clone())),
+        )
+        .with_attributes(
+            settings
+                .service_name
+                .iter()
+                .map(|name| KeyValue::new(SERVICE_NAME, name.clone())),
+        )
+        .build()
+}
+
+/// The service's name as it is sent.
+pub(crate) fn service_name(resource: &Resource) -> String {
+    resource
+        .get_ref(&Key::from_static_str(SERVICE_NAME))
+        .map(Value::to_string)
+        .unwrap_or_default()
+}
+
+/// The conventions' word for the operating system; Rust's differs for macOS.
+fn os_type() -> &'static str {
+    match std::env::consts::OS {
+        "macos" => "darwin",
+        other => other,
+    }
+}

@@ -1,0 +1,162 @@
+//! Settings: environment variables, read once through a look-up, as typed values.
+//!
+//! The SDK and its exporters read part of the environment themselves, each in its own way. Here everything is read in one
+//! place and then passed to them explicitly, so that wrong values are told in one voice, several [`crate::Telemetry`]
+//! can live in one process, and tests need no environment.
+//!
+//! Rules of the [specification](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/):
+//! an empty value counts as unset; a value that is not understood makes one warning and counts as unset; enumerations
+//! and booleans ignore case; a timeout of 0 means none.
+
+use std::time::Duration;
+
+use crate::SettingError;
+
+mod batch;
+mod exporters;
+mod limits;
+mod otlp;
+mod propagators;
+mod reader;
+mod resource;
+mod sampler;
+mod unsupported;
+
+pub(crate) use batch::Batch;
+pub(crate) use exporters::{LogsExporter, MetricsExporter, TracesExporter};
+pub(crate) use limits::Limits;
+pub(crate) use otlp::{Otlp, PemFile, Protocol, Signal, shown};
+pub(crate) use propagators::Propagator;
+pub(crate) use sampler::{Root, Sampler};
+
+pub(crate) use reader::Reader;
+
+/// The environment as a function: name in, value out. An empty value counts as unset.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Everything that [`crate::build`] needs to know, read once.
+///
+/// `Debug` shows no header values.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(crate) disabled: bool,
+    pub(crate) service_name: Option<String>,
+    pub(crate) resource_attributes: Vec<(String, String)>,
+    pub(crate) propagators: Vec<Propagator>,
+    pub(crate) traces: Traces,
+    pub(crate) metrics: Metrics,
+    pub(crate) logs: Logs,
+    warnings: Vec<String>,
+}
+
+/// Where spans go, which, and how much of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Traces {
+    pub(crate) exporters: Vec<TracesExporter>,
+    pub(crate) otlp: Otlp,
+    pub(crate) batch: Batch,
+    pub(crate) sampler: Sampler,
+    pub(crate) limits: Limits,
+}
+
+/// Where metrics go, and how often those that are pushed.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    pub(crate) exporters: Vec<MetricsExporter>,
+    pub(crate) otlp: Otlp,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) exemplars: bool,
+}
+
+/// Which log lines are let through, and where they go besides stdout.
+#[derive(Clone, Debug)]
+pub(crate) struct Logs {
+    pub(crate) filter: String,
+    /// Whether a terminal gets colors: not with `NO_COLOR`.
+    pub(crate) color: bool,
+    pub(crate) exporters: Vec<LogsExporter>,
+    pub(crate) otlp: Otlp,
+    pub(crate) batch: Batch,
+}
+
+impl Settings {
+    /// Reads `OTEL_*`, `JAEGER_ADDRESS` and `RUST_LOG`.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingError`] for `JAEGER_ADDRESS` and `RUST_LOG`, which are the services' own. Trouble with `OTEL_*` never
+    /// is an error: see [`Settings::warnings`].
+    pub fn from_env(lookup: Lookup<'_>) -> Result<Self, SettingError> {
+        let mut reader = Reader::new(lookup);
+        let jaeger = otlp::jaeger_address(&reader)?;
+        let filter = crate::logs::filter_setting(&reader)?;
+
+        let disabled = reader.boolean("OTEL_SDK_DISABLED");
+        let service_name = reader.text("OTEL_SERVICE_NAME");
+        let resource_attributes = resource::attributes(&mut reader);
+        let propagators = propagators::read(&mut reader);
+        let traces = Traces {
+            exporters: exporters::traces(&mut reader),
+            otlp: Otlp::read(&mut reader, Signal::Traces, jaeger.as_deref()),
+            batch: Batch::of_spans(&mut reader),
+            sampler: Sampler::read(&mut reader),
+            limits: Limits::read(&mut reader),
+        };
+        let metrics = Metrics {
+            exporters: exporters::metrics(&mut reader),
+            otlp: Otlp::read(&mut reader, Signal::Metrics, None),
+            interval: reader.interval("OTEL_METRIC_EXPORT_INTERVAL", 60_000),
+            timeout: reader.timeout("OTEL_METRIC_EXPORT_TIMEOUT", 30_000),
+            exemplars: exporters::exemplars(&mut reader),
+        };
+        let logs = Logs {
+            filter,
+            color: reader.text("NO_COLOR").is_none(),
+            exporters: exporters::logs(&mut reader),
+            otlp: Otlp::read(&mut reader, Signal::Logs, None),
+            batch: Batch::of_log_records(&mut reader),
+        };
+        unsupported::warn(&mut reader);
+
+        Ok(Self {
+            disabled,
+            service_name,
+            resource_attributes,
+            propagators,
+            traces,
+            metrics,
+            logs,
+            warnings: reader.into_warnings(),
+        })
+    }
+
+    /// Whether any exporter in use speaks gRPC.
+    pub(crate) fn uses_grpc(&self) -> bool {
+        let of_traces = self
+            .traces
+            .exporters
+            .contains(&TracesExporter::Otlp)
+            .then_some(&self.traces.otlp);
+        let of_metrics = self
+            .metrics
+            .exporters
+            .contains(&MetricsExporter::Otlp)
+            .then_some(&self.metrics.otlp);
+        let of_logs = self
+            .logs
+            .exporters
+            .contains(&LogsExporter::Otlp)
+            .then_some(&self.logs.otlp);
+        [of_traces, of_metrics, of_logs]
+            .into_iter()
+            .flatten()
+            .any(|otlp| otlp.protocol == Protocol::Grpc)
+    }
+
+    /// One sentence for each `OTEL_*` variable whose value is not understood or not supported: its name, its value, and
+    /// what is used instead. [`crate::init`] logs them.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}

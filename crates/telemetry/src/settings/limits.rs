@@ -1,0 +1,38 @@
+//! `OTEL_SPAN_*_LIMIT`, `OTEL_ATTRIBUTE_*_LIMIT`, `OTEL_EVENT_…`, `OTEL_LINK_…`: how much one span may hold.
+
+use super::reader::Reader;
+
+/// What the specification allows a span to hold when nothing is set.
+const COUNT: u32 = 128;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Limits {
+    pub(crate) attributes: u32,
+    pub(crate) events: u32,
+    pub(crate) links: u32,
+    pub(crate) attributes_per_event: u32,
+    pub(crate) attributes_per_link: u32,
+    /// Longest string value, in characters, of any attribute of spans, events and links.
+    pub(crate) value_length: Option<usize>,
+}
+
+impl Limits {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let any_count = reader
+            .number("OTEL_ATTRIBUTE_COUNT_LIMIT", 0, Some(COUNT))
+            .unwrap_or(COUNT);
+        let any_length = reader.number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", 0, None);
+        let mut count =
+            |name: &str, default: u32| reader.number(name, 0, Some(default)).unwrap_or(default);
+        Self {
+            attributes: count("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", any_count),
+            events: count("OTEL_SPAN_EVENT_COUNT_LIMIT", COUNT),
+            links: count("OTEL_SPAN_LINK_COUNT_LIMIT", COUNT),
+            attributes_per_event: count("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", any_count),
+            attributes_per_link: count("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", any_count),
+            value_length: reader
+                .number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", 0, any_length)
+                .map(|length| length as usize),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! `OTEL_EXPORTER_OTLP_*`, general and per signal
+//! ([specification](https://opentelemetry.io/docs/specs/otel/protocol/exporter/)), and `JAEGER_ADDRESS`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::reader::Reader;
+use super::resource;
+use crate::SettingError;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Traces,
+    Metrics,
+    Logs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    HttpProtobuf,
+    Grpc,
+}
+
+/// How one signal is sent by OTLP.
+#[derive(Clone, Debug)]
+pub(crate) struct Otlp {
+    pub(crate) protocol: Protocol,
+    /// The whole URL, path included.
+    pub(crate) endpoint: String,
+    /// Marked sensitive, so that not even `Debug` prints a value.
+    pub(crate) headers: HeaderMap,
+    pub(crate) timeout: Duration,
+    pub(crate) gzip: bool,
+    /// The authorities to trust instead of the platform's.
+    pub(crate) certificate: Option<PemFile>,
+    /// What to identify ourselves with.
+    pub(crate) client_certificate: Option<PemFile>,
+    pub(crate) client_key: Option<PemFile>,
+}
+
+/// A file that is read when the exporter is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PemFile {
+    /// The variable that named it.
+    pub(crate) variable: String,
+    pub(crate) path: PathBuf,
+}
+
+impl Signal {
+    fn infix(self) -> &'static str {
+        match self {
+            Self::Traces => "TRACES",
+            Self::Metrics => "METRICS",
+            Self::Logs => "LOGS",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Traces => "/v1/traces",
+            Self::Metrics => "/v1/metrics",
+            Self::Logs => "/v1/logs",
+        }
+    }
+
+    /// The variables of one option, the one that wins first.
+    fn variables(self, option: &str) -> [String; 2] {
+        [
+            format!("OTEL_EXPORTER_OTLP_{}_{option}", self.infix()),
+            format!("OTEL_EXPORTER_OTLP_{option}"),
+        ]
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HttpProtobuf => "http/protobuf",
+            Self::Grpc => "grpc",
+        })
+    }
+}
+
+impl Otlp {
+    /// `address` is `JAEGER_ADDRESS`: `host:port` to fall back on when no endpoint is set.
+    pub(super) fn read(reader: &mut Reader<'_>, signal: Signal, address: Option<&str>) -> Self {
+        let protocol = option(
+            reader,
+            signal,
+            "PROTOCOL",
+            "http/protobuf",
+            |reader, name, instead| {
+                reader.parsed(name, "http/protobuf or grpc", instead, |value| match value
+                    .to_ascii_lowercase()
+                    .as_str()
+                {
+                    "http/protobuf" => Some(Protocol::HttpProtobuf),
+                    "grpc" => Some(Protocol::Grpc),
+                    _ => None,
+                })
+            },
+        )
+        .unwrap_or(Protocol::HttpProtobuf);
+        let gzip = option(
+            reader,
+            signal,
+            "COMPRESSION",
+            "none",
+            |reader, name, instead| {
+                reader.parsed(name, "gzip or none", instead, |value| {
+                    match value.to_ascii_lowercase().as_str() {
+                        "gzip" => Some(true),
+                        "none" => Some(false),
+                        _ => None,
+                    }
+                })
+            },
+        );
+        let timeout = option(
+            reader,
+            signal,
+            "TIMEOUT",
+            "10000",
+            |reader, name, instead| reader.optional_timeout(name, instead),
+        );
+        let file = |option_name: &str| {
+            signal
+                .variables(option_name)
+                .into_iter()
+                .find_map(|variable| {
+                    let path = PathBuf::from(reader.text(&variable)?);
+                    Some(PemFile { variable, path })
+                })
+        };
+        let (certificate, client_certificate, client_key) = (
+            file("CERTIFICATE"),
+            file("CLIENT_CERTIFICATE"),
+            file("CLIENT_KEY"),
+        );
+        Self {
+            protocol,
+            endpoint: endpoint(reader, signal, protocol, address),
+            headers: option(reader, signal, "HEADERS", "none", headers).unwrap_or_default(),
+            timeout: timeout.unwrap_or(Duration::from_secs(10)),
+            gzip: gzip.unwrap_or(false),
+            certificate,
+            client_certificate,
+            client_key,
+        }
+    }
+}
+
+/// The signal's own variable, or else the general one.
+fn option<T>(
+    reader: &mut Reader<'_>,
+    signal: Signal,
+    name: &str,
+    default: &str,
+    read: impl Fn(&mut Reader<'_>, &str, &str) -> Option<T>,
+) -> Option<T> {
+    let [own, general] = signal.variables(name);
+    read(
+        reader,
+        &own,
+        &format!("{general}, or its default {default}"),
+    )
+    .or_else(|| read(reader, &general, default))
+}
+
+fn endpoint(
+    reader: &mut Reader<'_>,
+    signal: Signal,
+    protocol: Protocol,
+    address: Option<&str>,
+) -> String {
+    let insecure = option(reader, signal, "INSECURE", "false", |reader, name, _| {
+        reader.text(name)?;
+        Some(reader.boolean(name))
+    })
+    .unwrap_or(false);
+    let wanted = match protocol {
+        Protocol::HttpProtobuf => "a URL that starts with http:// or https://",
+        Protocol::Grpc => "a URL that starts with http:// or https://, or host:port",
+    };
+    let parse = |value: &str| parsed_endpoint(value, protocol, insecure);
+    let [own, general] = signal.variables("ENDPOINT");
+    let default_address = match protocol {
+        Protocol::HttpProtobuf => "localhost:4318",
+        Protocol::Grpc => "localhost:4317",
+    };
+    let address = address.unwrap_or(default_address);
+
+    if let Some(url) = reader.parsed(
+        &own,
+        wanted,
+        &format!("{general}, or http://{address}"),
+        parse,
+    ) {
+        return url.into();
+    }
+    let general = reader.parsed(&general, wanted, &format!("http://{address}"), parse);
+    let path = match protocol {
+        Protocol::HttpProtobuf => signal.path(),
+        Protocol::Grpc => "",
+    };
+    let Some(mut url) = general else {
+        return format!("http://{address}{path}");
+    };
+    if protocol == Protocol::HttpProtobuf {
+        let path = format!("{}{path}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+    }
+    url.into()
+}
+
+fn parsed_endpoint(value: &str, protocol: Protocol, insecure: bool) -> Option<Url> {
+    let with_scheme = match protocol {
+        Protocol::Grpc if !value.contains("://") => {
+            let scheme = if insecure { "http" } else { "https" };
+            format!("{scheme}://{value}")
+        }
+        _ => value.to_owned(),
+    };
+    let url = Url::parse(&with_scheme).ok()?;
+    (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+}
+
+/// `name=value` pairs, percent-encoded. The warning does not show the value: it is a secret, even misspelt.
+fn headers(reader: &mut Reader<'_>, name: &str, instead: &str) -> Option<HeaderMap> {
+    let value = reader.text(name)?;
+    let headers = resource::pairs(&value).and_then(|pairs| {
+        pairs
+            .into_iter()
+            .map(|(name, value)| {
+                let name = HeaderName::try_from(name).ok()?;
+                let mut value = HeaderValue::try_from(value).ok()?;
+                value.set_sensitive(true);
+                Some((name, value))
+            })
+            .collect::<Option<HeaderMap>>()
+    });
+    if headers.is_none() {
+        reader.warn(format!(
+            "{name} is not understood (its value is not shown); wanted: name=value pairs separated by commas, special \
+             characters percent-encoded; used instead: {instead}"
+        ));
+    }
+    headers
+}
+
+/// `JAEGER_ADDRESS`, the service's own setting.
+pub(super) fn jaeger_address(reader: &Reader<'_>) -> Result<Option<String>, SettingError> {
+    const NAME: &str = "JAEGER_ADDRESS";
+    let Some(value) = reader.text(NAME) else {
+        return Ok(None);
+    };
+    let (host, port) = value.rsplit_once(':').unwrap_or((&value, ""));
+    let port_is_one =
+        port.parse::<u16>().is_ok_and(|port| port > 0) && port.bytes().all(|b| b.is_ascii_digit());
+    let url = Url::parse(&format!("http://{value}"));
+    let only_an_address = url.is_ok_and(|url| {
+        url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+    });
+    if host.is_empty() || !port_is_one || !only_an_address || value.ends_with('/') {
+        return Err(SettingError {
+            variable: NAME,
+            value,
+            wanted: "host:port of an OTLP receiver, such as localhost:4318",
+        });
+    }
+    Ok(Some(value))
+}
+
+/// A URL to print: without credentials and without the query, where some vendors put a token.
+pub(crate) fn shown(endpoint: &str) -> String {
+    let Ok(mut url) = Url::parse(endpoint) else {
+        return "an endpoint that is no URL".to_owned();
+    };
+    // Both fail only for URLs that cannot have credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.as_str().trim_end_matches('/').to_owned()
+}

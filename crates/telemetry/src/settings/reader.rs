@@ -1,0 +1,152 @@
+//! Reads single variables and keeps the warnings.
+
+use std::time::Duration;
+
+use super::Lookup;
+
+/// What a timeout of 0, "no limit", becomes: about 24 days.
+const NO_LIMIT: Duration = Duration::from_millis(i32::MAX as u64);
+
+pub(crate) struct Reader<'a> {
+    lookup: Lookup<'a>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(lookup: Lookup<'a>) -> Self {
+        Self {
+            lookup,
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<String> {
+        self.warnings
+    }
+
+    /// The value without surrounding blanks; none when unset or empty.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        let value = (self.lookup)(name)?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// Adds a warning, once: the general OTLP variables are read for every signal.
+    pub(super) fn warn(&mut self, warning: String) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The value as `parse` understands it; when it does not, a warning that says what is `wanted` and what is used
+    /// `instead`.
+    pub(super) fn parsed<T>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+        instead: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.text(name)?;
+        let parsed = parse(&value);
+        if parsed.is_none() {
+            self.warn(format!(
+                "{name} is {value:?}; wanted: {wanted}; used instead: {instead}"
+            ));
+        }
+        parsed
+    }
+
+    /// True only by the word `true`, in any case.
+    pub(super) fn boolean(&mut self, name: &str) -> bool {
+        self.parsed(name, "true or false", "false", |value| {
+            match value.to_ascii_lowercase().as_str() {
+                "true" => Some(true),
+                "false" => Some(false),
+                _ => None,
+            }
+        })
+        .unwrap_or(false)
+    }
+
+    /// A whole number from `least` to 2³¹ − 1.
+    pub(super) fn number(&mut self, name: &str, least: u32, default: Option<u32>) -> Option<u32> {
+        let wanted = format!("a whole number from {least} to {}", i32::MAX);
+        let instead = default.map_or_else(|| "no limit".to_owned(), |number| number.to_string());
+        self.parsed(name, &wanted, &instead, |value| {
+            let number = value.parse().ok()?;
+            (least..=i32::MAX as u32)
+                .contains(&number)
+                .then_some(number)
+        })
+        .or(default)
+    }
+
+    /// Milliseconds between two actions: more than 0, or they would never pause.
+    pub(super) fn interval(&mut self, name: &str, default: u32) -> Duration {
+        let wanted = format!("milliseconds, a whole number from 1 to {}", i32::MAX);
+        let milliseconds = self.parsed(name, &wanted, &default.to_string(), |value| {
+            let number = value.parse().ok()?;
+            (1..=i32::MAX as u32).contains(&number).then_some(number)
+        });
+        Duration::from_millis(milliseconds.unwrap_or(default).into())
+    }
+
+    /// Milliseconds that something may take; 0 means any time.
+    pub(super) fn timeout(&mut self, name: &str, default: u32) -> Duration {
+        self.optional_timeout(name, &default.to_string())
+            .unwrap_or(Duration::from_millis(default.into()))
+    }
+
+    /// As [`Reader::timeout`], for a variable that falls back on another one.
+    pub(super) fn optional_timeout(&mut self, name: &str, instead: &str) -> Option<Duration> {
+        let wanted = format!(
+            "milliseconds, a whole number from 0 (no limit) to {}",
+            i32::MAX
+        );
+        self.parsed(name, &wanted, instead, |value| {
+            let number = value.parse().ok()?;
+            (0..=i32::MAX as u64).contains(&number).then_some(number)
+        })
+        .map(|milliseconds| match milliseconds {
+            0 => NO_LIMIT,
+            _ => Duration::from_millis(milliseconds),
+        })
+    }
+
+    /// A comma-separated list of words, in any case, without repetitions. A word that `known` does not know is warned
+    /// of and left out; if none is left, the list counts as unset.
+    pub(super) fn list<T: PartialEq>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+        instead: &str,
+        known: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let value = self.text(name)?;
+        let mut items = Vec::new();
+        let mut unknown = Vec::new();
+        for word in value
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+        {
+            match known(&word.to_ascii_lowercase()) {
+                Some(item) if items.contains(&item) => {}
+                Some(item) => items.push(item),
+                None => unknown.push(word),
+            }
+        }
+        let used = if items.is_empty() {
+            instead
+        } else {
+            "the rest of the list"
+        };
+        if !unknown.is_empty() || items.is_empty() {
+            self.warn(format!(
+                "{name} is {value:?}; wanted: {wanted}; used instead: {used}"
+            ));
+        }
+        (!items.is_empty()).then_some(items)
+    }
+}

@@ -1,0 +1,217 @@
+//! Spans: which are recorded, where they wait, where they go.
+//!
+//! A finished span goes into a bounded queue; a thread of its own takes batches from there and exports them. Nothing on
+//! a request's way waits for a collector: when the queue is full, spans are dropped and counted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, Span, SpanData,
+    SpanExporter, SpanLimits, SpanProcessor,
+};
+
+use crate::health::{Failure, Health, Item};
+use crate::otlp::{Builder, Destination};
+use crate::settings::{self, Limits, Root, TracesExporter};
+
+/// The provider, and the health of each of its pipelines.
+pub(crate) fn provider(
+    settings: &settings::Traces,
+    resource: Resource,
+    builder: &mut Builder<'_>,
+) -> (SdkTracerProvider, Vec<Arc<Health>>) {
+    let mut provider = SdkTracerProvider::builder()
+        .with_resource(resource)
+        .with_sampler(sampler(&settings.sampler))
+        .with_span_limits(limits(&settings.limits));
+    let mut pipelines = Vec::new();
+    for exporter in &settings.exporters {
+        let capacity = Some(settings.batch.queue);
+        match exporter {
+            TracesExporter::Otlp => {
+                let Some((exporter, destination)) =
+                    builder.span_exporter(&settings.otlp, settings.batch.timeout)
+                else {
+                    continue;
+                };
+                let server = Some(destination.server.clone());
+                let health =
+                    Health::new(Item::Span, capacity, destination.component("span"), server);
+                provider = provider.with_span_processor(queue(
+                    exporter,
+                    Some(destination),
+                    &health,
+                    settings,
+                ));
+                pipelines.push(health);
+            }
+            TracesExporter::Console => {
+                let exporter = opentelemetry_stdout::SpanExporter::default();
+                let health = Health::new(
+                    Item::Span,
+                    capacity,
+                    "opentelemetry_stdout::SpanExporter",
+                    None,
+                );
+                provider = provider.with_span_processor(queue(exporter, None, &health, settings));
+                pipelines.push(health);
+            }
+        }
+    }
+    (provider.build(), pipelines)
+}
+
+fn sampler(settings: &settings::Sampler) -> Sampler {
+    let root = match settings.root {
+        Root::AlwaysOn => Sampler::AlwaysOn,
+        Root::AlwaysOff => Sampler::AlwaysOff,
+        Root::Ratio(ratio) => Sampler::TraceIdRatioBased(ratio),
+    };
+    if settings.parent_based {
+        Sampler::ParentBased(Box::new(root))
+    } else {
+        root
+    }
+}
+
+fn limits(settings: &Limits) -> SpanLimits {
+    SpanLimits {
+        max_events_per_span: settings.events,
+        max_attributes_per_span: settings.attributes,
+        max_links_per_span: settings.links,
+        max_attributes_per_event: settings.attributes_per_event,
+        max_attributes_per_link: settings.attributes_per_link,
+    }
+}
+
+fn queue<E: SpanExporter + 'static>(
+    exporter: E,
+    destination: Option<Arc<Destination>>,
+    health: &Arc<Health>,
+    settings: &settings::Traces,
+) -> Queue {
+    let exporter = WatchedExporter {
+        exporter,
+        destination,
+        health: Arc::clone(health),
+        value_length: settings.limits.value_length,
+    };
+    let config = BatchConfigBuilder::default()
+        .with_max_queue_size(settings.batch.queue)
+        .with_max_export_batch_size(settings.batch.batch)
+        .with_scheduled_delay(settings.batch.delay)
+        .build();
+    Queue {
+        health: Arc::clone(health),
+        processor: BatchSpanProcessor::new(exporter, config),
+    }
+}
+
+/// The SDK's batch processor behind a door that counts.
+#[derive(Debug)]
+struct Queue {
+    health: Arc<Health>,
+    processor: BatchSpanProcessor,
+}
+
+impl SpanProcessor for Queue {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.processor.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        if self.health.admit() {
+            self.processor.on_end(span);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.processor.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.processor.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.processor.set_resource(resource);
+    }
+}
+
+/// An exporter whose results are counted, whose exports are bounded in time, and whose values in length.
+#[derive(Debug)]
+struct WatchedExporter<E> {
+    exporter: E,
+    /// None for the console.
+    destination: Option<Arc<Destination>>,
+    health: Arc<Health>,
+    value_length: Option<usize>,
+}
+
+impl<E: SpanExporter> SpanExporter for WatchedExporter<E> {
+    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len();
+        self.health.take(count);
+        if let Some(length) = self.value_length {
+            batch.iter_mut().for_each(|span| shorten_span(span, length));
+        }
+        let export = self.exporter.export(batch);
+        let result = match &self.destination {
+            Some(destination) => destination.bounded(export).await,
+            None => export.await.map_err(|error| Failure::unknown(&error)),
+        };
+        let words = result.as_ref().err().map(|failure| failure.words.clone());
+        self.health.exported(count, result);
+        words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn shutdown(&self) -> OTelSdkResult {
+        self.exporter.shutdown()
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
+/// `OTEL_[SPAN_]ATTRIBUTE_VALUE_LENGTH_LIMIT`: the SDK has no such limit, so it is kept just before the export.
+fn shorten_span(span: &mut SpanData, length: usize) {
+    shorten_attributes(&mut span.attributes, length);
+    for event in &mut span.events.events {
+        shorten_attributes(&mut event.attributes, length);
+    }
+    for link in &mut span.links.links {
+        shorten_attributes(&mut link.attributes, length);
+    }
+}
+
+fn shorten_attributes(attributes: &mut [KeyValue], length: usize) {
+    for KeyValue { value, .. } in attributes {
+        match value {
+            Value::String(text) => shorten(text, length),
+            Value::Array(Array::String(texts)) => {
+                texts.iter_mut().for_each(|text| shorten(text, length))
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Cuts after `length` characters, never inside one.
+fn shorten(text: &mut StringValue, length: usize) {
+    if let Some((end, _)) = text.as_str().char_indices().nth(length) {
+        *text = text.as_str()[..end].to_owned().into();
+    }
+}
