@@ -107,3 +107,23 @@ pub(crate) struct Status {
     #[prost(string, tag = "2")]
     pub(crate) message: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_to_come_again_is_told_when() {
+        let headers = |status| {
+            Failure::new(status, "because")
+                .answer(None)
+                .headers()
+                .clone()
+        };
+        assert_eq!(
+            headers(StatusCode::SERVICE_UNAVAILABLE)[header::RETRY_AFTER],
+            "1"
+        );
+        assert!(!headers(StatusCode::BAD_REQUEST).contains_key(header::RETRY_AFTER));
+    }
+}

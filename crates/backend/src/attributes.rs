@@ -103,7 +103,13 @@ macro_rules! from {
 
 from! {
     &str => String, String => String, bool => Bool, i64 => Int, i32 => Int, u16 => Int, f64 => Double,
-    Vec<u8> => Bytes, Vec<Value> => Array, Attributes => Map,
+    Vec<u8> => Bytes, Attributes => Map,
+}
+
+impl<T: Into<Value>, const N: usize> From<[T; N]> for Value {
+    fn from(values: [T; N]) -> Self {
+        Self::Array(values.into_iter().map(Into::into).collect())
+    }
 }
 
 /// A set of attributes, sorted by key, so that sets can be compared as a whole.

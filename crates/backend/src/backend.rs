@@ -56,11 +56,8 @@ impl Backend {
 
         let store = Arc::new(Store::new(settings.store_bytes));
         let (stop, stopped) = oneshot::channel();
-        let server = runtime.spawn(server::serve(
-            listener,
-            receiver::router(store.clone()),
-            stopped,
-        ));
+        let router = receiver::router(store.clone());
+        let server = runtime.spawn(server::serve(listener, router, stopped, server::SILENCE));
         Ok(Self {
             address,
             store,

@@ -42,6 +42,7 @@
 mod answer;
 mod attributes;
 mod backend;
+mod body;
 mod decode;
 mod id;
 mod interner;

@@ -13,18 +13,17 @@
 //! | 415 | neither protobuf nor JSON, or packed otherwise than with gzip |
 //! | 503 | bodies being received are 64 MiB together; `Retry-After` says when to try again |
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     middleware::{self, Next},
     response::Response,
     routing::post,
 };
-use http_body_util::BodyExt;
 use opentelemetry_proto::tonic::{
     collector::{
         logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse},
@@ -40,96 +39,66 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
-use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::{
     answer::{Encoding, Failure},
+    body::{Bodies, swallow},
     decode::{self, Decoded},
     json,
     store::Store,
 };
 
-/// Largest body, unpacked: a few packed kilobytes could otherwise fill the memory.
-const BODY: usize = 16 << 20;
-
-/// All bodies being received: many senders of large ones could do the same.
-const BODIES: usize = 64 << 20;
-
-/// Longest time that a body may take: bytes of senders that never finish count too.
-const BODY_TIME: Duration = Duration::from_secs(10);
-
 /// The receiver's routes, writing to `store`.
 pub(crate) fn router(store: Arc<Store>) -> Router {
-    let receiver = Arc::new(Receiver {
-        store,
-        bodies: Semaphore::new(BODIES),
-    });
     Router::new()
         .route("/v1/traces", post(export::<ExportTraceServiceRequest>))
         .route("/v1/logs", post(export::<ExportLogsServiceRequest>))
         .route("/v1/metrics", post(export::<ExportMetricsServiceRequest>))
-        .method_not_allowed_fallback(async |headers: HeaderMap| {
-            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "OTLP is sent with POST")
-                .answer(Encoding::of(&headers))
+        .method_not_allowed_fallback(async |request: Request| {
+            let failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "OTLP is sent with POST");
+            refuse(request, failure).await
         })
-        .fallback(async |headers: HeaderMap| {
+        .fallback(async |request: Request| {
             let message = "OTLP is received on /v1/traces, /v1/logs and /v1/metrics";
-            Failure::new(StatusCode::NOT_FOUND, message).answer(Encoding::of(&headers))
+            refuse(request, Failure::new(StatusCode::NOT_FOUND, message)).await
         })
-        .layer(RequestDecompressionLayer::new())
-        .layer(middleware::from_fn(guard))
-        .with_state(receiver)
+        .layer(middleware::from_fn(refuse_other_origins))
+        .with_state(Arc::new(Receiver {
+            store,
+            bodies: Bodies::new(),
+        }))
 }
 
 struct Receiver {
     store: Arc<Store>,
-    bodies: Semaphore, // a permit a byte
+    bodies: Bodies,
 }
 
-/// Refuses by the headers alone.
-async fn guard(request: Request, next: Next) -> Response {
-    match check(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(failure) => failure.answer(Encoding::of(request.headers())),
-    }
+async fn refuse(request: Request, failure: Failure) -> Response {
+    let (Parts { headers, .. }, body) = request.into_parts();
+    swallow(&headers, body).await;
+    failure.answer(Encoding::of(&headers))
 }
 
-fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Failure> {
-    if let Some(origin) = headers.get(header::ORIGIN)
-        && !origin
-            .to_str()
-            .is_ok_and(|origin| is_same_origin(origin, uri, headers))
-    {
-        return Err(Failure::new(
-            StatusCode::FORBIDDEN,
-            "requests of other origins' web pages are not taken",
-        ));
+/// Any web page can make a browser send a POST to this machine; the browser then says which page.
+async fn refuse_other_origins(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    match headers.get(header::ORIGIN) {
+        Some(origin)
+            if !origin
+                .to_str()
+                .is_ok_and(|origin| is_own(origin, request.uri(), headers)) =>
+        {
+            let message = "requests of other origins' web pages are not taken";
+            refuse(request, Failure::new(StatusCode::FORBIDDEN, message)).await
+        }
+        _ => next.run(request).await,
     }
-    let packing = headers
-        .get(header::CONTENT_ENCODING)
-        .map_or(b"identity".as_slice(), |packing| packing.as_bytes());
-    if packing != b"identity" && packing != b"gzip" {
-        return Err(Failure::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Content-Encoding is gzip, or absent",
-        ));
-    }
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY) {
-        return Err(too_large());
-    }
-    Ok(())
 }
 
 /// Whether a page of `origin` was itself served from here. A name other than `localhost` does not count: any name can
 /// be made to point here after its page was loaded (DNS rebinding).
-fn is_same_origin(origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
+fn is_own(origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
@@ -140,39 +109,38 @@ fn is_same_origin(origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
         .rsplit_once(':')
         .map_or(authority, |(name, _port)| name);
     let is_local = name == "localhost" || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    is_local
-        && origin
-            .strip_prefix("http://")
-            .is_some_and(|origin| origin == authority)
+    is_local && origin.strip_prefix("http://") == Some(authority)
 }
 
 async fn export<R: Export>(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
-    let encoding = Encoding::of(request.headers());
-    match receive::<R>(&receiver, encoding, request.into_body()).await {
+    let (Parts { headers, .. }, mut body) = request.into_parts();
+    match receive::<R>(&receiver, &headers, &mut body).await {
         Ok(answer) => answer,
-        Err(failure) => failure.answer(encoding),
+        Err(failure) => {
+            swallow(&headers, body).await;
+            failure.answer(Encoding::of(&headers))
+        }
     }
 }
 
 async fn receive<R: Export>(
     receiver: &Receiver,
-    encoding: Option<Encoding>,
-    body: Body,
+    headers: &HeaderMap,
+    body: &mut Body,
 ) -> Result<Response, Failure> {
-    let Some(encoding) = encoding else {
+    let encoding = Encoding::of(headers).ok_or_else(|| {
         let message = "Content-Type is application/x-protobuf or application/json";
-        return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    };
-    let read = timeout(BODY_TIME, read(body, &receiver.bodies)).await;
-    let (body, _permit) =
-        read.map_err(|_| Failure::new(StatusCode::REQUEST_TIMEOUT, "the body took too long"))??;
-    let request: R = match encoding {
-        Encoding::Protobuf => R::decode(body.as_slice()).map_err(|error| undecodable(&error))?,
-        Encoding::Json => json::read(&body).map_err(|error| undecodable(&error))?,
+        Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+    })?;
+    let body = receiver.bodies.read(headers, body).await?;
+    let request = match encoding {
+        Encoding::Protobuf => {
+            R::decode(body.bytes.as_slice()).map_err(|error| undecodable(&error))?
+        }
+        Encoding::Json => json::read::<R>(&body.bytes).map_err(|error| undecodable(&error))?,
     };
     drop(body);
-    let rejected = request.keep(&receiver.store);
-    Ok(R::answer(encoding, rejected))
+    Ok(R::answer(encoding, request.keep(&receiver.store)))
 }
 
 fn undecodable(error: &dyn std::error::Error) -> Failure {
@@ -180,51 +148,6 @@ fn undecodable(error: &dyn std::error::Error) -> Failure {
         StatusCode::BAD_REQUEST,
         format!("the body cannot be decoded: {error}"),
     )
-}
-
-fn too_large() -> Failure {
-    Failure::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        format!("the body, unpacked, is larger than {BODY} bytes"),
-    )
-}
-
-/// The whole body, and the permit for it.
-async fn read(
-    mut body: Body,
-    bodies: &Semaphore,
-) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Failure> {
-    let mut read = Vec::new();
-    let mut permit: Option<SemaphorePermit<'_>> = None;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            Failure::new(
-                StatusCode::BAD_REQUEST,
-                format!("the body cannot be read: {error}"),
-            )
-        })?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if read.len() + data.len() > BODY {
-            return Err(too_large());
-        }
-        let more = u32::try_from(data.len())
-            .ok()
-            .and_then(|bytes| bodies.try_acquire_many(bytes).ok());
-        let Some(more) = more else {
-            return Err(Failure::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too much is being received at once",
-            ));
-        };
-        match &mut permit {
-            Some(permit) => permit.merge(more),
-            None => permit = Some(more),
-        }
-        read.extend_from_slice(&data);
-    }
-    Ok((read, permit))
 }
 
 /// What was not taken of a request that was.

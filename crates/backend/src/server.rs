@@ -23,7 +23,7 @@ use tokio::{
 const CONNECTIONS: usize = 128;
 
 /// How long a connection may be silent, before its first request or between two, and how long the head of a request may take.
-const SILENCE: Duration = Duration::from_secs(30);
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 
 /// Requests in flight have this long at the stop.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
@@ -33,9 +33,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until `stop` is sent or dropped. Then idle connections are closed at once, others when their request is
 /// answered, whatever is left after [`STOP_LIMIT`].
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: oneshot::Receiver<()>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut stop: oneshot::Receiver<()>,
+    silence: Duration,
+) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(SILENCE);
+    http.timer(TokioTimer::new()).header_read_timeout(silence);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new(); // dropped, it ends them
@@ -71,4 +76,42 @@ async fn accept(
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_that_say_nothing_give_way_to_those_that_do() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_stop, stopped) = oneshot::channel();
+        let router = Router::new().route("/", get(async || "served"));
+        tokio::spawn(serve(listener, router, stopped, Duration::from_millis(200)));
+
+        let mut silent = Vec::new();
+        for said in ["", "GET / HTTP/1.1\r\nhost: a\r\n"]
+            .iter()
+            .cycle()
+            .take(CONNECTIONS)
+        {
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(said.as_bytes()).await.unwrap();
+            silent.push(connection);
+        }
+        let served = async {
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+            connection.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let answer = timeout(Duration::from_secs(30), served).await.unwrap();
+        assert!(answer.ends_with("served"), "{answer}");
+    }
 }

@@ -1,0 +1,290 @@
+//! Bodies of requests: read whole, unpacked, within limits of size, of time, and of memory for all together.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, StatusCode, header},
+};
+use flate2::write::MultiGzDecoder;
+use http_body_util::BodyExt;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use crate::answer::Failure;
+
+/// Largest body, unpacked: a few packed kilobytes could otherwise fill the memory.
+pub(crate) const LARGEST: usize = 16 << 20;
+
+/// All bodies being read: many senders of large ones could do the same.
+const ALL: usize = 64 << 20;
+
+/// Longest time that a body may take: bytes of senders that never finish count too.
+const TIME: Duration = Duration::from_secs(10);
+
+/// What is still read of a body that is refused, and for how long. A connection closed over unread bytes is reset, and
+/// then the sender may never see why.
+const SWALLOWED: usize = 4 * LARGEST;
+const SWALLOW_TIME: Duration = Duration::from_secs(5);
+
+/// The room for bodies being read.
+pub(crate) struct Bodies {
+    room: Semaphore, // a permit a byte
+    time: Duration,
+}
+
+/// A body that was read. It takes its room until dropped.
+pub(crate) struct Read<'a> {
+    pub(crate) bytes: Vec<u8>,
+    _room: Option<SemaphorePermit<'a>>,
+}
+
+impl Bodies {
+    pub(crate) fn new() -> Self {
+        Self {
+            room: Semaphore::new(ALL),
+            time: TIME,
+        }
+    }
+
+    /// The whole body, unpacked.
+    ///
+    /// # Errors
+    ///
+    /// 400 not what it says it is, or broken off; 408, 413, 415, 503: see [`receiver`](crate::receiver).
+    pub(crate) async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: &mut Body,
+    ) -> Result<Read<'_>, Failure> {
+        let mut unpacker = Unpacker::of(headers)?;
+        if announced(headers).is_some_and(|bytes| bytes > LARGEST) {
+            return Err(too_large());
+        }
+        match timeout(self.time, self.read_into(&mut unpacker, body)).await {
+            Ok(room) => Ok(Read {
+                _room: room?,
+                bytes: unpacker.finish()?,
+            }),
+            Err(_) => Err(Failure::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body took too long",
+            )),
+        }
+    }
+
+    async fn read_into(
+        &self,
+        unpacker: &mut Unpacker,
+        body: &mut Body,
+    ) -> Result<Option<SemaphorePermit<'_>>, Failure> {
+        let mut room: Option<SemaphorePermit<'_>> = None;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| unreadable(&error))?;
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
+            let before = unpacker.len();
+            unpacker.write(data)?;
+            let grown = u32::try_from(unpacker.len() - before).unwrap_or(u32::MAX);
+            let more = self.room.try_acquire_many(grown).map_err(|_| {
+                Failure::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "too much is being received at once",
+                )
+            })?;
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
+        }
+        Ok(room)
+    }
+}
+
+/// Reads on what nobody wants, so that the sender gets to read the answer. Not if it waits to be asked for the body.
+pub(crate) async fn swallow(headers: &HeaderMap, mut body: Body) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let swallowed = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, |data| data.len());
+            if bytes > SWALLOWED {
+                break;
+            }
+        }
+    };
+    let _ = timeout(SWALLOW_TIME, swallowed).await;
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+fn too_large() -> Failure {
+    Failure::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body, unpacked, is larger than {LARGEST} bytes"),
+    )
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Failure {
+    Failure::new(
+        StatusCode::BAD_REQUEST,
+        format!("the body cannot be read: {error}"),
+    )
+}
+
+/// Takes a body piece by piece.
+enum Unpacker {
+    Plain(Limited),
+    Gzip(Box<MultiGzDecoder<Limited>>),
+}
+
+impl Unpacker {
+    /// As `Content-Encoding` says.
+    fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+        let limited = Limited(Vec::new());
+        match headers
+            .get(header::CONTENT_ENCODING)
+            .map(|encoding| encoding.as_bytes())
+        {
+            None | Some(b"identity") => Ok(Self::Plain(limited)),
+            Some(b"gzip") => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(limited)))),
+            Some(_) => Err(Failure::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Content-Encoding is gzip, or absent",
+            )),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(limited) => limited.0.len(),
+            Self::Gzip(decoder) => decoder.get_ref().0.len(),
+        }
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<(), Failure> {
+        let written = match self {
+            Self::Plain(limited) => limited.write_all(data),
+            Self::Gzip(decoder) => decoder.write_all(data).and_then(|()| decoder.flush()),
+        };
+        written.map_err(|error| failure(&error))
+    }
+
+    fn finish(self) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Plain(limited) => Ok(limited.0),
+            Self::Gzip(decoder) => decoder
+                .finish()
+                .map(|limited| limited.0)
+                .map_err(|error| failure(&error)),
+        }
+    }
+}
+
+fn failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => too_large(),
+        _ => unreadable(error),
+    }
+}
+
+/// Bytes in memory, [`LARGEST`] at most.
+struct Limited(Vec<u8>);
+
+impl Write for Limited {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.0.len() + data.len() > LARGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use hyper::body::{Bytes, Frame};
+
+    use super::*;
+
+    /// A sender that says something once and then nothing more.
+    struct Silent(Option<Bytes>);
+
+    impl hyper::body::Body for Silent {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.0.take() {
+                Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    async fn read(bodies: &Bodies, body: impl Into<Body>) -> Result<Vec<u8>, StatusCode> {
+        let read = bodies.read(&HeaderMap::new(), &mut body.into()).await;
+        read.map(|read| read.bytes)
+            .map_err(|failure| failure.status)
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_408_and_its_room_is_free_again() {
+        let bodies = Bodies {
+            room: Semaphore::new(10),
+            time: Duration::from_millis(50),
+        };
+        let body = Body::new(Silent(Some(Bytes::from_static(b"{"))));
+        assert_eq!(read(&bodies, body).await, Err(StatusCode::REQUEST_TIMEOUT));
+        assert_eq!(bodies.room.available_permits(), 10);
+    }
+
+    #[tokio::test]
+    async fn bodies_share_their_room_and_one_that_does_not_fit_is_503() {
+        let bodies = Bodies {
+            room: Semaphore::new(10),
+            ..Bodies::new()
+        };
+        let headers = HeaderMap::new();
+        let other = bodies
+            .read(&headers, &mut Body::from("123456789"))
+            .await
+            .unwrap();
+        assert_eq!(
+            read(&bodies, "12").await,
+            Err(StatusCode::SERVICE_UNAVAILABLE)
+        );
+        assert_eq!(read(&bodies, "1").await, Ok(b"1".to_vec()));
+        drop(other);
+        assert_eq!(read(&bodies, "12").await, Ok(b"12".to_vec()));
+        assert_eq!(bodies.room.available_permits(), 10);
+    }
+}

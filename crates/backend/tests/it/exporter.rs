@@ -1,0 +1,191 @@
+//! The real exporter of the OpenTelemetry SDK, as services use it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use backend::{Attributes, SpanKind, StatusCode, Value};
+use opentelemetry::{
+    Array, InstrumentationScope, KeyValue,
+    trace::{
+        Link, SpanContext, SpanKind as ApiSpanKind, Status, TraceContextExt, TraceFlags,
+        TraceState, Tracer, TracerProvider,
+    },
+};
+use opentelemetry_otlp::{Compression, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+
+use crate::{LIMIT, start};
+
+#[tokio::test]
+async fn spans_of_the_real_exporter_come_back_equal() {
+    let backend = start();
+    let endpoint = format!("http://{}/v1/traces", backend.address());
+    let other = SpanContext::new(
+        0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.into(),
+        0x00f0_67aa_0ba9_02b7.into(),
+        TraceFlags::SAMPLED,
+        false,
+        TraceState::from_key_value([("vendor", "1")]).unwrap(),
+    );
+    let linked = other.clone();
+
+    // The blocking client must neither be made, used nor dropped on a runtime's thread.
+    let sender = std::thread::spawn(move || {
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_compression(Compression::Gzip)
+            .with_endpoint(endpoint)
+            .build()
+            .unwrap();
+        let resource = Resource::builder_empty()
+            .with_schema_url(
+                [
+                    KeyValue::new("service.name", "Ping"),
+                    KeyValue::new("process.pid", 42),
+                ],
+                "https://opentelemetry.io/schemas/1.44.0",
+            )
+            .build();
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource)
+            .build();
+        let scope = InstrumentationScope::builder("Ping")
+            .with_version("1.0")
+            .with_schema_url("https://opentelemetry.io/schemas/1.43.0")
+            .with_attributes([KeyValue::new("scoped", true)])
+            .build();
+        let tracer = provider.tracer_with_scope(scope);
+
+        let root = tracer
+            .span_builder("GET /ping")
+            .with_kind(ApiSpanKind::Server)
+            .with_attributes([
+                KeyValue::new("string", "☃"),
+                KeyValue::new("bool", true),
+                KeyValue::new("int", i64::MAX),
+                KeyValue::new("double", 0.25),
+                KeyValue::new(
+                    "strings",
+                    opentelemetry::Value::Array(Array::String(vec!["a".into(), "".into()])),
+                ),
+                KeyValue::new(
+                    "bools",
+                    opentelemetry::Value::Array(Array::Bool(vec![true, false])),
+                ),
+                KeyValue::new(
+                    "ints",
+                    opentelemetry::Value::Array(Array::I64(vec![i64::MIN, 0])),
+                ),
+                KeyValue::new(
+                    "doubles",
+                    opentelemetry::Value::Array(Array::F64(vec![-0.5, f64::INFINITY])),
+                ),
+                KeyValue::new("nothing", opentelemetry::Value::Array(Array::I64(vec![]))),
+            ])
+            .with_links(vec![Link::new(
+                linked,
+                vec![KeyValue::new("why", "batch")],
+                0,
+            )])
+            .start(&tracer);
+        let context = opentelemetry::Context::new().with_span(root);
+        context
+            .span()
+            .add_event("Start request processing", vec![KeyValue::new("n", 1)]);
+        context.span().set_status(Status::error("broken"));
+        let child = tracer
+            .span_builder("GET")
+            .with_kind(ApiSpanKind::Client)
+            .start_with_context(&tracer, &context);
+        drop(child);
+        context.span().end();
+        let ids = context.span().span_context().clone();
+        provider.shutdown().unwrap();
+        ids
+    });
+    let trace = backend.store().wait_for_trace(2, LIMIT).await.unwrap();
+    let ids = tokio::task::spawn_blocking(|| sender.join().unwrap())
+        .await
+        .unwrap();
+
+    assert_eq!(trace.id.to_string(), ids.trace_id().to_string());
+    assert!(trace.is_complete());
+    let rows = trace.tree().rows;
+    let [root, child] = [&rows[0].span, &rows[1].span];
+    assert_eq!(
+        root.attributes,
+        Attributes::from([
+            ("string", "☃".into()),
+            ("bool", true.into()),
+            ("int", i64::MAX.into()),
+            ("double", 0.25.into()),
+            ("strings", ["a", ""].into()),
+            ("bools", [true, false].into()),
+            ("ints", [i64::MIN, 0].into()),
+            ("doubles", [-0.5, f64::INFINITY].into()),
+            ("nothing", Value::Array(vec![])),
+        ])
+    );
+    assert_eq!(
+        (root.name.as_str(), root.kind, root.parent_span_id),
+        ("GET /ping", SpanKind::Server, None)
+    );
+    assert_eq!(root.span_id.to_string(), ids.span_id().to_string());
+    assert_eq!(
+        (root.status.code, root.status.message.as_str()),
+        (StatusCode::Error, "broken")
+    );
+    let [event] = root.events.as_slice() else {
+        panic!("{:?}", root.events)
+    };
+    assert_eq!(
+        (event.name.as_str(), &event.attributes),
+        (
+            "Start request processing",
+            &Attributes::from([("n", 1.into())])
+        )
+    );
+    assert!((root.start_unix_nanos..=root.end_unix_nanos).contains(&event.unix_nanos));
+    assert!(root.duration() < Duration::from_secs(3600));
+    let [link] = root.links.as_slice() else {
+        panic!("{:?}", root.links)
+    };
+    assert_eq!(link.trace_id.to_string(), other.trace_id().to_string());
+    assert_eq!(link.span_id.to_string(), other.span_id().to_string());
+    assert_eq!(
+        (link.trace_state.as_str(), link.dropped_attributes_count),
+        ("vendor=1", 0)
+    );
+    assert_eq!(link.attributes, Attributes::from([("why", "batch".into())]));
+
+    assert_eq!(
+        (child.name.as_str(), child.kind, child.parent_span_id),
+        ("GET", SpanKind::Client, Some(root.span_id))
+    );
+    assert_eq!(child.attributes, Attributes::default());
+
+    let resource: BTreeMap<_, _> = root.resource.attributes.iter().collect();
+    assert_eq!(
+        resource,
+        BTreeMap::from([
+            ("service.name", &"Ping".into()),
+            ("process.pid", &42.into())
+        ])
+    );
+    assert_eq!(
+        root.resource.schema_url,
+        "https://opentelemetry.io/schemas/1.44.0"
+    );
+    let scope = &root.scope;
+    assert_eq!(
+        (scope.name.as_str(), scope.version.as_str()),
+        ("Ping", "1.0")
+    );
+    assert_eq!(scope.schema_url, "https://opentelemetry.io/schemas/1.43.0");
+    assert_eq!(
+        scope.attributes,
+        Attributes::from([("scoped", true.into())])
+    );
+    backend.stop().await;
+}

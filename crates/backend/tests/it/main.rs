@@ -1,0 +1,69 @@
+//! The backend as its users see it: over real connections, with real exporters.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod exporter;
+mod junk;
+mod receiver;
+mod sample;
+mod stop;
+mod store;
+
+use std::{io::Write, sync::LazyLock, time::Duration};
+
+use backend::{Backend, Settings};
+use flate2::{Compression, write::GzEncoder};
+
+/// Generous: on a busy machine anything may take long.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn settings() -> Settings {
+    Settings {
+        address: "127.0.0.1:0".parse().unwrap(),
+        ..Settings::default()
+    }
+}
+
+fn start() -> Backend {
+    Backend::start(settings()).unwrap()
+}
+
+/// One for all, since making one reads the platform's certificates; without a pool, whose connections would belong to
+/// the runtime of one test.
+static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+    reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()
+        .unwrap()
+});
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A POST to `path`, with `headers`.
+async fn post(
+    backend: &Backend,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<reqwest::Body>,
+) -> reqwest::Response {
+    let request = CLIENT
+        .post(format!("http://{}{path}", backend.address()))
+        .body(body);
+    headers
+        .iter()
+        .fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        })
+        .send()
+        .await
+        .unwrap()
+}
+
+const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
+const JSON: (&str, &str) = ("content-type", "application/json");
+const GZIP: (&str, &str) = ("content-encoding", "gzip");

@@ -1,0 +1,664 @@
+//! Requests and answers of OTLP over HTTP.
+
+use backend::{Backend, Settings, Value};
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse},
+        metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse},
+        trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
+    },
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    metrics::v1::{
+        Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
+        number_data_point,
+    },
+};
+use prost::Message;
+use reqwest::Response;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{CLIENT, GZIP, JSON, PROTOBUF, gzip, post, sample, settings, start};
+
+#[derive(Clone, PartialEq, Message)]
+struct RpcStatus {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+fn content_type(response: &Response) -> &str {
+    response.headers()["content-type"].to_str().unwrap()
+}
+
+/// Expects a refusal with a protobuf-encoded Status; gives its message.
+async fn refusal(response: Response, status: u16) -> String {
+    assert_eq!(response.status(), status);
+    assert_eq!(content_type(&response), PROTOBUF.1);
+    let body = RpcStatus::decode(response.bytes().await.unwrap()).unwrap();
+    assert!(body.code != 0 && !body.message.is_empty(), "{body:?}");
+    body.message
+}
+
+async fn json(response: Response) -> serde_json::Value {
+    assert_eq!(content_type(&response), JSON.1);
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn protobuf_json_and_gzip_of_the_same_request_give_the_same_spans() {
+    let protobuf = sample::full_protobuf().encode_to_vec();
+    let json = sample::FULL_JSON.as_bytes().to_vec();
+    let requests = [
+        (vec![PROTOBUF], protobuf.clone()),
+        (vec![JSON], json.clone()),
+        (vec![PROTOBUF, GZIP], gzip(&protobuf)),
+        (vec![JSON, GZIP], gzip(&json)),
+        (vec![PROTOBUF, ("content-encoding", "identity")], protobuf),
+        (
+            vec![("content-type", "Application/JSON; charset=utf-8")],
+            json,
+        ),
+    ];
+    for (headers, body) in requests {
+        let backend = start();
+        let response = post(&backend, "/v1/traces", &headers, body).await;
+        assert_eq!(
+            response.status(),
+            200,
+            "{headers:?}: {}",
+            response.text().await.unwrap()
+        );
+        let trace = backend
+            .store()
+            .trace(sample::TRACE.parse().unwrap())
+            .unwrap();
+        assert_eq!(trace.spans, sample::full_spans(), "{headers:?}");
+        assert!(std::sync::Arc::ptr_eq(
+            &trace.spans[0].resource,
+            &trace.spans[1].resource
+        ));
+        backend.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn full_success_leaves_partial_success_unset_in_the_encoding_of_the_request() {
+    let backend = start();
+
+    let response = post(
+        &backend,
+        "/v1/traces",
+        &[PROTOBUF],
+        sample::full_protobuf().encode_to_vec(),
+    )
+    .await;
+    assert_eq!(
+        (response.status().as_u16(), content_type(&response)),
+        (200, PROTOBUF.1)
+    );
+    let body = ExportTraceServiceResponse::decode(response.bytes().await.unwrap()).unwrap();
+    assert_eq!(body.partial_success, None);
+
+    let response = post(&backend, "/v1/traces", &[JSON], sample::FULL_JSON).await;
+    assert_eq!(json(response).await, serde_json::json!({}));
+
+    for path in ["/v1/traces", "/v1/logs", "/v1/metrics"] {
+        let response = post(&backend, path, &[PROTOBUF], "").await;
+        assert_eq!(response.status(), 200, "a request without data succeeds");
+        assert!(response.bytes().await.unwrap().is_empty());
+        assert_eq!(
+            json(post(&backend, path, &[JSON], "{}").await).await,
+            serde_json::json!({})
+        );
+    }
+}
+
+#[tokio::test]
+async fn spans_with_invalid_ids_are_rejected_and_counted_and_the_others_kept() {
+    let mut spans = vec![
+        sample::bare([0; 16], [1; 8]),
+        sample::bare([1; 16], [0; 8]),
+        sample::bare([2; 16], [1; 8]),
+        sample::bare([2; 16], [2; 8]),
+        sample::bare([2; 16], [3; 8]),
+        sample::bare([2; 16], [4; 8]),
+    ];
+    spans[0].name = "the first".into();
+    spans[2].trace_id.pop();
+    spans[3].parent_span_id = vec![1; 9];
+    spans[4].parent_span_id = vec![0; 8]; // how some senders say "none"
+    spans[5].links.push(Default::default());
+    let request = sample::request(spans);
+
+    let backend = start();
+    let response = post(&backend, "/v1/traces", &[PROTOBUF], request.encode_to_vec()).await;
+    assert_eq!(response.status(), 200);
+    let body = ExportTraceServiceResponse::decode(response.bytes().await.unwrap()).unwrap();
+    let partial = body.partial_success.unwrap();
+    assert_eq!(partial.rejected_spans, 4);
+    assert!(
+        partial
+            .error_message
+            .contains("trace_id of span \"the first\""),
+        "{}",
+        partial.error_message
+    );
+
+    let traces = backend.store().latest(10);
+    let [trace] = traces.as_slice() else {
+        panic!("{traces:?}")
+    };
+    let kept: Vec<_> = trace
+        .spans
+        .iter()
+        .map(|span| {
+            (
+                span.span_id.to_bytes(),
+                span.parent_span_id,
+                span.dropped_links_count,
+            )
+        })
+        .collect();
+    assert_eq!(kept, [([3; 8], None, 0), ([4; 8], None, 1)]);
+}
+
+#[tokio::test]
+async fn partial_success_in_json_has_the_count_as_a_string() {
+    let backend = start();
+    let cases = [
+        (
+            "/v1/traces",
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"","spanId":"01"}]}]}]}"#,
+            "rejectedSpans",
+        ),
+        (
+            "/v1/logs",
+            r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"traceId":"01"}]}]}]}"#,
+            "rejectedLogRecords",
+        ),
+    ];
+    for (path, body, count) in cases {
+        let response = post(&backend, path, &[JSON], body).await;
+        assert_eq!(response.status(), 200);
+        let partial = json(response).await["partialSuccess"].take();
+        assert_eq!(partial[count], "1", "{partial}");
+        assert!(
+            partial["errorMessage"]
+                .as_str()
+                .unwrap()
+                .contains("_id of "),
+            "{partial}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_larger_than_the_store_is_rejected() {
+    let backend = Backend::start(Settings {
+        store_bytes: 4096,
+        ..settings()
+    })
+    .unwrap();
+    let mut large = sample::bare([1; 16], [1; 8]);
+    large.name = "x".repeat(5000);
+    let request = sample::request(vec![large, sample::bare([2; 16], [2; 8])]);
+    let response = post(&backend, "/v1/traces", &[PROTOBUF], request.encode_to_vec()).await;
+    let body = ExportTraceServiceResponse::decode(response.bytes().await.unwrap()).unwrap();
+    assert_eq!(body.partial_success.unwrap().rejected_spans, 1);
+    assert_eq!(backend.store().len(), 1);
+
+    let logs = logs(LogRecord {
+        severity_text: "x".repeat(5000),
+        ..LogRecord::default()
+    });
+    let response = post(&backend, "/v1/logs", &[PROTOBUF], logs.encode_to_vec()).await;
+    let body = ExportLogsServiceResponse::decode(response.bytes().await.unwrap()).unwrap();
+    assert_eq!(body.partial_success.unwrap().rejected_log_records, 1);
+
+    let metrics = metrics(&"x".repeat(5000), 1.0);
+    let response = post(
+        &backend,
+        "/v1/metrics",
+        &[PROTOBUF],
+        metrics.encode_to_vec(),
+    )
+    .await;
+    let body = ExportMetricsServiceResponse::decode(response.bytes().await.unwrap()).unwrap();
+    assert_eq!(body.partial_success.unwrap().rejected_data_points, 1);
+}
+
+fn logs(record: LogRecord) -> ExportLogsServiceRequest {
+    let scope_logs = vec![ScopeLogs {
+        log_records: vec![record],
+        ..ScopeLogs::default()
+    }];
+    ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs,
+            ..ResourceLogs::default()
+        }],
+    }
+}
+
+fn metrics(name: &str, value: f64) -> ExportMetricsServiceRequest {
+    let point = NumberDataPoint {
+        value: Some(number_data_point::Value::AsDouble(value)),
+        ..NumberDataPoint::default()
+    };
+    let data = Some(Data::Gauge(Gauge {
+        data_points: vec![point],
+    }));
+    let metrics = vec![Metric {
+        name: name.into(),
+        data,
+        ..Metric::default()
+    }];
+    let scope_metrics = vec![ScopeMetrics {
+        metrics,
+        ..ScopeMetrics::default()
+    }];
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            scope_metrics,
+            ..ResourceMetrics::default()
+        }],
+    }
+}
+
+#[tokio::test]
+async fn logs_are_kept_by_trace_in_either_encoding() {
+    let backend = start();
+    let record = LogRecord {
+        time_unix_nano: 5,
+        severity_number: 9,
+        body: Some(opentelemetry_proto::tonic::common::v1::AnyValue {
+            value: Some(
+                opentelemetry_proto::tonic::common::v1::any_value::Value::StringValue(
+                    "hello".into(),
+                ),
+            ),
+        }),
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        ..LogRecord::default()
+    };
+    let protobuf = logs(record).encode_to_vec();
+    assert_eq!(
+        post(&backend, "/v1/logs", &[PROTOBUF], protobuf)
+            .await
+            .status(),
+        200
+    );
+    let json = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{
+        "timeUnixNano":"5","severityNumber":9,"body":{"stringValue":"hello"},
+        "traceId":"01010101010101010101010101010101","spanId":"0202020202020202"}, {"body":null}]}]}]}"#;
+    assert_eq!(
+        post(&backend, "/v1/logs", &[JSON], json).await.status(),
+        200
+    );
+
+    let of_trace = backend
+        .store()
+        .logs_of("01010101010101010101010101010101".parse().unwrap());
+    let [one, other] = of_trace.as_slice() else {
+        panic!("{of_trace:?}")
+    };
+    assert_eq!(one, other);
+    assert_eq!(
+        (&one.body, one.unix_nanos, one.severity_number),
+        (&Value::from("hello"), 5, 9)
+    );
+    assert_eq!(backend.store().logs().len(), 3);
+}
+
+#[tokio::test]
+async fn the_latest_metrics_of_a_resource_are_kept_in_either_encoding() {
+    let backend = start();
+    assert_eq!(
+        post(
+            &backend,
+            "/v1/metrics",
+            &[PROTOBUF],
+            metrics("m", 1.0).encode_to_vec()
+        )
+        .await
+        .status(),
+        200
+    );
+    assert_eq!(
+        backend.store().metrics(),
+        metrics("m", 1.0).resource_metrics
+    );
+    let json = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{"asDouble":"Infinity"}]}}]}]}]}"#;
+    let response = post(&backend, "/v1/metrics", &[JSON], json).await;
+    assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
+    assert_eq!(
+        backend.store().metrics(),
+        metrics("m", f64::INFINITY).resource_metrics
+    );
+}
+
+#[tokio::test]
+async fn histograms_in_json_may_have_numbers_that_json_has_not() {
+    let backend = start();
+    let json = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[
+        {"name":"h","histogram":{"aggregationTemporality":2,"dataPoints":[{
+            "count":"2","sum":"NaN","bucketCounts":["1",1],"explicitBounds":[0.5],"min":"-Infinity","max":3,"flags":"1",
+            "exemplars":[{"asInt":"3","traceId":"01010101010101010101010101010101","spanId":"0202020202020202"}]}]}},
+        {"name":"e","exponentialHistogram":{"dataPoints":[{"scale":"-2","zeroCount":1,"positive":{"offset":"-1","bucketCounts":["1"]}}]}},
+        {"name":"s","sum":{"isMonotonic":true,"dataPoints":[{"asInt":"5","timeUnixNano":"7"}]}},
+        {"name":"q","summary":{"dataPoints":[{"quantileValues":[{"quantile":0.5,"value":"NaN"}]}]}}
+    ]}]}]}"#;
+    let response = post(&backend, "/v1/metrics", &[JSON], json).await;
+    assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
+    let stored = &backend.store().metrics()[0].scope_metrics[0].metrics;
+    let Some(Data::Histogram(histogram)) = &stored[0].data else {
+        panic!("{stored:?}")
+    };
+    let point = &histogram.data_points[0];
+    assert!(point.sum.unwrap().is_nan());
+    assert_eq!(
+        (point.count, point.min, point.max, point.flags),
+        (2, Some(f64::NEG_INFINITY), Some(3.0), 1)
+    );
+    assert_eq!(point.bucket_counts, [1, 1]);
+    let Some(Data::ExponentialHistogram(histogram)) = &stored[1].data else {
+        panic!("{stored:?}")
+    };
+    assert_eq!(
+        (
+            histogram.data_points[0].scale,
+            histogram.data_points[0].positive.as_ref().unwrap().offset
+        ),
+        (-2, -1)
+    );
+    let Some(Data::Sum(sum)) = &stored[2].data else {
+        panic!("{stored:?}")
+    };
+    assert_eq!(
+        sum.data_points[0].value,
+        Some(number_data_point::Value::AsInt(5))
+    );
+    assert!(matches!(stored[3].data, Some(Data::Summary(_))));
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_decoded_is_400_with_a_status() {
+    let backend = start();
+    let truncated = &sample::full_protobuf().encode_to_vec()[..100];
+    assert!(
+        refusal(
+            post(&backend, "/v1/traces", &[PROTOBUF], truncated.to_vec()).await,
+            400
+        )
+        .await
+        .contains("decoded")
+    );
+    assert!(
+        refusal(
+            post(&backend, "/v1/traces", &[PROTOBUF, GZIP], "no gzip").await,
+            400
+        )
+        .await
+        .contains("read")
+    );
+
+    let no_json = [
+        "",
+        "[]",
+        "null",
+        "{",
+        "{}{}",
+        r#"{"resourceSpans": 1}"#,
+        r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":"SPAN_KIND_SERVER"}]}]}]}"#,
+    ];
+    for body in no_json {
+        let response = post(&backend, "/v1/traces", &[JSON], body).await;
+        assert_eq!(response.status(), 400, "{body}");
+        let status = json(response).await;
+        assert_eq!(status["code"], 3);
+        assert!(
+            status["message"].as_str().unwrap().contains("decoded"),
+            "{status}"
+        );
+    }
+    assert!(backend.store().is_empty());
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_413() {
+    let backend = start();
+    let bomb = gzip(&vec![0; 200 << 20]);
+    assert!(bomb.len() < 1 << 20);
+    let message = refusal(
+        post(&backend, "/v1/traces", &[PROTOBUF, GZIP], bomb).await,
+        413,
+    )
+    .await;
+    assert!(message.contains("16777216 bytes"), "{message}");
+}
+
+#[tokio::test]
+async fn a_body_announced_too_large_is_413_before_it_is_sent() {
+    let backend = start();
+    let mut connection = TcpStream::connect(backend.address()).await.unwrap();
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 16777217\r\nexpect: 100-continue\r\n\r\n";
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains(r#""code":8"#), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_grows_too_large_is_413() {
+    let backend = start();
+    let mut connection = TcpStream::connect(backend.address()).await.unwrap();
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let chunk = [b"100000\r\n".as_slice(), &vec![b' '; 1 << 20], b"\r\n"].concat();
+    for _ in 0..16 {
+        connection.write_all(&chunk).await.unwrap();
+    }
+    connection.write_all(b"1\r\n \r\n0\r\n\r\n").await.unwrap();
+    let mut answer = [0; 13];
+    connection.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer.as_slice(), b"HTTP/1.1 413 ");
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_the_sender_of_a_large_body() {
+    let backend = start();
+    let body = vec![b' '; (16 << 20) + 1];
+    for _ in 0..5 {
+        refusal(
+            post(&backend, "/v1/traces", &[PROTOBUF], body.clone()).await,
+            413,
+        )
+        .await;
+        refusal(
+            post(&backend, "/v1/trace", &[PROTOBUF], body.clone()).await,
+            404,
+        )
+        .await;
+        refusal(
+            post(
+                &backend,
+                "/v1/traces",
+                &[PROTOBUF, ("origin", "null")],
+                body.clone(),
+            )
+            .await,
+            403,
+        )
+        .await;
+        refusal(
+            post(
+                &backend,
+                "/v1/traces",
+                &[PROTOBUF, GZIP],
+                body[1..].to_vec(),
+            )
+            .await,
+            400,
+        )
+        .await;
+        let response = post(
+            &backend,
+            "/v1/traces",
+            &[("content-type", "text/plain")],
+            body.clone(),
+        )
+        .await;
+        assert_eq!(response.status(), 415);
+    }
+}
+
+#[tokio::test]
+async fn other_content_types_and_encodings_are_415() {
+    let backend = start();
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/protobuf",
+        "application/jsonx",
+        "",
+    ] {
+        let response = post(
+            &backend,
+            "/v1/traces",
+            &[("content-type", content_type)],
+            "{}",
+        )
+        .await;
+        assert_eq!(response.status(), 415, "{content_type}");
+        assert!(
+            json(response).await["message"]
+                .as_str()
+                .unwrap()
+                .contains("application/x-protobuf")
+        );
+    }
+    assert_eq!(post(&backend, "/v1/traces", &[], "{}").await.status(), 415);
+
+    let response = post(
+        &backend,
+        "/v1/traces",
+        &[PROTOBUF, ("content-encoding", "br")],
+        "",
+    )
+    .await;
+    assert_eq!(response.headers()["accept-encoding"], "gzip");
+    assert!(refusal(response, 415).await.contains("gzip"));
+}
+
+#[tokio::test]
+async fn other_methods_are_405_and_other_paths_404() {
+    let backend = start();
+    for path in ["/v1/traces", "/v1/logs", "/v1/metrics"] {
+        for method in [
+            reqwest::Method::GET,
+            reqwest::Method::PUT,
+            reqwest::Method::OPTIONS,
+        ] {
+            let response = CLIENT
+                .request(method, format!("http://{}{path}", backend.address()))
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(response.status(), 405);
+            assert_eq!(response.headers()["allow"], "POST");
+            assert_eq!(json(response).await["code"], 12);
+        }
+    }
+    assert!(
+        refusal(post(&backend, "/v1/trace", &[PROTOBUF], "").await, 404)
+            .await
+            .contains("/v1/traces")
+    );
+}
+
+#[tokio::test]
+async fn web_pages_of_other_origins_are_403() {
+    let backend = start();
+    let own = format!("http://{}", backend.address());
+    let port = backend.address().port();
+    let foreign = [
+        "https://example.com".to_owned(),
+        "null".to_owned(),
+        "http://127.0.0.1".to_owned(),
+        format!("http://localhost:{port}"), // another origin than 127.0.0.1
+        own.replace("http:", "https:"),
+        format!("{own}.example.com"),
+    ];
+    for origin in foreign {
+        let response = post(&backend, "/v1/traces", &[PROTOBUF, ("origin", &origin)], "").await;
+        assert!(
+            !response
+                .headers()
+                .contains_key("access-control-allow-origin")
+        );
+        refusal(response, 403).await;
+    }
+    assert_eq!(
+        post(&backend, "/v1/traces", &[PROTOBUF, ("origin", &own)], "")
+            .await
+            .status(),
+        200
+    );
+
+    // A name that was made to point here after its page was loaded.
+    let rebound = format!("evil.example:{port}");
+    let headers = [
+        PROTOBUF,
+        ("host", &rebound),
+        ("origin", &format!("http://{rebound}")),
+    ];
+    refusal(post(&backend, "/v1/traces", &headers, "").await, 403).await;
+    // No page: a container that knows this machine by a name.
+    assert_eq!(
+        post(&backend, "/v1/traces", &headers[..2], "")
+            .await
+            .status(),
+        200
+    );
+}
+
+#[tokio::test]
+async fn several_backends_do_not_know_each_other() {
+    let (one, other) = (start(), start());
+    assert_ne!(one.address(), other.address());
+    assert!(one.address().ip().is_loopback());
+    post(
+        &one,
+        "/v1/traces",
+        &[PROTOBUF],
+        sample::full_protobuf().encode_to_vec(),
+    )
+    .await;
+    assert_eq!((one.store().len(), other.store().len()), (1, 0));
+    let taken = Backend::start(Settings {
+        address: one.address(),
+        ..settings()
+    })
+    .unwrap_err();
+    assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+#[test]
+fn without_a_runtime_the_start_is_an_error() {
+    assert!(Backend::start(settings()).is_err());
+}
+
+#[test]
+fn the_sample_survives_its_own_encoding() {
+    let request = sample::full_protobuf();
+    assert_eq!(
+        ExportTraceServiceRequest::decode(request.encode_to_vec().as_slice()).unwrap(),
+        request
+    );
+}
