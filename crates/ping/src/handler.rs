@@ -1,0 +1,79 @@
+//! `GET /ping`, the manual instrumentation: one span, its events, two instruments.
+//!
+//! | what | name | attributes |
+//! | --- | --- | --- |
+//! | span, INTERNAL | `ping-request` | `environment=staging` |
+//! | its events | `Start request processing`, `Invoke external endpoint`, `Response success` or `Response with error`, `Update metrics` | |
+//! | counter, {request} | `request_count` | `remoteAddr`, `userAgent` |
+//! | histogram, ms | `duration` | `remoteAddr`, `userAgent` |
+
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::trace::Status;
+use service::Caller;
+use tracing::{Instrument, Span, info_span, warn};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::pong::Pong;
+
+/// What a request needs; made once, shared by all.
+#[derive(Clone)]
+pub(crate) struct Ping {
+    pong: Pong,
+    request_count: Counter<u64>,
+    duration: Histogram<f64>,
+}
+
+impl Ping {
+    pub(crate) fn new(pong: Pong, meter: &Meter) -> Self {
+        Self {
+            pong,
+            request_count: meter
+                .u64_counter("request_count")
+                .with_description("Incoming request count")
+                .with_unit("{request}")
+                .build(),
+            duration: meter
+                .f64_histogram("duration")
+                .with_description("Incoming end to end duration")
+                .with_unit("ms")
+                .build(),
+        }
+    }
+
+    async fn process(self, caller: Caller) -> (StatusCode, String) {
+        let started = Instant::now();
+        let span = Span::current();
+        span.add_event("Start request processing", vec![]);
+
+        span.add_event("Invoke external endpoint", vec![]);
+        let answer = match self.pong.get().await {
+            Ok(()) => {
+                span.add_event("Response success", vec![]);
+                (StatusCode::OK, "ok".to_owned())
+            }
+            Err(error) => {
+                span.add_event("Response with error", vec![]);
+                span.set_status(Status::error(error.to_string()));
+                warn!(%error, "ping has no answer from pong");
+                (error.status(), error.to_string())
+            }
+        };
+
+        span.add_event("Update metrics", vec![]);
+        let attributes = caller.attributes();
+        self.request_count.add(1, &attributes);
+        self.duration
+            .record(started.elapsed().as_secs_f64() * 1e3, &attributes);
+        answer
+    }
+}
+
+pub(crate) async fn ping(State(ping): State<Ping>, caller: Caller) -> (StatusCode, String) {
+    // The span is entered whenever the future is polled, so the client's span becomes its child.
+    let span = info_span!("ping-request", environment = "staging");
+    ping.process(caller).instrument(span).await
+}

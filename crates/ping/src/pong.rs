@@ -1,0 +1,98 @@
+//! Ping's way to pong: a pooled client that waits, reads and follows only so much.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use instrumentation::client::Client;
+use reqwest::{Response, Url};
+use telemetry::Tracer;
+use thiserror::Error;
+
+/// From the first byte sent to the last one read.
+const LIMIT: Duration = Duration::from_secs(5);
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// Asks pong. Clones share the connections.
+#[derive(Clone)]
+pub(crate) struct Pong {
+    client: Client<Tracer>,
+    url: Url,
+}
+
+/// Why there is no answer. The sentences go to the caller: they name no address.
+#[derive(Debug, Error)]
+pub(crate) enum PongError {
+    #[error("pong took too long to answer")]
+    Timeout,
+    #[error("pong answered {0}")]
+    Status(StatusCode),
+    #[error("pong's answer is too long")]
+    TooLong,
+    #[error("pong broke its answer off")]
+    Broken,
+    #[error("pong cannot be reached")]
+    Unreachable,
+}
+
+impl PongError {
+    /// RFC 9110: 504 where the answer came too late, 502 where it was none.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::BAD_GATEWAY,
+        }
+    }
+}
+
+/// The client before it is instrumented. It keeps connections, and never waits for ever.
+pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .timeout(LIMIT)
+        .redirect(reqwest::redirect::Policy::none())
+        // A proxy that is meant for the outside would see, and break, the calls to a neighbour.
+        .no_proxy()
+        .build()
+}
+
+impl Pong {
+    /// Asks `/pong` below `endpoint`.
+    pub(crate) fn new(client: Client<Tracer>, endpoint: &Url) -> Self {
+        let mut url = endpoint.clone();
+        url.set_path(&format!("{}/pong", endpoint.path().trim_end_matches('/')));
+        Self { client, url }
+    }
+
+    pub(crate) async fn get(&self) -> Result<(), PongError> {
+        let request = reqwest::Request::new(reqwest::Method::GET, self.url.clone());
+        let response = self.client.execute(request).await.map_err(|error| {
+            if error.is_timeout() {
+                PongError::Timeout
+            } else {
+                PongError::Unreachable
+            }
+        })?;
+        let status = response.status();
+        read(response).await?;
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(PongError::Status(status))
+        }
+    }
+}
+
+/// Reads the answer to its end, so that the connection can serve the next call.
+async fn read(mut response: Response) -> Result<(), PongError> {
+    let mut length = 0;
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(chunk)) => length += chunk.len(),
+            Err(error) if error.is_timeout() => return Err(PongError::Timeout),
+            Err(_) => return Err(PongError::Broken),
+        }
+        if length > BODY_LIMIT {
+            return Err(PongError::TooLong);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `GET /pong`, the manual instrumentation: one span, its events, two instruments.
+//!
+//! | what | name | attributes |
+//! | --- | --- | --- |
+//! | span, INTERNAL | `pong-request` | `environment=staging` |
+//! | its events | `Response success` or `Response with error`, `Update metrics` | |
+//! | counter, {request} | `request_count` | `remoteAddr`, `userAgent` |
+//! | histogram, ms | `duration` | `remoteAddr`, `userAgent` |
+
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::trace::Status;
+use service::Caller;
+use tracing::{Instrument, Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::Settings;
+
+/// What a request needs; made once, shared by all.
+#[derive(Clone)]
+pub(crate) struct Pong {
+    latency: (Duration, Duration),
+    failure_rate: f64,
+    request_count: Counter<u64>,
+    duration: Histogram<f64>,
+}
+
+impl Pong {
+    pub(crate) fn new(settings: &Settings, meter: &Meter) -> Self {
+        Self {
+            latency: settings.latency.clone().into_inner(),
+            failure_rate: settings.failure_rate,
+            request_count: meter
+                .u64_counter("request_count")
+                .with_description("Incoming request count")
+                .with_unit("{request}")
+                .build(),
+            duration: meter
+                .f64_histogram("duration")
+                .with_description("Incoming end to end duration")
+                .with_unit("ms")
+                .build(),
+        }
+    }
+
+    async fn process(self, caller: Caller) -> (StatusCode, &'static str) {
+        let started = Instant::now();
+        let span = Span::current();
+        self.dawdle().await;
+
+        let answer = if self.fails() {
+            span.add_event("Response with error", vec![]);
+            span.set_status(Status::error("failed as PONG_FAILURE_RATE asks"));
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "pong fails as it was told to",
+            )
+        } else {
+            span.add_event("Response success", vec![]);
+            (StatusCode::OK, "pong")
+        };
+
+        span.add_event("Update metrics", vec![]);
+        let attributes = caller.attributes();
+        self.request_count.add(1, &attributes);
+        self.duration
+            .record(started.elapsed().as_secs_f64() * 1e3, &attributes);
+        answer
+    }
+
+    async fn dawdle(&self) {
+        let (least, most) = self.latency;
+        if most > Duration::ZERO {
+            tokio::time::sleep(rand::random_range(least..=most)).await;
+        }
+    }
+
+    fn fails(&self) -> bool {
+        self.failure_rate > 0.0 && rand::random::<f64>() < self.failure_rate
+    }
+}
+
+pub(crate) async fn pong(State(pong): State<Pong>, caller: Caller) -> (StatusCode, &'static str) {
+    // Entered whenever the future is polled, as a child of the server span that the layer attached.
+    let span = info_span!("pong-request", environment = "staging");
+    pong.process(caller).instrument(span).await
+}
