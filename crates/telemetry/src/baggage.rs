@@ -1,0 +1,165 @@
+//! The header `baggage`, by [W3C Baggage](https://www.w3.org/TR/baggage/).
+//!
+//! | section | rule | test |
+//! | --- | --- | --- |
+//! | 3, 3.3.2 | several lines are one list | `several_lines_are_one_list` |
+//! | 3.3.1 | grammar of members, blanks around their parts | `members_are_read_by_their_grammar_alone` |
+//! | 3.3.1.1, 3.5 | one member a key is sent; the last one received wins | `last_of_duplicate_keys_wins` |
+//! | 3.3.1.2 | a key is a token, never percent-encoded | `members_are_read_by_their_grammar_alone` |
+//! | 3.3.1.3 | values are UTF-8, percent-encoded where they must be and only there | `values_are_percent_encoded_where_they_must_be_and_only_there` |
+//! | 3.3.1.3 | what is no UTF-8 becomes U+FFFD | `octets_that_are_no_utf_8_become_the_replacement_character` |
+//! | 3.3.1.4 | properties travel as they came | `properties_travel_as_they_came` |
+//! | 3.3.2 | 64 members and 8,192 bytes go through | `limits_of_64_members_and_8192_bytes_are_used_to_the_full` |
+//! | 3.3.2 | beyond, whole members are dropped | `members_beyond_the_limits_are_dropped_whole` |
+//! | 3.5 | a member out of format is removed, the others stay | `member_out_of_format_is_removed_and_the_others_stay` |
+
+use std::borrow::Cow;
+
+use opentelemetry::{
+    Context,
+    baggage::{Baggage, BaggageExt},
+    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
+};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+const BAGGAGE: &str = "baggage";
+
+/// 3.3.2: bytes of the header that is sent. `Baggage` bounds what is kept of one that came in: 64
+/// members and as many bytes.
+const MAX_BYTES: usize = 8192;
+
+/// 3.3.1.3: what must be percent-encoded: all that is no `baggage-octet` (beside these, what is not
+/// ASCII), and `%` itself. With more, a header within the limits could be too long to be sent on.
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b',')
+    .add(b';')
+    .add(b'\\')
+    .add(b'%');
+
+/// Reads and writes `baggage`, by [W3C Baggage](https://www.w3.org/TR/baggage/).
+///
+/// Extraction replaces the context's baggage, or returns the context as it was if the header holds
+/// no valid member. Injection writes the members that fit into 8,192 bytes, and nothing if there are
+/// none. A member with metadata that is no list of properties is not sent.
+#[derive(Debug)]
+pub struct BaggagePropagator {
+    fields: [String; 1],
+}
+
+impl Default for BaggagePropagator {
+    fn default() -> Self {
+        Self {
+            fields: [BAGGAGE.to_owned()],
+        }
+    }
+}
+
+impl TextMapPropagator for BaggagePropagator {
+    fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {
+        let Some(lines) = extractor.get_all(BAGGAGE) else {
+            return cx.clone();
+        };
+        let mut baggage = Baggage::new();
+        let members = lines.iter().flat_map(|line| line.split(','));
+        for (key, value, properties) in members.filter_map(parse_member) {
+            baggage.insert_with_metadata(key.to_owned(), value.into_owned(), properties);
+        }
+        if baggage.is_empty() {
+            cx.clone()
+        } else {
+            cx.with_baggage(baggage)
+        }
+    }
+
+    fn inject_context(&self, cx: &Context, injector: &mut dyn Injector) {
+        let mut header = String::new();
+        for (key, (value, metadata)) in cx.baggage() {
+            let (key, value, metadata) = (key.as_str(), value.as_str(), metadata.as_str());
+            let end = header.len();
+            if write_member(&mut header, key, value, metadata).is_none() {
+                header.truncate(end); // 3.3.2: never a part of a member
+            }
+        }
+        if !header.is_empty() {
+            injector.set(BAGGAGE, header);
+        }
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        FieldIter::new(&self.fields)
+    }
+}
+
+/// `list-member` (3.3.1) as key, decoded value and properties. None: not in the format, and removed
+/// (3.5).
+fn parse_member(member: &str) -> Option<(&str, Cow<'_, str>, String)> {
+    let (pair, properties) = match member.split_once(';') {
+        Some((pair, properties)) => (pair, parse_properties(properties)?),
+        None => (member, String::new()),
+    };
+    // 3.3.1.3: only the first `=` divides.
+    let (key, value) = pair.split_once('=')?;
+    let (key, value) = (trim(key), trim(value));
+    if !is_token(key) || !is_octets(value) || !is_percent_encoded(value) {
+        return None;
+    }
+    // 3.3.1.3: octets that are no UTF-8 become U+FFFD.
+    let value = percent_decode_str(value).decode_utf8_lossy();
+    Some((key, value, properties))
+}
+
+/// 3.3.1.4: `property *( OWS ";" OWS property )` without the blanks. Opaque, hence not decoded.
+fn parse_properties(text: &str) -> Option<String> {
+    let mut properties = String::with_capacity(text.len());
+    for property in text.split(';') {
+        let (key, value) = match property.split_once('=') {
+            Some((key, value)) => (trim(key), Some(trim(value))),
+            None => (trim(property), None),
+        };
+        if !is_token(key) || !value.is_none_or(is_octets) {
+            return None;
+        }
+        properties.extend([if properties.is_empty() { "" } else { ";" }, key]);
+        properties.extend(value.into_iter().flat_map(|value| ["=", value]));
+    }
+    Some(properties)
+}
+
+/// None: not to be sent. Metadata set by code may be any string, even one with a line break.
+fn write_member(header: &mut String, key: &str, value: &str, metadata: &str) -> Option<()> {
+    header.extend([if header.is_empty() { "" } else { "," }, key, "="]);
+    header.extend(utf8_percent_encode(value, ENCODED));
+    if !metadata.is_empty() {
+        header.extend([";", &parse_properties(metadata)?]);
+    }
+    (header.len() <= MAX_BYTES).then_some(())
+}
+
+/// `token` (RFC 7230 3.2.6).
+fn is_token(text: &str) -> bool {
+    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_tchar)
+}
+
+/// `*baggage-octet` (3.3.1).
+fn is_octets(text: &str) -> bool {
+    let is_octet =
+        |byte| matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e);
+    text.bytes().all(is_octet)
+}
+
+/// `"%" HEXDIG HEXDIG` (RFC 3986 2.1) wherever there is a `%`: 3.3.1.3 lets none stand for itself.
+fn is_percent_encoded(value: &str) -> bool {
+    let is_octet = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    value.split('%').skip(1).all(is_octet)
+}
+
+/// `OWS` (RFC 7230 3.2.3).
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+#[cfg(test)]
+mod tests;
