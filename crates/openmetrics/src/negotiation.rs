@@ -231,6 +231,13 @@ mod tests {
             (Some("application/openmetrics-text;q=0"), Text),
             (Some("*/*;q=0"), Text),
             (Some("image/png"), Text),
+            // Half a media type is not that type.
+            (Some("application/json"), Text),
+            (Some("text/openmetrics-text"), Text),
+            (
+                Some("text/html, application/openmetrics-text;q=0.5"),
+                OpenMetrics,
+            ),
             // Not understood: as if the range were not there.
             (Some("application/openmetrics-text;q=2"), Text),
             (Some("application/openmetrics-text;q=1.001"), Text),
@@ -241,7 +248,7 @@ mod tests {
             (Some("openmetrics"), Text),
             (Some(",,;;,"), Text),
             // A comma or a `q` in a quoted string is not one; what follows `q` is ignored.
-            (Some("text/x; a=\"b,application/openmetrics-text\""), Text),
+            (Some("text/x; a=\"b,application/openmetrics-text,\""), Text),
             (
                 Some(
                     "text/x; a=\"\\\",application/openmetrics-text\", application/openmetrics-text",

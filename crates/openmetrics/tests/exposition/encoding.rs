@@ -260,12 +260,23 @@ fn families_whose_samples_would_be_mixed_up_are_kept_apart() {
 }
 
 #[test]
-fn nothing_is_named_like_the_target() {
+fn names_that_another_type_could_need_are_not_given_away() {
     let one: &[(&[(&str, &str)], f64)] = &[(&[], 1.0)];
     assert_exposed(
-        vec![gauge("target", "", one), gauge("target_info", "", one)],
-        "# TYPE target_info gauge\ntarget_info 1\n# TYPE target gauge\ntarget 1\n",
-        "# TYPE target info\ntarget_info 1\n# EOF\n",
+        vec![
+            gauge("a_created", "", one),
+            counter("a_total", "", one),
+            // `b_` once mended, and its buckets' name is taken.
+            gauge("b__bucket", "", one),
+            histogram("bé", "", &[&[]], &[], (1.0, 1)),
+            gauge("target", "", one),
+            gauge("target.info", "", one),
+            gauge("target_info", "", one),
+        ],
+        "# TYPE target_info gauge\ntarget_info 1\n# TYPE a_created gauge\na_created 1\n\
+         # TYPE a_total counter\na_total 1\n# TYPE b__bucket gauge\nb__bucket 1\n# TYPE target gauge\ntarget 1\n",
+        "# TYPE target info\ntarget_info 1\n# TYPE a_created gauge\na_created 1\n\
+         # TYPE a_total unknown\na_total 1\n# TYPE b__bucket gauge\nb__bucket 1\n# EOF\n",
     );
 }
 

@@ -60,12 +60,13 @@ fn each_bucket_has_the_latest_exemplar_of_its_own_range() {
     let series = exposition.exemplars().series("h", &given, &[1.0, 2.0]);
     series.record(0.125, [1; 16], [1; 8]);
     series.record(1.0, TRACE, SPAN); // a bound belongs to the bucket below it
+    series.record(1.5, TRACE, SPAN);
     series.record(1e9, TRACE, SPAN);
     assert_eq!(
         buckets(&exposition),
         [
             format!(r#"h_bucket{{le="1.0"}} 1 # {IDS} 1 T"#),
-            r#"h_bucket{le="2.0"} 2"#.to_owned(),
+            format!(r#"h_bucket{{le="2.0"}} 2 # {IDS} 1.5 T"#),
             format!(r#"h_bucket{{le="+Inf"}} 3 # {IDS} 1000000000 T"#),
         ]
     );
@@ -160,12 +161,18 @@ fn a_bucket_that_counted_nothing_has_none() {
 
 #[test]
 fn what_leads_nowhere_is_not_recorded() {
-    let exposition = counted();
     let given = labels(&[("url_scheme", "http"), ("http_route", "/ping")]);
-    let series = exposition.exemplars().series("h", &given, &[1.0, 2.0]);
-    series.record(0.5, [0; 16], SPAN);
-    series.record(0.5, TRACE, [0; 8]);
-    series.record(f64::NAN, TRACE, SPAN);
-    series.record(f64::INFINITY, TRACE, SPAN);
-    assert!(!body(&exposition, OPENMETRICS).contains(" # {"));
+    for (value, trace_id, span_id) in [
+        (0.5, [0; 16], SPAN),
+        (0.5, TRACE, [0; 8]),
+        (f64::NAN, TRACE, SPAN),
+        (f64::INFINITY, TRACE, SPAN),
+        (f64::NEG_INFINITY, TRACE, SPAN),
+    ] {
+        let exposition = counted();
+        let series = exposition.exemplars().series("h", &given, &[1.0, 2.0]);
+        series.record(value, trace_id, span_id);
+        let body = body(&exposition, OPENMETRICS);
+        assert!(!body.contains(" # {"), "{value}\n{body}");
+    }
 }
