@@ -118,14 +118,11 @@ impl Names {
 
 /// Whether OpenMetrics may call it a counter: by its name and by its values.
 fn is_counter(family: &MetricFamily, sample: &str) -> bool {
-    let values = family
+    let mut values = family
         .get_metric()
         .iter()
         .map(|metric| metric.get_counter().get_value());
-    sample
-        .strip_suffix("_total")
-        .is_some_and(|name| !name.is_empty())
-        && values.into_iter().all(|value| value >= 0.0)
+    sample.ends_with("_total") && sample != "_total" && values.all(|value| value >= 0.0)
 }
 
 /// Whether it is the resource, which OpenTelemetry's exporter can only make a gauge of.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -41,6 +41,7 @@ fn serve(exposition: Exposition) -> SocketAddr {
 
 struct Prometheus {
     child: Child,
+    folder: PathBuf,
     address: String,
 }
 
@@ -83,6 +84,7 @@ impl Prometheus {
         let address = address.recv_timeout(LIMIT);
         let prometheus = Prometheus {
             child,
+            folder,
             address: address.clone().unwrap_or_default(),
         };
         assert!(address.is_ok(), "prometheus does not say where it listens");
@@ -118,6 +120,7 @@ impl Drop for Prometheus {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
