@@ -43,6 +43,8 @@ pub(crate) struct Health {
     /// How many items the queue holds at most; none for metrics, which are collected, not queued.
     capacity: Option<usize>,
     exporter: Vec<KeyValue>,
+    /// Spans that have started and not ended.
+    open: AtomicUsize,
     queued: AtomicUsize,
     processed: AtomicU64,
     dropped: AtomicU64,
@@ -120,6 +122,7 @@ impl Health {
             item,
             capacity,
             exporter: attributes,
+            open: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             processed: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -127,6 +130,16 @@ impl Health {
             exported: AtomicU64::new(0),
             failures: Mutex::default(),
         })
+    }
+
+    /// A span has started.
+    pub(crate) fn started(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A span has ended.
+    pub(crate) fn ended(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether the queue has room for one more item; if not, that item counts as dropped. The caller then enqueues it.
@@ -200,10 +213,16 @@ impl Health {
             losses.push(format!("{failed} {what} not exported, last: {last}"));
         }
         drop(failures);
-        let held =
-            self.queued.load(Ordering::Relaxed) as u64 + self.inflight.load(Ordering::Relaxed);
-        if held > 0 {
-            losses.push(format!("{held} {what} not flushed in time"));
+        let open = self.open.load(Ordering::Relaxed);
+        if open > 0 {
+            losses.push(format!("{open} spans had not ended"));
+        }
+        if self.capacity.is_some() {
+            let held =
+                self.queued.load(Ordering::Relaxed) as u64 + self.inflight.load(Ordering::Relaxed);
+            if held > 0 {
+                losses.push(format!("{held} {what} not flushed in time"));
+            }
         }
         losses
     }

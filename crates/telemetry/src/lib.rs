@@ -8,6 +8,7 @@ use openmetrics::{Exemplars, Exposition};
 use opentelemetry::metrics::{Meter, MeterProvider, NoopMeterProvider};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{InstrumentationScope, global};
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -128,16 +129,14 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
 ///
 /// As [`build`]; [`Error::Installed`] when there is a subscriber already.
 pub fn init(service: Service, settings: &Settings) -> Result<Telemetry, Error> {
-    let telemetry = build(service, settings)?;
-    tracing::subscriber::set_global_default(telemetry.subscriber())
-        .map_err(|_| Error::Installed)?;
-    global::set_text_map_propagator(propagation::composite(&settings.propagators));
-    if let Some(provider) = &telemetry.providers.traces {
-        global::set_tracer_provider(provider.clone());
+    let mut telemetry = build(service, settings)?;
+    if tracing::subscriber::set_global_default(telemetry.subscriber()).is_err() {
+        // Nothing has been recorded yet: the providers may go without ceremony.
+        drop(std::mem::take(&mut telemetry.providers));
+        return Err(Error::Installed);
     }
-    if let Some(provider) = &telemetry.providers.metrics {
-        global::set_meter_provider(provider.clone());
-    }
+    // OpenTelemetry logs each of these, which says nothing that the next line does not.
+    tracing::subscriber::with_default(NoSubscriber::default(), || telemetry.set_globals());
     tracing::info!("telemetry: {}", telemetry.summary);
     for warning in &telemetry.warnings {
         tracing::warn!("{warning}");
@@ -146,6 +145,16 @@ pub fn init(service: Service, settings: &Settings) -> Result<Telemetry, Error> {
 }
 
 impl Telemetry {
+    fn set_globals(&self) {
+        global::set_text_map_propagator(propagation::composite(&self.settings.propagators));
+        if let Some(provider) = &self.providers.traces {
+            global::set_tracer_provider(provider.clone());
+        }
+        if let Some(provider) = &self.providers.metrics {
+            global::set_meter_provider(provider.clone());
+        }
+    }
+
     /// A tracer of that name; a service has one, for automatic and manual spans.
     pub fn tracer(&self, name: &'static str) -> Tracer {
         match &self.providers.traces {
@@ -235,16 +244,13 @@ impl Telemetry {
     /// time, or not printed.
     pub async fn shutdown(mut self, limit: Duration) -> Result<(), ShutdownError> {
         let deadline = Instant::now() + limit;
-        let lines = shutdown::FLUSH_LINES.min(limit / 4);
-        let late = std::mem::take(&mut self.providers)
-            .shutdown(deadline - lines)
+        let for_lines = shutdown::FLUSH_LINES.min(limit / 4);
+        let in_time = std::mem::take(&mut self.providers)
+            .shutdown(deadline - for_lines)
             .await;
-        let flushed = self
-            .output
-            .flush(deadline.saturating_duration_since(Instant::now()))
-            .await;
-        let dropped = self.output.dropped().dropped_lines();
-        shutdown::verdict(&self.pipelines, &late, dropped, flushed)
+        let printed = self.output.flush(for_lines).await;
+        let lines_dropped = self.output.dropped().dropped_lines();
+        shutdown::verdict(&self.pipelines, in_time, lines_dropped, printed)
     }
 }
 

@@ -100,7 +100,8 @@ impl Output {
         self.writer.error_counter()
     }
 
-    /// Writes what waits, for `limit` at most. Says whether it was in time.
+    /// Writes what waits, for `limit` at most, which is to be less than the second after which the writer gives up by
+    /// itself and says nothing. Returns whether it was in time.
     pub(crate) async fn flush(&mut self, limit: Duration) -> bool {
         let (done, is_done) = tokio::sync::oneshot::channel();
         self.close(move || {

@@ -29,7 +29,7 @@ use reqwest::blocking::Client;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT};
 
 use crate::health::Failure;
-use crate::settings::{Otlp, PemFile, Protocol, shown};
+use crate::settings::{Otlp, PemFile, Protocol};
 
 /// No answer to an export is longer.
 const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
@@ -54,7 +54,7 @@ struct State {
 
 impl Destination {
     fn new(otlp: &Otlp, limit: Duration, runtime: Option<tokio::runtime::Handle>) -> Arc<Self> {
-        let url = Url::parse(&otlp.endpoint).ok();
+        let url = Url::parse(otlp.endpoint.url()).ok();
         let host = url
             .as_ref()
             .and_then(Url::host_str)
@@ -100,10 +100,12 @@ impl Destination {
             }
         };
         result.map_err(|error| {
-            self.state()
-                .failure
-                .take()
-                .unwrap_or_else(|| self.from_sdk(&error))
+            let remembered = self.state().failure.take();
+            // A connection that runs into the limit by itself says so in words of its own.
+            let no_answer = || self.remaining().is_zero().then(|| self.no_answer());
+            remembered
+                .or_else(no_answer)
+                .unwrap_or_else(|| self.sdk_failure(&error))
         })
     }
 
@@ -121,6 +123,16 @@ impl Destination {
         format!("{}:{}", self.server.0, self.server.1)
     }
 
+    fn refused(&self) -> Failure {
+        Failure {
+            kind: Cow::Borrowed("connection_refused"),
+            words: format!(
+                "nothing listens at {}; start a receiver there, such as Jaeger, or set OTEL_EXPORTER_OTLP_ENDPOINT",
+                self.address()
+            ),
+        }
+    }
+
     fn no_answer(&self) -> Failure {
         Failure {
             kind: Cow::Borrowed("timeout"),
@@ -133,16 +145,13 @@ impl Destination {
     }
 
     /// Words for what goes wrong before there is an answer.
-    fn from_http(&self, error: &reqwest::Error) -> Failure {
+    fn http_failure(&self, error: &reqwest::Error) -> Failure {
         if error.is_timeout() {
             return self.no_answer();
         }
         let address = self.address();
         if is_refused(error) {
-            return Failure {
-                kind: Cow::Borrowed("connection_refused"),
-                words: format!("nothing listens at {address}"),
-            };
+            return self.refused();
         }
         let kind = if error.is_connect() {
             "connection_failed"
@@ -156,7 +165,7 @@ impl Destination {
     }
 
     /// Words for an answer that is not a success.
-    fn from_status(&self, status: reqwest::StatusCode) -> Failure {
+    fn status_failure(&self, status: reqwest::StatusCode) -> Failure {
         Failure {
             kind: Cow::Owned(status.as_u16().to_string()),
             words: format!("{} answered {status}", self.address()),
@@ -164,14 +173,11 @@ impl Destination {
     }
 
     /// Words for what the exporter itself says; over gRPC that is all there is.
-    fn from_sdk(&self, error: &OTelSdkError) -> Failure {
+    fn sdk_failure(&self, error: &OTelSdkError) -> Failure {
         let text = error.to_string();
         let address = self.address();
         if text.contains("Connection refused") || text.contains("connection refused") {
-            return Failure {
-                kind: Cow::Borrowed("connection_refused"),
-                words: format!("nothing listens at {address}"),
-            };
+            return self.refused();
         }
         let code = text.split_once("gRPC code: ").map(|(_, rest)| {
             rest.split(|c: char| !c.is_alphanumeric())
@@ -234,14 +240,14 @@ impl HttpClient {
 
         let mut request = reqwest::blocking::Request::try_from(Request::from_parts(parts, body))?;
         *request.timeout_mut() = Some(self.destination.remaining());
-        let answer = self.client.execute(request).and_then(|mut answer| {
-            let status = answer.status();
-            let headers = std::mem::take(answer.headers_mut());
-            Ok((status, headers, answer))
-        });
-        let (status, headers, answer) = answer.map_err(|error| self.remember(&error))?;
+        let mut answer = self
+            .client
+            .execute(request)
+            .map_err(|error| self.remember(&error))?;
+        let status = answer.status();
+        let headers = std::mem::take(answer.headers_mut());
         if !status.is_success() {
-            self.destination.state().failure = Some(self.destination.from_status(status));
+            self.destination.state().failure = Some(self.destination.status_failure(status));
         }
         let mut body = Vec::new();
         answer.take(LONGEST_ANSWER + 1).read_to_end(&mut body)?;
@@ -254,7 +260,7 @@ impl HttpClient {
     }
 
     fn remember(&self, error: &reqwest::Error) -> HttpError {
-        let failure = self.destination.from_http(error);
+        let failure = self.destination.http_failure(error);
         let words = failure.words.clone();
         self.destination.state().failure = Some(failure);
         words.into()
@@ -381,7 +387,7 @@ impl Builder<'_> {
             Err(reason) => {
                 self.warnings.push(format!(
                     "the exporter for {} cannot be built: {reason}; used instead: none",
-                    shown(&otlp.endpoint)
+                    otlp.endpoint
                 ));
                 None
             }
@@ -392,7 +398,7 @@ impl Builder<'_> {
 fn http<B: WithExportConfig + WithHttpConfig>(builder: B, otlp: &Otlp, client: HttpClient) -> B {
     let timeout = client.destination.timeout;
     let builder = builder
-        .with_endpoint(&otlp.endpoint)
+        .with_endpoint(otlp.endpoint.url())
         .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
         .with_timeout(timeout)
         .with_http_client(client);
@@ -409,7 +415,7 @@ fn grpc<B: WithExportConfig + WithTonicConfig>(
     tls: Option<ClientTlsConfig>,
 ) -> B {
     let mut builder = builder
-        .with_endpoint(&otlp.endpoint)
+        .with_endpoint(otlp.endpoint.url())
         .with_timeout(otlp.timeout)
         .with_metadata(MetadataMap::from_headers(otlp.headers.clone()));
     if let Some(tls) = tls {
@@ -458,7 +464,7 @@ impl Files {
         if certificate.is_some() != key.is_some() {
             warnings.push(format!(
                 "a client certificate for {} needs both CLIENT_CERTIFICATE and CLIENT_KEY; used instead: none",
-                shown(&otlp.endpoint)
+                otlp.endpoint
             ));
         }
         Self {
@@ -468,7 +474,7 @@ impl Files {
     }
 
     fn tonic(self, otlp: &Otlp) -> Option<ClientTlsConfig> {
-        if !otlp.endpoint.starts_with("https://") {
+        if !otlp.endpoint.url().starts_with("https://") {
             return None;
         }
         let mut tls = ClientTlsConfig::new();
@@ -494,7 +500,7 @@ fn blocking_client(otlp: &Otlp, files: &Files) -> Result<Client, String> {
         let certificates =
             reqwest::Certificate::from_pem_bundle(pem).map_err(|error| root_cause(&error))?;
         builder = builder.tls_certs_only(certificates);
-    } else if otlp.endpoint.starts_with("http://") {
+    } else if otlp.endpoint.url().starts_with("http://") {
         // The platform's authorities are not needed, and a machine without them could not build the client at all.
         builder = builder.tls_certs_only([]);
     }

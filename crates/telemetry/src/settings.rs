@@ -25,7 +25,7 @@ mod unsupported;
 pub(crate) use batch::Batch;
 pub(crate) use exporters::{LogsExporter, MetricsExporter, TracesExporter};
 pub(crate) use limits::Limits;
-pub(crate) use otlp::{Otlp, PemFile, Protocol, Signal, shown};
+pub(crate) use otlp::{Otlp, PemFile, Protocol, Signal};
 pub(crate) use propagators::Propagator;
 pub(crate) use sampler::{Root, Sampler};
 

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use crate::ShutdownError;
-use crate::health::Health;
+use crate::health::{Health, Item};
 
 /// The providers to shut down, in this order.
 #[derive(Clone, Debug, Default)]
@@ -30,65 +29,69 @@ impl Providers {
         self.traces.is_none() && self.logs.is_none() && self.metrics.is_none()
     }
 
-    /// Flushes and ends all of them until `deadline`. Returns the names of those that were not done by then.
-    pub(crate) async fn shutdown(self, deadline: Instant) -> Vec<&'static str> {
+    /// Flushes and ends all of them. Returns whether that was done by `deadline`.
+    pub(crate) async fn shutdown(self, deadline: Instant) -> bool {
         let (done, is_done) = tokio::sync::oneshot::channel();
         let thread = thread::Builder::new()
             .name("telemetry-shutdown".to_owned())
             .spawn(move || {
-                let _ = done.send(self.shutdown_blocking(deadline));
+                self.shutdown_blocking(deadline);
+                let _ = done.send(());
             });
-        if thread.is_err() {
-            return vec!["everything, for want of a thread,"];
-        }
-        match tokio::time::timeout_at(deadline.into(), is_done).await {
-            Ok(Ok(late)) => late,
-            _ => vec!["something"],
-        }
+        thread.is_ok()
+            && tokio::time::timeout_at(deadline.into(), is_done)
+                .await
+                .is_ok()
     }
 
-    fn shutdown_blocking(&self, deadline: Instant) -> Vec<&'static str> {
+    /// The results say less than [`Health`] knows: an export that failed is no error to them.
+    fn shutdown_blocking(&self, deadline: Instant) {
         let remaining = || deadline.saturating_duration_since(Instant::now());
-        let mut late = Vec::new();
-        let mut ended = |name, result: Result<(), OTelSdkError>| {
-            if let Err(OTelSdkError::Timeout(_)) = result {
-                late.push(name);
-            }
-        };
         if let Some(provider) = &self.traces {
-            ended("traces", provider.shutdown_with_timeout(remaining()));
+            let _ = provider.shutdown_with_timeout(remaining());
         }
         if let Some(provider) = &self.logs {
-            ended("logs", provider.shutdown_with_timeout(remaining()));
+            let _ = provider.shutdown_with_timeout(remaining());
         }
         if let Some(provider) = &self.metrics {
-            ended("metrics", provider.shutdown_with_timeout(remaining()));
+            let _ = provider.shutdown_with_timeout(remaining());
         }
-        late
     }
 }
 
 /// What was lost since the start; Ok when nothing was.
+///
+/// `in_time` is whether the providers were done, `printed` whether the last log lines were.
 pub(crate) fn verdict(
     pipelines: &[Arc<Health>],
-    late: &[&str],
+    in_time: bool,
     lines_dropped: usize,
-    lines_flushed: bool,
+    printed: bool,
 ) -> Result<(), ShutdownError> {
-    let mut losses: Vec<_> = pipelines
-        .iter()
-        .flat_map(|health| health.losses())
-        .collect();
-    if losses.is_empty() && !late.is_empty() {
-        losses.push(format!("{} not flushed in time", late.join(" and ")));
+    let mut losses: Vec<String> = Vec::new();
+    for loss in pipelines.iter().flat_map(|health| health.losses()) {
+        // Every exporter of spans sees the same spans that had not ended.
+        if !losses.contains(&loss) {
+            losses.push(loss);
+        }
+    }
+    // Metrics wait in no queue that could be counted: each push carries what there is at that time.
+    if !in_time
+        && pipelines
+            .iter()
+            .any(|health| health.item == Item::DataPoint)
+    {
+        losses.push("the last metrics were not pushed in time".to_owned());
     }
     if lines_dropped > 0 {
         losses.push(format!(
             "{lines_dropped} log lines dropped, because stdout was too slow"
         ));
     }
-    if !lines_flushed {
-        losses.push("log lines not written in time, because stdout is blocked".to_owned());
+    if !printed {
+        losses.push(
+            "the last log lines were not written in time, because stdout is blocked".to_owned(),
+        );
     }
     if losses.is_empty() {
         Ok(())

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::Settings;
-use crate::settings::{LogsExporter, MetricsExporter, Otlp, Propagator, TracesExporter, shown};
+use crate::settings::{LogsExporter, MetricsExporter, Otlp, Propagator, TracesExporter};
 
 /// `service_name` as it is sent, after the environment.
 pub(crate) fn summary(service_name: &str, version: &str, settings: &Settings) -> String {
@@ -79,7 +79,7 @@ fn list(items: impl Iterator<Item = String>) -> String {
 }
 
 fn otlp(otlp: &Otlp) -> String {
-    let mut text = format!("{} to {}", otlp.protocol, shown(&otlp.endpoint));
+    let mut text = format!("{} to {}", otlp.protocol, otlp.endpoint);
     if otlp.gzip {
         text.push_str(" with gzip");
     }

@@ -24,6 +24,10 @@ enum Kind {
 
 /// A span of [`Tracer`].
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box for the usual variant would allocate at every span"
+)]
 pub enum Span {
     /// One of the SDK's.
     Sdk(opentelemetry_sdk::trace::Span),

@@ -120,10 +120,12 @@ struct Queue {
 
 impl SpanProcessor for Queue {
     fn on_start(&self, span: &mut Span, context: &Context) {
+        self.health.started();
         self.processor.on_start(span, context);
     }
 
     fn on_end(&self, span: SpanData) {
+        self.health.ended();
         if self.health.admit() {
             self.processor.on_end(span);
         }

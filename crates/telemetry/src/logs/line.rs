@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use opentelemetry::trace::SpanContext;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata};
 use tracing_subscriber::fmt::format::Writer;
@@ -29,7 +29,7 @@ pub(crate) enum Format {
 pub(super) struct Line {
     metadata: &'static Metadata<'static>,
     message: String,
-    fields: Map<String, Value>,
+    fields: Vec<(&'static str, Value)>,
     trace: Option<(String, String)>,
     /// How much more text it takes.
     room: usize,
@@ -40,7 +40,7 @@ impl Line {
         let mut line = Self {
             metadata: event.metadata(),
             message: String::new(),
-            fields: Map::new(),
+            fields: Vec::new(),
             trace: None,
             room: LONGEST,
         };
@@ -48,14 +48,14 @@ impl Line {
         line
     }
 
-    pub(super) fn field(&mut self, name: &str, value: Value) {
+    pub(super) fn field(&mut self, name: &'static str, value: Value) {
         if name == "message" {
             self.message = match value {
                 Value::String(text) => text,
                 other => other.to_string(),
             };
         } else {
-            self.fields.insert(name.to_owned(), value);
+            self.fields.push((name, value));
         }
     }
 
@@ -72,26 +72,36 @@ impl Line {
         // Writing to a string does not fail.
         let _ = SystemTime.format_time(&mut Writer::new(&mut time));
         match format {
-            Format::Json => self.json(time),
+            Format::Json => self.json(&time),
             Format::Terminal { color } => self.terminal(&time, color),
         }
     }
 
-    fn json(self, time: String) -> String {
-        let mut object = Map::new();
-        object.insert("timestamp".to_owned(), time.into());
-        object.insert("level".to_owned(), self.metadata.level().as_str().into());
-        object.insert("target".to_owned(), self.metadata.target().into());
-        object.insert("message".to_owned(), self.message.into());
+    fn json(self, time: &str) -> String {
+        let mut line = format!("{{\"timestamp\":\"{time}\"");
+        let mut member = |name: &str, value: Value| {
+            // A `Value` displays as JSON.
+            let _ = write!(line, ",{}:{value}", Value::from(name));
+        };
+        member("level", self.metadata.level().as_str().into());
+        member("target", self.metadata.target().into());
+        member("message", self.message.into());
         if let Some((trace_id, span_id)) = self.trace {
-            object.insert("trace_id".to_owned(), trace_id.into());
-            object.insert("span_id".to_owned(), span_id.into());
+            member("trace_id", trace_id.into());
+            member("span_id", span_id.into());
         }
         if !self.fields.is_empty() {
-            object.insert("fields".to_owned(), self.fields.into());
+            member(
+                "fields",
+                Value::Object(
+                    self.fields
+                        .into_iter()
+                        .map(|(name, value)| (name.to_owned(), value))
+                        .collect(),
+                ),
+            );
         }
-        let mut line = Value::Object(object).to_string();
-        line.push('\n');
+        line.push_str("}\n");
         line
     }
 

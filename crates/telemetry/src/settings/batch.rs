@@ -32,9 +32,9 @@ impl Batch {
     fn read(reader: &mut Reader<'_>, prefix: &str, queue: u32, batch: u32, delay: u32) -> Self {
         let queue_name = format!("{prefix}_MAX_QUEUE_SIZE");
         let batch_name = format!("{prefix}_MAX_EXPORT_BATCH_SIZE");
-        let queue_size = reader.number(&queue_name, 1, Some(queue)).unwrap_or(queue);
+        let queue_size = reader.number(&queue_name, 1, queue);
         // A small queue alone is no mistake: only a batch that somebody asked for is worth a warning.
-        let asked = reader.number(&batch_name, 1, None);
+        let asked = reader.optional_number(&batch_name, 1, &batch.to_string());
         if let Some(asked) = asked.filter(|asked| *asked > queue_size) {
             reader.warn(format!(
                 "{batch_name} is \"{asked}\"; wanted: at most {queue_name}, which is {queue_size}; used instead: {queue_size}"

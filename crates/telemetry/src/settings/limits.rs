@@ -18,21 +18,19 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let any_count = reader
-            .number("OTEL_ATTRIBUTE_COUNT_LIMIT", 0, Some(COUNT))
-            .unwrap_or(COUNT);
-        let any_length = reader.number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", 0, None);
-        let mut count =
-            |name: &str, default: u32| reader.number(name, 0, Some(default)).unwrap_or(default);
+        let any_count = reader.number("OTEL_ATTRIBUTE_COUNT_LIMIT", 0, COUNT);
+        let any_length = reader.optional_number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", 0, "no limit");
+        let instead = any_length.map_or_else(|| "no limit".to_owned(), |length| length.to_string());
+        let own_length =
+            reader.optional_number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", 0, &instead);
+        let mut count = |name: &str, default: u32| reader.number(name, 0, default);
         Self {
             attributes: count("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", any_count),
             events: count("OTEL_SPAN_EVENT_COUNT_LIMIT", COUNT),
             links: count("OTEL_SPAN_LINK_COUNT_LIMIT", COUNT),
             attributes_per_event: count("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", any_count),
             attributes_per_link: count("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", any_count),
-            value_length: reader
-                .number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", 0, any_length)
-                .map(|length| length as usize),
+            value_length: own_length.or(any_length).map(|length| length as usize),
         }
     }
 }

@@ -25,12 +25,43 @@ pub(crate) enum Protocol {
     Grpc,
 }
 
+/// A URL, which may hold credentials: it displays, and debugs, without them.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint(String);
+
+impl Endpoint {
+    /// The whole URL, to connect with.
+    pub(crate) fn url(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Without credentials and without the query, where some vendors put a token.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(mut url) = Url::parse(&self.0) else {
+            return f.write_str("an endpoint that is no URL");
+        };
+        // Both fail only for URLs that cannot have credentials.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        f.write_str(url.as_str().trim_end_matches('/'))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
 /// How one signal is sent by OTLP.
 #[derive(Clone, Debug)]
 pub(crate) struct Otlp {
     pub(crate) protocol: Protocol,
     /// The whole URL, path included.
-    pub(crate) endpoint: String,
+    pub(crate) endpoint: Endpoint,
     /// Marked sensitive, so that not even `Debug` prints a value.
     pub(crate) headers: HeaderMap,
     pub(crate) timeout: Duration,
@@ -176,7 +207,7 @@ fn endpoint(
     signal: Signal,
     protocol: Protocol,
     address: Option<&str>,
-) -> String {
+) -> Endpoint {
     let insecure = option(reader, signal, "INSECURE", "false", |reader, name, _| {
         reader.text(name)?;
         Some(reader.boolean(name))
@@ -194,27 +225,48 @@ fn endpoint(
     };
     let address = address.unwrap_or(default_address);
 
-    if let Some(url) = reader.parsed(
+    let instead = format!("http://{address}");
+
+    if let Some(url) = endpoint_of(
+        reader,
         &own,
         wanted,
-        &format!("{general}, or http://{address}"),
+        &format!("{general}, or {instead}"),
         parse,
     ) {
-        return url.into();
+        return Endpoint(url.into());
     }
-    let general = reader.parsed(&general, wanted, &format!("http://{address}"), parse);
     let path = match protocol {
         Protocol::HttpProtobuf => signal.path(),
         Protocol::Grpc => "",
     };
-    let Some(mut url) = general else {
-        return format!("http://{address}{path}");
-    };
-    if protocol == Protocol::HttpProtobuf {
-        let path = format!("{}{path}", url.path().trim_end_matches('/'));
-        url.set_path(&path);
+    match endpoint_of(reader, &general, wanted, &instead, parse) {
+        None => Endpoint(format!("{instead}{path}")),
+        Some(url) if path.is_empty() => Endpoint(url.into()),
+        Some(mut url) => {
+            let path = format!("{}{path}", url.path().trim_end_matches('/'));
+            url.set_path(&path);
+            Endpoint(url.into())
+        }
     }
-    url.into()
+}
+
+/// A URL may hold a password or a token; one that might is not shown in the warning.
+fn endpoint_of(
+    reader: &mut Reader<'_>,
+    name: &str,
+    wanted: &str,
+    instead: &str,
+    parse: impl FnOnce(&str) -> Option<Url>,
+) -> Option<Url> {
+    let is_secret = reader
+        .text(name)
+        .is_some_and(|value| value.contains(['@', '?']));
+    if is_secret {
+        reader.parsed_secret(name, wanted, instead, parse)
+    } else {
+        reader.parsed(name, wanted, instead, parse)
+    }
 }
 
 fn parsed_endpoint(value: &str, protocol: Protocol, insecure: bool) -> Option<Url> {
@@ -229,27 +281,18 @@ fn parsed_endpoint(value: &str, protocol: Protocol, insecure: bool) -> Option<Ur
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }
 
-/// `name=value` pairs, percent-encoded. The warning does not show the value: it is a secret, even misspelt.
+/// `name=value` pairs, percent-encoded.
 fn headers(reader: &mut Reader<'_>, name: &str, instead: &str) -> Option<HeaderMap> {
-    let value = reader.text(name)?;
-    let headers = resource::pairs(&value).and_then(|pairs| {
-        pairs
-            .into_iter()
-            .map(|(name, value)| {
-                let name = HeaderName::try_from(name).ok()?;
-                let mut value = HeaderValue::try_from(value).ok()?;
-                value.set_sensitive(true);
-                Some((name, value))
-            })
-            .collect::<Option<HeaderMap>>()
-    });
-    if headers.is_none() {
-        reader.warn(format!(
-            "{name} is not understood (its value is not shown); wanted: name=value pairs separated by commas, special \
-             characters percent-encoded; used instead: {instead}"
-        ));
-    }
-    headers
+    const WANTED: &str = "name=value pairs separated by commas, special characters percent-encoded";
+    reader.parsed_secret(name, WANTED, instead, |value| {
+        let headers = resource::pairs(value)?.into_iter().map(|(name, value)| {
+            let name = HeaderName::try_from(name).ok()?;
+            let mut value = HeaderValue::try_from(value).ok()?;
+            value.set_sensitive(true);
+            Some((name, value))
+        });
+        headers.collect()
+    })
 }
 
 /// `JAEGER_ADDRESS`, the service's own setting.
@@ -268,7 +311,12 @@ pub(super) fn jaeger_address(reader: &Reader<'_>) -> Result<Option<String>, Sett
             && url.fragment().is_none()
             && url.username().is_empty()
     });
-    if host.is_empty() || !port_is_one || !only_an_address || value.ends_with('/') {
+    if host.is_empty()
+        || !port_is_one
+        || !only_an_address
+        || value.ends_with('/')
+        || value.contains(|c: char| c.is_whitespace() || c.is_control())
+    {
         return Err(SettingError {
             variable: NAME,
             value,
@@ -276,16 +324,4 @@ pub(super) fn jaeger_address(reader: &Reader<'_>) -> Result<Option<String>, Sett
         });
     }
     Ok(Some(value))
-}
-
-/// A URL to print: without credentials and without the query, where some vendors put a token.
-pub(crate) fn shown(endpoint: &str) -> String {
-    let Ok(mut url) = Url::parse(endpoint) else {
-        return "an endpoint that is no URL".to_owned();
-    };
-    // Both fail only for URLs that cannot have credentials.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.as_str().trim_end_matches('/').to_owned()
 }

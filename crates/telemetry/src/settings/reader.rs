@@ -57,6 +57,24 @@ impl<'a> Reader<'a> {
         parsed
     }
 
+    /// As [`Reader::parsed`], for values that may hold secrets, also when they are misspelt: the warning does not show
+    /// them.
+    pub(super) fn parsed_secret<T>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+        instead: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let parsed = parse(&self.text(name)?);
+        if parsed.is_none() {
+            self.warn(format!(
+                "{name} is not understood (its value is not shown); wanted: {wanted}; used instead: {instead}"
+            ));
+        }
+        parsed
+    }
+
     /// True only by the word `true`, in any case.
     pub(super) fn boolean(&mut self, name: &str) -> bool {
         self.parsed(name, "true or false", "false", |value| {
@@ -70,16 +88,20 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number from `least` to 2³¹ − 1.
-    pub(super) fn number(&mut self, name: &str, least: u32, default: Option<u32>) -> Option<u32> {
+    pub(super) fn number(&mut self, name: &str, least: u32, default: u32) -> u32 {
+        self.optional_number(name, least, &default.to_string())
+            .unwrap_or(default)
+    }
+
+    /// As [`Reader::number`], without a default.
+    pub(super) fn optional_number(&mut self, name: &str, least: u32, instead: &str) -> Option<u32> {
         let wanted = format!("a whole number from {least} to {}", i32::MAX);
-        let instead = default.map_or_else(|| "no limit".to_owned(), |number| number.to_string());
-        self.parsed(name, &wanted, &instead, |value| {
+        self.parsed(name, &wanted, instead, |value| {
             let number = value.parse().ok()?;
             (least..=i32::MAX as u32)
                 .contains(&number)
                 .then_some(number)
         })
-        .or(default)
     }
 
     /// Milliseconds between two actions: more than 0, or they would never pause.

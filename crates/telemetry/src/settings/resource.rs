@@ -10,7 +10,7 @@ pub(super) fn attributes(reader: &mut Reader<'_>) -> Vec<(String, String)> {
             "OTEL_RESOURCE_ATTRIBUTES",
             "key=value pairs separated by commas, special characters percent-encoded",
             "no pair of this list",
-            |list| pairs(list),
+            pairs,
         )
         .unwrap_or_default()
 }

@@ -1,0 +1,1 @@
+//! Log records by OTLP, and what this crate prints.

@@ -1,0 +1,369 @@
+//! Values that are not understood: one warning that names variable, value and what is used instead; never an exit. The
+//! services' own settings are the other way round.
+
+use telemetry::{SettingError, Settings};
+
+use crate::help::settings;
+
+/// The only warning that this one variable makes.
+fn warning(name: &str, value: &str) -> String {
+    let settings = settings(&[(name, value)]);
+    let [warning] = settings.warnings() else {
+        panic!("{name}={value} makes {:#?}", settings.warnings());
+    };
+    warning.clone()
+}
+
+#[test]
+fn nothing_set_makes_no_warning() {
+    assert!(settings(&[]).warnings().is_empty());
+}
+
+#[test]
+fn empty_and_blank_values_count_as_unset() {
+    for name in [
+        "OTEL_SDK_DISABLED",
+        "OTEL_TRACES_EXPORTER",
+        "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "OTEL_CONFIG_FILE",
+        "JAEGER_ADDRESS",
+        "RUST_LOG",
+    ] {
+        for value in ["", "  "] {
+            assert!(settings(&[(name, value)]).warnings().is_empty(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_value_that_is_not_understood_makes_its_one_warning() {
+    const NUMBER: &str = "a whole number from 0 to 2147483647";
+    const POSITIVE: &str = "a whole number from 1 to 2147483647";
+    const INTERVAL: &str = "milliseconds, a whole number from 1 to 2147483647";
+    const TIMEOUT: &str = "milliseconds, a whole number from 0 (no limit) to 2147483647";
+    const URL: &str = "a URL that starts with http:// or https://";
+    for (name, value, wanted, instead) in [
+        ("OTEL_SDK_DISABLED", "1", "true or false", "false"),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "%zz",
+            "key=value pairs separated by commas, special characters percent-encoded",
+            "no pair of this list",
+        ),
+        (
+            "OTEL_PROPAGATORS",
+            "b3",
+            "tracecontext, baggage or none",
+            "tracecontext,baggage",
+        ),
+        (
+            "OTEL_PROPAGATORS",
+            "b3,baggage",
+            "tracecontext, baggage or none",
+            "the rest of the list",
+        ),
+        (
+            "OTEL_TRACES_EXPORTER",
+            "carrier-pigeon",
+            "otlp, console or none",
+            "otlp",
+        ),
+        ("OTEL_TRACES_EXPORTER", ",", "otlp, console or none", "otlp"),
+        (
+            "OTEL_TRACES_EXPORTER",
+            "zipkin",
+            "otlp, console or none (to reach Zipkin, send OTLP to a Collector, which sends on to Zipkin)",
+            "otlp",
+        ),
+        (
+            "OTEL_METRICS_EXPORTER",
+            "statsd",
+            "prometheus, otlp, console or none",
+            "prometheus",
+        ),
+        (
+            "OTEL_LOGS_EXPORTER",
+            "console",
+            "otlp or none (stdout is governed by RUST_LOG)",
+            "none",
+        ),
+        (
+            "OTEL_TRACES_SAMPLER",
+            "perhaps",
+            "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or \
+             parentbased_traceidratio",
+            "parentbased_always_on",
+        ),
+        (
+            "OTEL_TRACES_SAMPLER_ARG",
+            "0.1",
+            "nothing, since the sampler parentbased_always_on takes no argument",
+            "parentbased_always_on",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "localhost:4318",
+            URL,
+            "http://localhost:4318",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "ftp://host",
+            URL,
+            "OTEL_EXPORTER_OTLP_ENDPOINT, or http://localhost:4318",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+            ":::",
+            URL,
+            "OTEL_EXPORTER_OTLP_ENDPOINT, or http://localhost:4318",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+            "http://",
+            URL,
+            "OTEL_EXPORTER_OTLP_ENDPOINT, or http://localhost:4318",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "http/json",
+            "http/protobuf or grpc",
+            "http/protobuf",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
+            "telex",
+            "http/protobuf or grpc",
+            "OTEL_EXPORTER_OTLP_PROTOCOL, or its default http/protobuf",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_COMPRESSION",
+            "zstd",
+            "gzip or none",
+            "none",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
+            "zip",
+            "gzip or none",
+            "OTEL_EXPORTER_OTLP_COMPRESSION, or its default none",
+        ),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", TIMEOUT, "10000"),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+            "-1",
+            TIMEOUT,
+            "OTEL_EXPORTER_OTLP_TIMEOUT, or its default 10000",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_INSECURE",
+            "yes",
+            "true or false",
+            "false",
+        ),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0", INTERVAL, "500"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", POSITIVE, "16384"),
+        ("OTEL_BSP_EXPORT_TIMEOUT", "soon", TIMEOUT, "30000"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "1.5", INTERVAL, "1000"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "many", POSITIVE, "2048"),
+        ("OTEL_BLRP_EXPORT_TIMEOUT", "2147483648", TIMEOUT, "30000"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "-1", NUMBER, "128"),
+        (
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "long",
+            NUMBER,
+            "no limit",
+        ),
+        (
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+            "2147483648",
+            NUMBER,
+            "128",
+        ),
+        (
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "-1",
+            NUMBER,
+            "no limit",
+        ),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "x", NUMBER, "128"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "x", NUMBER, "128"),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "x", NUMBER, "128"),
+        ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "x", NUMBER, "128"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0", INTERVAL, "60000"),
+        ("OTEL_METRIC_EXPORT_TIMEOUT", "x", TIMEOUT, "30000"),
+        (
+            "OTEL_METRICS_EXEMPLAR_FILTER",
+            "always_on",
+            "trace_based or always_off",
+            "trace_based",
+        ),
+    ] {
+        assert_eq!(
+            warning(name, value),
+            format!("{name} is {value:?}; wanted: {wanted}; used instead: {instead}")
+        );
+    }
+}
+
+#[test]
+fn batch_sizes_that_are_not_understood_fall_back_too() {
+    for (name, default) in [
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
+        ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "512"),
+    ] {
+        assert_eq!(
+            warning(name, "0"),
+            format!(
+                "{name} is \"0\"; wanted: a whole number from 1 to 2147483647; used instead: {default}"
+            )
+        );
+    }
+}
+
+#[test]
+fn sampler_argument_out_of_range_is_warned_of() {
+    let settings = settings(&[
+        ("OTEL_TRACES_SAMPLER", "traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "2"),
+    ]);
+    assert_eq!(
+        settings.warnings(),
+        ["OTEL_TRACES_SAMPLER_ARG is \"2\"; wanted: a probability from 0 to 1; used instead: 1"]
+    );
+}
+
+#[test]
+fn headers_are_warned_of_without_their_value() {
+    for value in [
+        "s3cret",
+        "=s3cret",
+        "a=s3cret%zz",
+        "a b=s3cret",
+        "a=s3cret%0A",
+    ] {
+        assert_eq!(
+            warning("OTEL_EXPORTER_OTLP_HEADERS", value),
+            "OTEL_EXPORTER_OTLP_HEADERS is not understood (its value is not shown); wanted: name=value pairs separated \
+             by commas, special characters percent-encoded; used instead: none"
+        );
+    }
+}
+
+#[test]
+fn endpoint_with_credentials_is_warned_of_without_its_value() {
+    for value in ["user:s3cret@host:4318", "ftp://host/?token=s3cret"] {
+        assert_eq!(
+            warning("OTEL_EXPORTER_OTLP_ENDPOINT", value),
+            "OTEL_EXPORTER_OTLP_ENDPOINT is not understood (its value is not shown); wanted: a URL that starts with \
+             http:// or https://; used instead: http://localhost:4318"
+        );
+    }
+}
+
+#[test]
+fn endpoint_that_is_not_understood_falls_back_on_jaeger_address() {
+    let settings = settings(&[
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "host"),
+        ("JAEGER_ADDRESS", "jaeger:4318"),
+    ]);
+    assert_eq!(
+        settings.warnings(),
+        [
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is \"host\"; wanted: a URL that starts with http:// or https://; used \
+             instead: OTEL_EXPORTER_OTLP_ENDPOINT, or http://jaeger:4318"
+        ]
+    );
+}
+
+#[test]
+fn variables_of_the_specification_that_do_nothing_here_are_named() {
+    for name in [
+        "OTEL_CONFIG_FILE",
+        "OTEL_EXPERIMENTAL_CONFIG_FILE",
+        "OTEL_LOG_LEVEL",
+        "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "OTEL_EXPORTER_OTLP_SPAN_INSECURE",
+        "OTEL_EXPORTER_OTLP_METRIC_INSECURE",
+        "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
+        "OTEL_EXPORTER_ZIPKIN_TIMEOUT",
+        "OTEL_EXPORTER_PROMETHEUS_HOST",
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
+        "OTEL_EXPORTER_JAEGER_ENDPOINT",
+        "OTEL_EXPORTER_JAEGER_AGENT_HOST",
+        "OTEL_EXPORTER_JAEGER_AGENT_PORT",
+        "OTEL_SEMCONV_STABILITY_OPT_IN",
+        "OTEL_BSP_MAX_CONCURRENT_EXPORTS",
+    ] {
+        let warning = warning(name, "value");
+        assert!(
+            warning.starts_with(&format!("{name} is \"value\"; it is not supported; ")),
+            "{warning}"
+        );
+    }
+}
+
+fn error(name: &'static str, value: &str) -> SettingError {
+    let lookup = |asked: &str| (asked == name).then(|| value.to_owned());
+    Settings::from_env(&lookup).expect_err(value)
+}
+
+#[test]
+fn jaeger_address_is_host_and_port_or_an_error_in_one_line() {
+    for value in [
+        "a:b:c",
+        "localhost",
+        ":4318",
+        "localhost:",
+        "localhost:0",
+        "localhost:65536",
+        "localhost:+1",
+        "http://localhost:4318",
+        "localhost:4318/",
+        "localhost:4318/v1/traces",
+        "user@localhost:4318",
+        "::1:4318",
+        "two words:4318",
+        "line\nbreak:1",
+    ] {
+        let error = error("JAEGER_ADDRESS", value);
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "JAEGER_ADDRESS is {value:?}; wanted: host:port of an OTLP receiver, such as localhost:4318"
+            )
+        );
+        assert_eq!(error.to_string().lines().count(), 1);
+    }
+    for value in [
+        "localhost:4318",
+        "127.0.0.1:1",
+        "[::1]:4318",
+        "jaeger.example:65535",
+    ] {
+        settings(&[("JAEGER_ADDRESS", value)]);
+    }
+}
+
+#[test]
+fn rust_log_is_a_filter_or_an_error_in_one_line() {
+    for value in ["info=debug=trace", "ping=loud", "[", "ping[{=debug"] {
+        let error = error("RUST_LOG", value);
+        assert_eq!(error.variable, "RUST_LOG");
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("RUST_LOG is {value:?}; wanted: a level")),
+            "{error}"
+        );
+    }
+    for value in ["off", "WARN", "info,ping=debug", "[ping-request]=trace"] {
+        settings(&[("RUST_LOG", value)]);
+    }
+}

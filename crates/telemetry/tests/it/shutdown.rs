@@ -1,0 +1,123 @@
+//! The end: nothing that waits is lost, nothing takes longer than allowed, and what was lost is said.
+
+use std::time::{Duration, Instant};
+
+use opentelemetry::trace::Tracer as _;
+
+use crate::help::{end, sending, span, telemetry};
+use crate::receiver::{Answer, Receiver, SOON};
+
+#[tokio::test]
+async fn spans_that_wait_are_sent_and_nothing_is_said() {
+    let receiver = Receiver::start();
+    let address = receiver.address.to_string();
+    let telemetry = telemetry(&[
+        ("JAEGER_ADDRESS", &address),
+        ("OTEL_BSP_SCHEDULE_DELAY", "3600000"),
+    ]);
+    for _ in 0..1_000 {
+        span(&telemetry, "span");
+    }
+    telemetry.shutdown(SOON).await.unwrap();
+    assert_eq!(receiver.spans().len(), 1_000);
+}
+
+/// A runtime of one thread: were the flush to run on it, gRPC could not move.
+#[test]
+fn runtime_with_one_worker_can_flush() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let receiver = Receiver::start();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let telemetry = telemetry(&[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("OTEL_METRICS_EXPORTER", "otlp"),
+            ]);
+            span(&telemetry, "span");
+            end(telemetry).await;
+        });
+        assert!(receiver.requests().len() >= 2, "{protocol}");
+    }
+}
+
+#[test]
+fn collector_that_hangs_delays_neither_the_shutdown_nor_the_runtimes_end() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let receiver = Receiver::answering(|_| Answer::Never);
+        let limit = Duration::from_secs(1);
+        let start = Instant::now();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let lost = runtime.block_on(async {
+            let telemetry = telemetry(&[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("OTEL_METRICS_EXPORTER", "otlp"),
+                ("OTEL_LOGS_EXPORTER", "otlp"),
+                ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
+                ("OTEL_BSP_EXPORT_TIMEOUT", "0"),
+            ]);
+            span(&telemetry, "first");
+            span(&telemetry, "second");
+            telemetry.shutdown(limit).await.unwrap_err()
+        });
+        drop(runtime);
+        // An hour, did it wait for the export.
+        assert!(start.elapsed() < SOON, "{protocol}: {:?}", start.elapsed());
+        assert_eq!(
+            lost.losses,
+            [
+                "2 spans not flushed in time",
+                "the last metrics were not pushed in time"
+            ],
+            "{protocol}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn spans_that_have_not_ended_are_said() {
+    let receiver = Receiver::start();
+    let telemetry = sending(
+        receiver.address,
+        &[("OTEL_TRACES_EXPORTER", "otlp,console")],
+    );
+    let open = telemetry.tracer("Ping").start("open");
+    let lost = telemetry.shutdown(SOON).await.unwrap_err();
+    assert_eq!(lost.losses, ["1 spans had not ended"]);
+    drop(open);
+}
+
+#[tokio::test]
+async fn loss_early_in_life_is_said_at_the_end() {
+    let receiver = Receiver::answering(|number| {
+        if number == 0 {
+            Answer::Status(400)
+        } else {
+            Answer::Ok
+        }
+    });
+    let telemetry = sending(receiver.address, &[]);
+    span(&telemetry, "lost");
+    receiver.first();
+    for _ in 0..10 {
+        span(&telemetry, "kept");
+    }
+    let lost = telemetry.shutdown(SOON).await.unwrap_err().to_string();
+    let sent = receiver.spans().len();
+    assert_eq!(sent, 11, "all were sent once");
+    assert!(
+        lost.ends_with(&format!(
+            "not exported, last: {} answered 400 Bad Request",
+            receiver.address
+        )),
+        "{lost}"
+    );
+}
