@@ -1,1 +1,64 @@
-fn main() {}
+//! `cargo run`: ping, pong and a receiver of their traces on one terminal, without anything else installed.
+//!
+//! [`run`] starts the receiver in this process and both services as children of it ([`child`]), real processes that
+//! speak HTTP to each other and OTLP to the receiver. [`live`] decides when a trace is printed, [`print`] how it looks.
+
+mod arguments;
+mod child;
+mod duration;
+mod live;
+mod ports;
+mod print;
+mod run;
+mod screen;
+mod text;
+mod timeline;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command, Service};
+
+fn main() -> ExitCode {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the environment is read"
+    )]
+    let env = |name: &str| std::env::var(name).ok();
+    let Arguments { ports, command } = Arguments::parse();
+    match command {
+        None => run::run(ports, &env),
+        Some(Command::Ping(Service {
+            stop_with_stdin,
+            arguments,
+        })) => service::main(
+            &ping::ABOUT,
+            line("showcase ping", arguments),
+            async |command| match command {
+                service::Command::Serve => {
+                    ping::run(&env, child::stop_signal(stop_with_stdin)).await
+                }
+                service::Command::Healthcheck => ping::healthcheck(&env).await,
+            },
+        ),
+        Some(Command::Pong(Service {
+            stop_with_stdin,
+            arguments,
+        })) => service::main(
+            &pong::ABOUT,
+            line("showcase pong", arguments),
+            async |command| match command {
+                service::Command::Serve => {
+                    pong::run(&env, child::stop_signal(stop_with_stdin)).await
+                }
+                service::Command::Healthcheck => pong::healthcheck(&env).await,
+            },
+        ),
+    }
+}
+
+/// A command line as a service gets it: `name`, under which it prints its usage, and its own arguments.
+fn line(name: &str, arguments: Vec<OsString>) -> impl Iterator<Item = OsString> {
+    std::iter::once(name.into()).chain(arguments)
+}

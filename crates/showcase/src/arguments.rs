@@ -1,0 +1,122 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Ping and pong, watched: starts both services and a receiver for their traces, and prints each trace as a tree.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    args_conflicts_with_subcommands = true,
+    after_help = "What the environment holds goes to both services; try PONG_LATENCY=10ms..80ms PONG_FAILURE_RATE=0.3"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) ports: Ports,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Ports on 127.0.0.1; 0 takes any that is free.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Ports {
+    /// Port of ping; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8081)]
+    pub(crate) ping_port: u16,
+    /// Port of pong
+    #[arg(long, value_name = "PORT", default_value_t = 8082)]
+    pub(crate) pong_port: u16,
+    /// Port of the receiver (OTLP over HTTP)
+    #[arg(long, value_name = "PORT", default_value_t = 4318)]
+    pub(crate) otlp_port: u16,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Only ping, the same as the executable of that name
+    #[command(disable_help_flag = true)]
+    Ping(Service),
+    /// Only pong, the same as the executable of that name
+    #[command(disable_help_flag = true)]
+    Pong(Service),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Service {
+    /// Stop when standard input ends: how the showcase stops its children, and how they know that it is gone
+    #[arg(long, hide = true)]
+    pub(crate) stop_with_stdin: bool,
+    /// The service's own arguments, for example --help
+    #[arg(
+        value_name = "ARGUMENTS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn without_arguments_the_ports_are_the_documented_ones() {
+        let arguments = parse("showcase").unwrap();
+        let Ports {
+            ping_port,
+            pong_port,
+            otlp_port,
+        } = arguments.ports;
+        assert_eq!((ping_port, pong_port, otlp_port), (8081, 8082, 4318));
+        assert!(arguments.command.is_none());
+    }
+
+    #[test]
+    fn each_port_has_its_flag() {
+        let arguments = parse("showcase --ping-port 1 --pong-port 2 --otlp-port 0").unwrap();
+        let Ports {
+            ping_port,
+            pong_port,
+            otlp_port,
+        } = arguments.ports;
+        assert_eq!((ping_port, pong_port, otlp_port), (1, 2, 0));
+        for wrong in [
+            "--ping-port",
+            "--ping-port x",
+            "--ping-port 65536",
+            "--ping-port -1",
+            "--port 1",
+            "pung",
+        ] {
+            assert_eq!(
+                parse(&format!("showcase {wrong}")).unwrap_err().exit_code(),
+                2,
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn subcommand_leaves_its_arguments_to_the_service() {
+        for (line, stops, expected) in [
+            ("showcase pong", false, vec![]),
+            ("showcase pong --help", false, vec!["--help"]),
+            ("showcase pong --version", false, vec!["--version"]),
+            ("showcase pong --healthcheck", false, vec!["--healthcheck"]),
+            ("showcase pong --stop-with-stdin", true, vec![]),
+            ("showcase pong --nonsense x", false, vec!["--nonsense", "x"]),
+        ] {
+            let Some(Command::Pong(service)) = parse(line).unwrap().command else {
+                panic!("{line}")
+            };
+            assert_eq!(service.stop_with_stdin, stops, "{line}");
+            assert_eq!(service.arguments, expected, "{line}");
+        }
+    }
+}

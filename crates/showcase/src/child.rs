@@ -1,0 +1,136 @@
+//! A service as a child process of this executable.
+//!
+//! The parent holds a pipe to each child, which stops when that closes: it is told so on every platform, and it cannot
+//! outlive a parent that was killed. Each child has a process group of its own, so that a terminal's Ctrl-C reaches
+//! the parent alone, which then stops them in order: the last spans of one are still received.
+
+use std::{io, net::SocketAddr, process::Stdio, thread, time::Duration};
+
+use service::{Lookup, healthcheck, shutdown_signal};
+use tokio::{
+    process::{ChildStdin, Command},
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+
+/// The longest a service takes to stop is nine seconds, when nobody takes its spans.
+const STOP: Duration = Duration::from_secs(12);
+
+/// Between two looks at whether a child is ready.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The flag by which a child knows of its pipe.
+const STOP_WITH_STDIN: &str = "--stop-with-stdin";
+
+/// What the children get if the environment does not hold it: traces soon after a request, no chatter between them.
+const DEFAULTS: [(&str, &str); 2] = [("OTEL_BSP_SCHEDULE_DELAY", "200"), ("RUST_LOG", "warn")];
+
+/// A running child.
+pub(crate) struct Child {
+    name: &'static str,
+    process: tokio::process::Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Child {
+    /// Starts the service `name` at `address`, with the environment of this process, `settings` and defaults.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be started.
+    pub(crate) fn start(
+        name: &'static str,
+        address: SocketAddr,
+        settings: impl IntoIterator<Item = (&'static str, String)>,
+        env: Lookup<'_>,
+    ) -> io::Result<Self> {
+        let is_unset = |variable| env(variable).is_none_or(|value| value.is_empty());
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args([name, STOP_WITH_STDIN])
+            .env("ADDRESS", address.to_string())
+            .envs(settings)
+            .envs(
+                DEFAULTS
+                    .into_iter()
+                    .filter(|(variable, _)| is_unset(variable)),
+            )
+            .stdin(Stdio::piped());
+        #[cfg(unix)]
+        command.process_group(0);
+        #[cfg(windows)]
+        command.creation_flags(CREATE_NEW_PROCESS_GROUP);
+        let mut process = command.spawn()?;
+        // Waiting for the process would close it.
+        let stdin = process.stdin.take();
+        Ok(Self {
+            name,
+            process,
+            stdin,
+        })
+    }
+
+    /// Returns when it has ended without being told to, with the words for that.
+    pub(crate) async fn ended(&mut self) -> String {
+        match self.process.wait().await {
+            Ok(status) => format!("{} has ended by itself ({status})", self.name),
+            Err(error) => format!("{} is lost: {error}", self.name),
+        }
+    }
+
+    /// Tells it to stop, and waits until it has ended. One that does not is killed.
+    ///
+    /// # Errors
+    ///
+    /// It did not end well, in words. One that had ended before gives none.
+    pub(crate) async fn stop(mut self) -> Result<(), String> {
+        drop(self.stdin);
+        if self.process.id().is_none() {
+            return Ok(());
+        }
+        let trouble = match timeout(STOP, self.process.wait()).await {
+            Ok(Ok(status)) if status.success() => return Ok(()),
+            Ok(Ok(status)) => status.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                let killed = self.process.kill().await;
+                killed.map_or_else(
+                    |error| error.to_string(),
+                    |()| format!("killed, after {} s", STOP.as_secs()),
+                )
+            }
+        };
+        Err(format!(
+            "{} did not stop as it should: {trouble}",
+            self.name
+        ))
+    }
+}
+
+#[cfg(windows)]
+const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+
+/// Returns when the child at `address` is ready for requests.
+pub(crate) async fn ready(address: SocketAddr) {
+    while healthcheck(address).await.is_err() {
+        sleep(LOOK).await;
+    }
+}
+
+/// Returns when this process, a child, has to stop: at a signal, and `with_stdin` when the parent closes the pipe or is
+/// gone.
+pub(crate) async fn stop_signal(with_stdin: bool) {
+    if !with_stdin {
+        return shutdown_signal().await;
+    }
+    let (close, closed) = oneshot::channel();
+    // No task of the runtime: that one would wait for a pipe that stays open.
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        close.send(())
+    });
+    tokio::select! {
+        () = shutdown_signal() => {}
+        _ = closed => {}
+    }
+}

@@ -1,0 +1,168 @@
+//! Ports on 127.0.0.1, looked at before anything is started.
+
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use tokio::net::TcpSocket;
+
+use crate::arguments::Ports;
+
+/// Where the parts of the showcase are going to listen.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    pub(crate) ping: SocketAddr,
+    pub(crate) pong: SocketAddr,
+    pub(crate) otlp: SocketAddr,
+    /// Linux lets another socket listen where one is only bound, and gives such a port to nobody who asks for any: as
+    /// long as these are held, the ports are there for the parts. Elsewhere somebody may be faster, which is then said.
+    _held: Vec<TcpSocket>,
+}
+
+/// Ports that cannot be had: a line each.
+#[derive(Debug)]
+pub(crate) struct Unavailable(Vec<String>);
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl Addresses {
+    /// Makes sure that each port can be had; 0 becomes a free one.
+    pub(crate) fn reserve(ports: Ports) -> Result<Self, Unavailable> {
+        let wanted = [
+            ("ping", "--ping-port", ports.ping_port),
+            ("pong", "--pong-port", ports.pong_port),
+            ("the receiver of traces", "--otlp-port", ports.otlp_port),
+        ];
+        let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 3];
+        let mut held = Vec::new();
+        let mut unavailable = Vec::new();
+        for (place, (who, flag, port)) in wanted.into_iter().enumerate() {
+            let other = wanted[..place]
+                .iter()
+                .find(|(_, _, other)| *other == port && port != 0);
+            if let Some((other, ..)) = other {
+                unavailable.push(format!("port {port} cannot be had by both {other} and {who}: choose another with {flag}"));
+                continue;
+            }
+            match bind(port) {
+                Ok((address, socket)) => {
+                    addresses[place] = address;
+                    held.push(socket);
+                }
+                Err(error) => unavailable.push(format!(
+                    "{}: {who} needs it; choose another with {flag}",
+                    reason(port, &error)
+                )),
+            }
+        }
+        if !unavailable.is_empty() {
+            return Err(Unavailable(unavailable));
+        }
+        if !cfg!(target_os = "linux") {
+            held.clear();
+        }
+        let [ping, pong, otlp] = addresses;
+        Ok(Self {
+            ping,
+            pong,
+            otlp,
+            _held: held,
+        })
+    }
+}
+
+fn bind(port: u16) -> io::Result<(SocketAddr, TcpSocket)> {
+    let socket = TcpSocket::new_v4()?;
+    // As those who are going to listen do; connections that have just been closed are then no obstacle. On Windows it
+    // would mean to share the port with whoever has it.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    Ok((socket.local_addr()?, socket))
+}
+
+fn reason(port: u16, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::AddrInUse => format!("port {port} is in use"),
+        ErrorKind::PermissionDenied => format!("port {port} is not permitted to you"),
+        _ => format!("port {port} cannot be had ({error})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn ports(ping_port: u16, pong_port: u16, otlp_port: u16) -> Ports {
+        Ports {
+            ping_port,
+            pong_port,
+            otlp_port,
+        }
+    }
+
+    #[test]
+    fn port_zero_becomes_a_free_port_on_which_its_owner_can_listen() {
+        let addresses = Addresses::reserve(ports(0, 0, 0)).unwrap();
+        let listeners = [addresses.ping, addresses.pong, addresses.otlp]
+            .map(|address| TcpListener::bind(address).unwrap());
+        assert!(
+            listeners
+                .iter()
+                .all(|listener| listener.local_addr().unwrap().port() != 0)
+        );
+    }
+
+    #[test]
+    fn port_in_use_is_named_with_who_needs_it_and_the_flag() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        for (ports, who, flag) in [
+            (ports(port, 0, 0), "ping", "--ping-port"),
+            (ports(0, port, 0), "pong", "--pong-port"),
+            (ports(0, 0, port), "the receiver of traces", "--otlp-port"),
+        ] {
+            let line = Addresses::reserve(ports).unwrap_err().to_string();
+            assert_eq!(
+                line,
+                format!("port {port} is in use: {who} needs it; choose another with {flag}")
+            );
+        }
+    }
+
+    #[test]
+    fn every_port_in_use_is_named_at_once() {
+        let taken = [0, 0, 0].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
+        let [ping, pong, otlp] = taken
+            .each_ref()
+            .map(|listener| listener.local_addr().unwrap().port());
+        let lines = Addresses::reserve(ports(ping, pong, otlp))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(lines.lines().count(), 3, "{lines}");
+    }
+
+    #[test]
+    fn one_port_is_not_given_to_two() {
+        let addresses = Addresses::reserve(ports(0, 0, 0)).unwrap();
+        let port = addresses.ping.port();
+        drop(addresses);
+        let line = Addresses::reserve(ports(port, port, 0))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            line,
+            format!(
+                "port {port} cannot be had by both ping and pong: choose another with --pong-port"
+            )
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! One service as a process of its own.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use crate::PATIENCE;
+
+/// A service that was started with nothing in its environment but what the test says. Killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+/// How a process ended, and all that it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// Lines of stdout.
+    pub(crate) log: Vec<String>,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    pub(crate) fn start<V: AsRef<OsStr>>(
+        service: &str,
+        env: impl IntoIterator<Item = (&'static str, V)>,
+    ) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_showcase"))
+            .arg(service)
+            .env_clear()
+            .envs(env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the showcase starts");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            stdout
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
+        Self {
+            child,
+            lines,
+            seen: Vec::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The address that it says it listens on.
+    pub(crate) fn url(&mut self) -> String {
+        let line = self.line_with("listens on http://");
+        let address = line.split("http://").nth(1).expect("an address follows");
+        format!("http://{}", address.trim_end_matches(['"', '}']))
+    }
+
+    /// The next line of its log that contains `text`.
+    pub(crate) fn line_with(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("no line with {text:?} in {:#?}", self.seen);
+            };
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends a signal by name, for example `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.id().to_string())
+            .status();
+        assert!(kill.expect("there is a kill").success());
+    }
+
+    /// SIGTERM, and then what [`Self::wait`] says.
+    pub(crate) fn stop(self) -> Ended {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> Ended {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
+                break status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not end: {:#?}",
+                self.seen
+            );
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        let mut stderr = String::new();
+        let mut pipe = self.child.stderr.take().expect("stderr is piped");
+        pipe.read_to_string(&mut stderr).expect("stderr is text");
+        let mut log = std::mem::take(&mut self.seen);
+        log.extend(self.lines.iter());
+        Ended {
+            status,
+            log,
+            stderr,
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
