@@ -4,7 +4,7 @@
 //! room at most, metrics another. Every method takes the one lock briefly, and none waits for a reader.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque, btree_map},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -371,16 +371,15 @@ impl Contents {
 
     fn insert_spans(&mut self, spans: Vec<Span>, changed: &mut HashMap<TraceId, usize>) -> usize {
         let mut refused = 0;
-        let mut last: Option<Sharing> = None;
+        let mut sharing: Option<Sharing> = None;
         for mut span in spans {
             let bytes = SPAN_ENTRY + shared(&span);
-            let sharing = match last.take() {
-                Some(last) if last.is_of(&span) => last,
-                _ => Sharing::new(&span),
+            let sharing = match &mut sharing {
+                Some(sharing) if sharing.is_of(&span) => sharing,
+                other => other.insert(Sharing::new(&span)),
             };
             if TRACE_ENTRY + bytes + sharing.bytes > self.limit {
                 refused += 1;
-                last = Some(sharing);
                 continue;
             }
             let id = span.trace_id;
@@ -392,20 +391,14 @@ impl Contents {
                     ..Entry::default()
                 }
             });
-            let vacant = match entry.spans.entry(span.span_id) {
-                std::collections::btree_map::Entry::Vacant(vacant) => vacant,
-                std::collections::btree_map::Entry::Occupied(_) => {
-                    last = Some(sharing);
-                    continue;
-                }
+            let btree_map::Entry::Vacant(vacant) = entry.spans.entry(span.span_id) else {
+                continue;
             };
-            span.resource = self.resources.intern(&span.resource);
-            span.scope = self.scopes.intern(&span.scope);
+            sharing.intern(&mut span, &mut self.resources, &mut self.scopes);
             vacant.insert(Arc::new(span));
             entry.bytes += bytes;
             self.trace_bytes += bytes;
             changed.insert(id, 0);
-            last = Some(sharing);
         }
         refused
     }
@@ -482,25 +475,44 @@ impl Contents {
     }
 }
 
-/// Resource and scope of a span, with what they take: spans come in runs that share both.
+/// Resource and scope of a span. Spans come in runs that share both, which then need not be looked up for each.
 struct Sharing {
-    resource: Arc<Resource>,
-    scope: Arc<Scope>,
+    sent: (Arc<Resource>, Arc<Scope>),
+    interned: Option<(Arc<Resource>, Arc<Scope>)>,
     bytes: usize,
 }
 
 impl Sharing {
     fn new(span: &Span) -> Self {
-        let bytes = shared(&*span.resource) + shared(&*span.scope);
         Self {
-            resource: span.resource.clone(),
-            scope: span.scope.clone(),
-            bytes,
+            sent: (span.resource.clone(), span.scope.clone()),
+            interned: None,
+            bytes: shared(&*span.resource) + shared(&*span.scope),
         }
     }
 
     fn is_of(&self, span: &Span) -> bool {
-        Arc::ptr_eq(&self.resource, &span.resource) && Arc::ptr_eq(&self.scope, &span.scope)
+        Arc::ptr_eq(&self.sent.0, &span.resource) && Arc::ptr_eq(&self.sent.1, &span.scope)
+    }
+
+    fn intern(
+        &mut self,
+        span: &mut Span,
+        resources: &mut Interner<Resource>,
+        scopes: &mut Interner<Scope>,
+    ) {
+        let (resource, scope) = match &self.interned {
+            Some((resource, scope)) => {
+                resources.use_again(resource);
+                scopes.use_again(scope);
+                (resource.clone(), scope.clone())
+            }
+            None => {
+                let interned = (resources.intern(&self.sent.0), scopes.intern(&self.sent.1));
+                self.interned.insert(interned).clone()
+            }
+        };
+        (span.resource, span.scope) = (resource, scope);
     }
 }
 

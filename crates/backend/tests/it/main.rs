@@ -8,6 +8,7 @@ mod receiver;
 mod sample;
 mod stop;
 mod store;
+mod views;
 
 use std::{io::Write, sync::LazyLock, time::Duration};
 

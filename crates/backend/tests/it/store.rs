@@ -264,10 +264,13 @@ fn logs_and_metrics_have_an_eighth_each_and_leave_the_traces_alone() {
 
     assert!(!store.insert_metrics(&of_host("huge", limit / 8)));
     store.insert_metrics(&of_host("host 1950", 7));
-    assert_eq!(store.metrics().len(), 64);
+    let metrics = store.metrics();
     assert_eq!(
-        store.metrics().last(),
-        Some(&of_host("host 1950", 7)),
+        (metrics.len(), metrics.last()),
+        (64, Some(&of_host("host 1950", 7)))
+    );
+    assert!(
+        !metrics.contains(&of_host("host 1950", 100)),
         "the latest of a resource replaces the one before"
     );
     for n in 0..10 {
@@ -365,6 +368,22 @@ async fn waiting_finds_what_is_there_and_what_comes() {
     let found = store.wait_for(LIMIT, |store| (!store.logs().is_empty()).then_some("a log"));
     let (found, _) = tokio::join!(found, async { store.insert_logs(vec![log("a".into())]) });
     assert_eq!(found.unwrap(), "a log");
+}
+
+#[tokio::test]
+async fn waiting_goes_on_when_more_changes_come_at_once_than_it_is_told_of() {
+    let store = Store::new(8 << 20);
+    let mut looks = 0;
+    let found = store.wait_for(LIMIT, |store| {
+        looks += 1;
+        if looks == 1 {
+            (1..=3000).for_each(|id| assert_eq!(store.insert_spans(vec![span(1, id)]), 0));
+            return None; // as if it had looked before these came
+        }
+        Some(store.latest(1)[0].spans.len())
+    });
+    assert_eq!(found.await.unwrap(), 3000);
+    assert_eq!(looks, 2, "one look for all of them");
 }
 
 #[tokio::test]
