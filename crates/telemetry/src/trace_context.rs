@@ -112,7 +112,7 @@ impl TextMapPropagator for TraceContextPropagator {
         let traceparent = Traceparent {
             trace_id: context.trace_id(),
             parent_id: context.span_id(),
-            flags: SAMPLED * u8::from(context.is_sampled()) | RANDOM * u8::from(random),
+            flags: (SAMPLED * u8::from(context.is_sampled())) | (RANDOM * u8::from(random)),
         };
         injector.set(TRACEPARENT, traceparent.format());
         let mut members = outgoing_members(context.trace_state(), incoming);

@@ -346,7 +346,15 @@ fn nothing_is_sent_where_there_is_nothing_or_what_there_is_is_illegal() {
     for line in ["", " ", ",", "nonsense"] {
         assert_eq!(forward(&[line]), None);
     }
-    for metadata in ["p\r\nset-cookie: a", "p,q=r", "é", ";p", "p q", "p;"] {
+    for metadata in [
+        "p\r\nset-cookie: a",
+        "p,q=r",
+        "p=q,r=s",
+        "é",
+        ";p",
+        "p q",
+        "p;",
+    ] {
         assert_eq!(
             inject(&with_member("k", "v", metadata)),
             None,
