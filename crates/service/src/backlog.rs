@@ -72,3 +72,30 @@ fn refuse_newcomers(listener: &std::net::TcpListener) -> io::Result<()> {
 fn refuse_newcomers(_: &std::net::TcpListener) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::support::within;
+
+    #[tokio::test]
+    async fn newcomer_during_the_close_finds_nobody_listening_instead_of_being_reset() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let early = TcpStream::connect(address).await.unwrap();
+        refuse_newcomers(&listener).unwrap();
+        let newcomer = tokio::spawn(TcpStream::connect(address));
+        // Lets the newcomer begin: it has this thread.
+        tokio::task::yield_now().await;
+
+        listener.set_nonblocking(true).unwrap();
+        let mut waiting = Vec::new();
+        take(&listener, &mut waiting);
+        let peers: Vec<_> = waiting.iter().map(|(_, peer)| *peer).collect();
+        assert_eq!(peers, [early.local_addr().unwrap()]);
+
+        drop(listener);
+        let error = within(newcomer).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    }
+}

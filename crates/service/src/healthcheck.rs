@@ -60,3 +60,82 @@ async fn status_line(address: SocketAddr) -> io::Result<String> {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::support::within;
+
+    async fn complaint(address: &str) -> String {
+        within(healthcheck(address.parse().unwrap()))
+            .await
+            .unwrap_err()
+            .to_string()
+    }
+
+    /// Listens, sends `answer` to whoever comes, and closes.
+    async fn answering(answer: &'static str) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn unspecified_address_is_asked_at_loopback() {
+        for (address, asked) in [
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:1", "[::1]:1"),
+            ("127.0.0.2:1", "127.0.0.2:1"),
+        ] {
+            let complaint = complaint(address).await;
+            assert!(
+                complaint.starts_with(&format!("not ready: http://{asked}/readyz: ")),
+                "{complaint}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn anything_but_200_is_not_ready_and_said_in_one_line() {
+        for (answer, reason) in [
+            (
+                "HTTP/1.1 503 Service Unavailable\r\n\r\n",
+                "answers \"HTTP/1.1 503 Service Unavailable\"",
+            ),
+            ("HTTP/1.1 404\r\n\r\n", "answers \"HTTP/1.1 404\""),
+            ("SSH-2.0-200\r\n", "the answer is not HTTP"),
+            ("", "the answer is not HTTP"),
+        ] {
+            let address = answering(answer).await;
+            assert_eq!(
+                complaint(&address.to_string()).await,
+                format!("not ready: http://{address}/readyz: {reason}")
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn ready_is_200() {
+        let address = answering("HTTP/1.1 200 OK\r\n\r\n").await;
+        within(healthcheck(address)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn service_that_hangs_is_not_ready() {
+        // Nobody accepts.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(
+            complaint(&address.to_string()).await,
+            format!("not ready: http://{address}/readyz: no answer within 3 s")
+        );
+    }
+}

@@ -42,8 +42,8 @@
 //! * **Stopping ends**, after five seconds at the latest: what is then unanswered is cut, with a warning that counts it.
 //! * **A second signal ends at once**, with exit code 130 or 143.
 //! * **Nobody keeps others out.** Connections on which nothing happens are closed; when there are as many connections as
-//!   there may be, the longest idle one gives way to the next, and HTTP/1 answers say `Connection: close`, so that
-//!   clients take turns. A request that is being answered is never given up for another.
+//!   there may be, the longest idle ones give way, and HTTP/1 answers say `Connection: close`, so that clients
+//!   take turns. A request that is being answered is never given up for another.
 //! * **No error ends the service.** If a connection cannot be accepted, say because descriptors have run out, idle ones
 //!   are closed, it is tried again, and a warning comes every ten seconds at most.
 //!
@@ -55,7 +55,7 @@
 //!
 //! | what | limit | beyond it |
 //! | --- | --- | --- |
-//! | connections | 2,048; less if the process may have fewer than 2,176 descriptors | wait in the backlog; idle ones give way |
+//! | connections | 1,280; fewer if the process may have less than 1,408 descriptors | wait in the backlog; idle ones give way |
 //! | a whole request's head: the first, the next, or the rest of it | 20 s | connection closed |
 //! | a handler's answer; a client that takes the next piece of one | 30 s; 20 s | connection closed |
 //! | an HTTP/1 head | 16 KiB, 100 headers | 431 |
@@ -86,6 +86,7 @@
 
 mod about;
 mod backlog;
+mod caller;
 mod connection;
 mod healthcheck;
 mod limits;
@@ -97,9 +98,14 @@ mod run;
 mod serve;
 mod signals;
 
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 pub use telemetry::{Lookup, SettingError};
 
 pub use about::{About, Endpoint, Setting};
+pub use caller::Caller;
 pub use healthcheck::healthcheck;
 pub use listen::{ListenError, address, listen};
 pub use operations::operations;

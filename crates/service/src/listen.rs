@@ -58,3 +58,54 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         .await
         .map_err(|source| ListenError { address, source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULT: &str = "127.0.0.1:8081";
+
+    #[test]
+    fn address_is_the_default_if_unset_or_empty() {
+        let default = DEFAULT.parse().unwrap();
+        assert_eq!(address(&|_| None, DEFAULT), Ok(default));
+        assert_eq!(address(&|_| Some(String::new()), DEFAULT), Ok(default));
+    }
+
+    #[test]
+    fn address_is_read_from_its_variable() {
+        for value in ["0.0.0.0:8081", "[::]:0", "[::1]:65535"] {
+            let lookup = |name: &str| (name == "ADDRESS").then(|| value.to_owned());
+            assert_eq!(address(&lookup, DEFAULT), Ok(value.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_in_one_line() {
+        for value in [
+            "nonsense",
+            "127.0.0.1",
+            ":8081",
+            "localhost:8081",
+            "127.0.0.1:65536",
+            "::1:80",
+            "a\nb",
+        ] {
+            let error = address(&|_| Some(value.to_owned()), DEFAULT).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("ADDRESS is {value:?}; wanted: IP:PORT, for example 127.0.0.1:8081")
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn address_of_another_machine_is_said_in_one_line() {
+        // TEST-NET-1, RFC 5737.
+        let error = listen(([192, 0, 2, 1], 80).into()).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "ADDRESS is \"192.0.2.1:80\"; this machine has no such IP address: set ADDRESS to one of its own"
+        );
+    }
+}

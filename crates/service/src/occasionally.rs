@@ -8,17 +8,35 @@ const PAUSE: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(crate) struct Occasionally {
     logged: Option<Instant>,
-    count: u64,
+    times: usize,
 }
 
 impl Occasionally {
-    /// It has happened: how often since it was last logged, if it is time to log it again.
-    pub(crate) fn now(&mut self) -> Option<u64> {
-        self.count += 1;
+    /// It has happened so many times more: how often since it was last logged, if it is time to log it again.
+    pub(crate) fn count(&mut self, times: usize) -> Option<usize> {
+        self.times += times;
         if self.logged.is_some_and(|logged| logged.elapsed() < PAUSE) {
             return None;
         }
         self.logged = Some(Instant::now());
-        Some(std::mem::take(&mut self.count))
+        Some(std::mem::take(&mut self.times))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_often_is_logged_once_in_a_while_with_its_count() {
+        let mut occasionally = Occasionally::default();
+        assert_eq!(occasionally.count(2), Some(2));
+        assert_eq!(occasionally.count(1), None);
+        assert_eq!(occasionally.count(4), None);
+        // Ten seconds later:
+        occasionally.logged = occasionally
+            .logged
+            .and_then(|logged| logged.checked_sub(PAUSE));
+        assert_eq!(occasionally.count(1), Some(6));
     }
 }

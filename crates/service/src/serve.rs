@@ -1,5 +1,6 @@
 //! The accept loop: it lets connections in, closes those that do nothing, and drains.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -116,12 +117,14 @@ impl Server {
         let mut sweep = tokio::time::interval(limits::SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let is_full = self.is_full();
             tokio::select! {
                 biased;
                 () = &mut stop => break,
                 Some(ended) = self.tasks.join_next_with_id() => self.forget(ended),
                 _ = sweep.tick() => self.sweep(),
-                accepted = listener.accept(), if self.tasks.len() < self.limits.connections => match accepted {
+                () = tokio::time::sleep(limits::FULL_PAUSE), if is_full => self.make_room(),
+                accepted = listener.accept(), if !is_full => match accepted {
                     Ok((stream, peer)) => {
                         self.admit(stream, peer);
                         self.make_room();
@@ -170,14 +173,19 @@ impl Server {
                 connection.finish();
             }
         }
-        self.make_room();
     }
 
-    /// Closes the connection that has been idle longest if there is no room for another.
+    fn is_full(&self) -> bool {
+        self.tasks.len() >= self.limits.connections
+    }
+
     fn make_room(&mut self) {
-        if self.tasks.len() >= self.limits.connections
-            && self.evict()
-            && let Some(evicted) = self.evictions.now()
+        if !self.is_full() {
+            return;
+        }
+        let evicted = self.evict();
+        if evicted > 0
+            && let Some(evicted) = self.evictions.count(evicted)
         {
             tracing::warn!(
                 evicted,
@@ -187,24 +195,31 @@ impl Server {
         }
     }
 
-    /// Of those that never sent a whole request, and of those that have been idle for the moment in which a client
-    /// that is at work sends its next one.
-    fn evict(&mut self) -> bool {
-        let idlest = self
+    /// Closes the few connections that have been idle longest, of those whose clients are hardly about to send a
+    /// request, and returns how many. A few, because looking through all for each newcomer would cost too much.
+    fn evict(&mut self) -> usize {
+        let mut idle: Vec<_> = self
             .open
             .iter()
-            .map(|(id, open)| (open.connection.quiet(), *id, &open.connection))
-            .filter(|(quiet, _, connection)| {
-                !connection.is_pending()
-                    && (!connection.has_answered() || *quiet >= self.limits.moment)
+            .filter(|(_, Open { connection, .. })| !connection.is_pending())
+            .map(|(id, Open { connection, .. })| {
+                let polite = if connection.has_answered() {
+                    self.limits.moment
+                } else {
+                    limits::GREETING
+                };
+                (connection.quiet(), polite, *id)
             })
-            .max_by_key(|(quiet, ..)| *quiet)
-            .map(|(_, id, _)| id);
-        let Some(open) = idlest.and_then(|id| self.open.remove(&id)) else {
-            return false;
-        };
-        open.task.abort();
-        true
+            .filter(|(quiet, polite, _)| quiet >= polite)
+            .collect();
+        idle.sort_unstable_by_key(|(quiet, ..)| Reverse(*quiet));
+        idle.truncate(self.limits.connections.div_ceil(limits::EVICTED_PART));
+        for (.., id) in &idle {
+            if let Some(open) = self.open.remove(id) {
+                open.task.abort();
+            }
+        }
+        idle.len()
     }
 
     async fn not_accepted(&mut self, error: &io::Error) {
@@ -218,10 +233,9 @@ impl Server {
             return;
         }
         // Most likely descriptors have run out, and requests need some too.
-        let evicted = (0..limits::EVICTED_AT_ONCE)
-            .filter(|_| self.evict())
-            .count();
-        if let Some(failures) = self.accept_failures.now() {
+        let evicted = self.evict();
+        self.shared.crowded.store(true, Ordering::Relaxed);
+        if let Some(failures) = self.accept_failures.count(1) {
             tracing::warn!(%error, failures, evicted, open = self.open.len(), "connections cannot be accepted");
         }
         tokio::time::sleep(limits::ACCEPT_PAUSE).await;
@@ -288,3 +302,6 @@ fn http(streams: Streams) -> Builder<Streams> {
         .keep_alive_timeout(limits::PING_LIMIT);
     http
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! The example `minimal` as a process of its own.
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::support::within;
+
+pub(crate) fn minimal() -> Command {
+    let test = std::env::current_exe().unwrap();
+    // target/debug/deps/process-0123 → target/debug/examples/minimal
+    let folder = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .unwrap()
+        .join("examples");
+    let minimal = folder.join(format!("minimal{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        minimal.exists(),
+        "`cargo test -p service` builds {}",
+        minimal.display()
+    );
+    let mut command = Command::new(minimal);
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+pub(crate) async fn serving() -> (Child, SocketAddr) {
+    let mut child = minimal().env("ADDRESS", "127.0.0.1:0").spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line = within(lines.next_line()).await.unwrap().unwrap();
+    let address = line.strip_prefix("listening on ").unwrap().parse().unwrap();
+    (child, address)
+}
