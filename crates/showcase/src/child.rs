@@ -22,8 +22,12 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The flag by which a child knows of its pipe.
 const STOP_WITH_STDIN: &str = "--stop-with-stdin";
 
-/// What the children get if the environment does not hold it: traces soon after a request, no chatter between them.
-const DEFAULTS: [(&str, &str); 2] = [("OTEL_BSP_SCHEDULE_DELAY", "200"), ("RUST_LOG", "warn")];
+/// What the children get if the environment does not hold it: traces soon after a request; and no chatter between them,
+/// such as ping's line for each failure of pong, which the trace shows too.
+const DEFAULTS: [(&str, &str); 2] = [
+    ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+    ("RUST_LOG", "warn,ping=error"),
+];
 
 /// A running child.
 pub(crate) struct Child {

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    future::Future,
+    convert::Infallible,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use backend::{Change, Store, TraceId};
 use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
+    sync::broadcast::Receiver,
     time::{MissedTickBehavior, interval},
 };
 
@@ -37,51 +38,75 @@ const MISSED: usize = 1024;
 /// How often is looked for what is due.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Prints what arrives in `store` until `stop`, then what is still waiting. `changes` are of this store.
-pub(crate) async fn live(
-    store: &Store,
-    mut changes: Receiver<Change>,
-    screen: &Screen,
-    stop: impl Future<Output = ()>,
-) {
-    let mut live = Live::new();
-    let mut tick = interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tokio::pin!(stop);
-    loop {
-        let due = tokio::select! {
-            change = changes.recv() => {
-                match change {
-                    Ok(Change::Trace { id, spans }) => live.changed(id, spans, Instant::now()),
-                    Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => live.look(store, Instant::now()),
-                    Err(RecvError::Closed) => return, // it cannot be: the store is here
-                }
-                continue;
-            }
-            _ = tick.tick(), if !live.is_idle() => live.due(Instant::now()),
-            () = &mut stop => break,
-        };
-        show(due, store, screen, &mut live).await;
-    }
-    live.look(store, Instant::now());
-    let last = live.last();
-    show(last, store, screen, &mut live).await;
+/// Prints what arrives in a store.
+pub(crate) struct Live {
+    store: Arc<Store>,
+    changes: Receiver<Change>,
+    screen: Screen,
+    queue: Queue,
 }
 
-async fn show(due: Vec<Due>, store: &Store, screen: &Screen, live: &mut Live) {
-    for due in due {
-        let text = match due {
-            Due::Trace { id, updated } => match store.trace(id) {
-                Some(trace) => print(&trace, updated, screen.width()),
-                None => {
-                    live.skipped += 1; // so many came that the store has dropped it
-                    continue;
+impl Live {
+    /// Of what arrives in `store` from now on.
+    pub(crate) fn new(store: Arc<Store>, screen: Screen) -> Self {
+        let changes = store.subscribe();
+        Self {
+            store,
+            changes,
+            screen,
+            queue: Queue::new(),
+        }
+    }
+
+    /// Prints each trace when it is due. Can be dropped at any time; what waits then is left to
+    /// [`finish`](Self::finish).
+    pub(crate) async fn watch(&mut self) -> Infallible {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                change = self.changes.recv() => match change {
+                    Ok(Change::Trace { id, spans }) => self.queue.changed(id, spans, Instant::now()),
+                    Ok(_) => {}
+                    Err(_) => self.look(), // it has missed some
+                },
+                _ = tick.tick(), if !self.queue.is_idle() => {
+                    let due = self.queue.due(Instant::now());
+                    self.show(due).await;
                 }
-            },
-            Due::More(traces) => format!("… and {traces} more {}\n\n", plural(traces, "trace")),
-        };
-        screen.show(text).await;
+            }
+        }
+    }
+
+    /// Prints what waits, and what has come since.
+    pub(crate) async fn finish(mut self) {
+        self.look();
+        let last = self.queue.last();
+        self.show(last).await;
+    }
+
+    /// Catches up with the store.
+    fn look(&mut self) {
+        for trace in self.store.latest(MISSED) {
+            self.queue
+                .changed(trace.id, trace.spans.len(), Instant::now());
+        }
+    }
+
+    async fn show(&mut self, due: Vec<Due>) {
+        for due in due {
+            let text = match due {
+                Due::Trace { id, updated } => match self.store.trace(id) {
+                    Some(trace) => print(&trace, updated, self.screen.width()),
+                    None => {
+                        self.queue.skipped += 1; // so many came that the store has dropped it
+                        continue;
+                    }
+                },
+                Due::More(traces) => format!("… and {traces} more {}\n\n", plural(traces, "trace")),
+            };
+            self.screen.show(text).await;
+        }
     }
 }
 
@@ -97,7 +122,7 @@ enum Due {
 }
 
 /// Which traces wait, and which have been printed.
-struct Live {
+struct Queue {
     waiting: HashMap<TraceId, Waiting>,
     seen: Seen,
     second: Instant,
@@ -111,7 +136,7 @@ struct Waiting {
     spans: usize,
 }
 
-impl Live {
+impl Queue {
     fn new() -> Self {
         Self {
             waiting: HashMap::new(),
@@ -122,15 +147,11 @@ impl Live {
         }
     }
 
-    /// Trace `id` has `spans` spans now.
+    /// Trace `id` has `spans` spans now, or had: two requests that come at once are announced in either order.
     fn changed(&mut self, id: TraceId, spans: usize, now: Instant) {
         if let Some(waiting) = self.waiting.get_mut(&id) {
-            if waiting.spans != spans {
-                *waiting = Waiting {
-                    since: waiting.since,
-                    changed: now,
-                    spans,
-                };
+            if waiting.spans < spans {
+                (waiting.spans, waiting.changed) = (spans, now);
             }
         } else if self.seen.get(id).is_some_and(|seen| seen >= spans) {
             // Printed as it is, or skipped.
@@ -145,13 +166,6 @@ impl Live {
             );
         } else {
             self.skip(id);
-        }
-    }
-
-    /// Catches up with the store.
-    fn look(&mut self, store: &Store, now: Instant) {
-        for trace in store.latest(MISSED) {
-            self.changed(trace.id, trace.spans.len(), now);
         }
     }
 
@@ -264,28 +278,28 @@ mod tests {
 
     #[test]
     fn trace_is_printed_once_no_span_has_come_for_a_second() {
-        let (mut live, start) = (Live::new(), Instant::now());
-        assert!(live.is_idle());
-        live.changed(id(1), 3, start);
-        assert!(!live.is_idle());
-        assert_eq!(live.due(start + 900 * MS), []);
-        live.changed(id(1), 5, start + 900 * MS);
-        assert_eq!(live.due(start + 1800 * MS), []);
-        assert_eq!(live.due(start + 1900 * MS), [new(1)]);
-        assert_eq!(live.due(start + 9000 * MS), []);
-        assert!(live.is_idle());
+        let (mut queue, start) = (Queue::new(), Instant::now());
+        assert!(queue.is_idle());
+        queue.changed(id(1), 3, start);
+        assert!(!queue.is_idle());
+        assert_eq!(queue.due(start + 900 * MS), []);
+        queue.changed(id(1), 5, start + 900 * MS);
+        assert_eq!(queue.due(start + 1800 * MS), []);
+        assert_eq!(queue.due(start + 1900 * MS), [new(1)]);
+        assert_eq!(queue.due(start + 9000 * MS), []);
+        assert!(queue.is_idle());
     }
 
     #[test]
     fn late_spans_print_the_trace_again_as_updated_and_repeated_ones_do_not() {
-        let (mut live, start) = (Live::new(), Instant::now());
-        live.changed(id(1), 3, start);
-        assert_eq!(live.due(start + 1000 * MS), [new(1)]);
-        live.changed(id(1), 3, start + 1100 * MS);
-        assert!(live.is_idle());
-        live.changed(id(1), 5, start + 1200 * MS);
+        let (mut queue, start) = (Queue::new(), Instant::now());
+        queue.changed(id(1), 3, start);
+        assert_eq!(queue.due(start + 1000 * MS), [new(1)]);
+        queue.changed(id(1), 3, start + 1100 * MS);
+        assert!(queue.is_idle());
+        queue.changed(id(1), 5, start + 1200 * MS);
         assert_eq!(
-            live.due(start + 2200 * MS),
+            queue.due(start + 2200 * MS),
             [Due::Trace {
                 id: id(1),
                 updated: true
@@ -294,21 +308,32 @@ mod tests {
     }
 
     #[test]
+    fn news_that_overtake_older_ones_are_no_late_spans() {
+        let (mut queue, start) = (Queue::new(), Instant::now());
+        for spans in [5, 3] {
+            queue.changed(id(1), spans, start);
+        }
+        assert_eq!(queue.due(start + 1000 * MS), [new(1)]);
+        queue.changed(id(1), 5, start + 1100 * MS);
+        assert!(queue.is_idle());
+    }
+
+    #[test]
     fn trace_that_is_never_quiet_is_printed_after_ten_seconds() {
-        let (mut live, start) = (Live::new(), Instant::now());
+        let (mut queue, start) = (Queue::new(), Instant::now());
         for spans in 0..100 {
             let now = start + 100 * MS * spans;
-            live.changed(id(1), spans as usize, now);
-            assert_eq!(live.due(now), [], "{spans}");
+            queue.changed(id(1), spans as usize, now);
+            assert_eq!(queue.due(now), [], "{spans}");
         }
-        assert_eq!(live.due(start + 10_000 * MS), [new(1)]);
+        assert_eq!(queue.due(start + 10_000 * MS), [new(1)]);
     }
 
     #[test]
     fn of_many_traces_five_a_second_are_printed_in_their_order_and_the_others_counted() {
-        let (mut live, start) = (Live::new(), Instant::now());
+        let (mut queue, start) = (Queue::new(), Instant::now());
         for number in 0..100 {
-            live.changed(ids(number), 1, start + MS * number as u32);
+            queue.changed(ids(number), 1, start + MS * number as u32);
         }
         let first: Vec<_> = (0..5)
             .map(|number| Due::Trace {
@@ -316,48 +341,48 @@ mod tests {
                 updated: false,
             })
             .collect();
-        assert_eq!(live.due(start + 1200 * MS), first);
-        assert_eq!(live.due(start + 1300 * MS), []);
-        assert_eq!(live.due(start + 2200 * MS), [Due::More(95)]);
-        assert!(live.is_idle());
-        live.changed(ids(50), 2, start + 2300 * MS);
+        assert_eq!(queue.due(start + 1200 * MS), first);
+        assert_eq!(queue.due(start + 1300 * MS), []);
+        assert_eq!(queue.due(start + 2200 * MS), [Due::More(95)]);
+        assert!(queue.is_idle());
+        queue.changed(ids(50), 2, start + 2300 * MS);
         assert!(
-            live.is_idle(),
+            queue.is_idle(),
             "late spans of a trace that was only counted count nothing"
         );
     }
 
     #[test]
     fn at_the_end_what_waits_is_printed_at_once() {
-        let (mut live, start) = (Live::new(), Instant::now());
+        let (mut queue, start) = (Queue::new(), Instant::now());
         for number in 1..8 {
-            live.changed(id(number), 1, start);
+            queue.changed(id(number), 1, start);
         }
         assert_eq!(
-            live.last(),
+            queue.last(),
             [new(1), new(2), new(3), new(4), new(5), Due::More(2)]
         );
-        assert_eq!(live.last(), []);
+        assert_eq!(queue.last(), []);
     }
 
     #[test]
     fn memory_is_bounded_whatever_comes() {
-        let (mut live, start) = (Live::new(), Instant::now());
+        let (mut queue, start) = (Queue::new(), Instant::now());
         for number in 0..20_000 {
-            live.changed(ids(number), 1, start);
+            queue.changed(ids(number), 1, start);
         }
-        assert_eq!(live.waiting.len(), WAITING);
-        let due = live.due(start + QUIET);
+        assert_eq!(queue.waiting.len(), WAITING);
+        let due = queue.due(start + QUIET);
         assert_eq!(due.len(), TRACES_A_SECOND + 1);
         assert_eq!(due[0], Due::More(20_000 - WAITING));
         assert_eq!(
-            live.due(start + QUIET * 2),
+            queue.due(start + QUIET * 2),
             [Due::More(WAITING - TRACES_A_SECOND)]
         );
         assert_eq!(
-            (live.seen.spans.len(), live.seen.order.len()),
+            (queue.seen.spans.len(), queue.seen.order.len()),
             (REMEMBERED, REMEMBERED)
         );
-        assert!(live.is_idle());
+        assert!(queue.is_idle());
     }
 }

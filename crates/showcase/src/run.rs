@@ -9,18 +9,21 @@ use std::{
 
 use backend::Backend;
 use service::{Lookup, shutdown_signal};
-use tokio::{runtime::Runtime, sync::oneshot, time::timeout};
+use tokio::{runtime::Runtime, time::timeout};
 
 use crate::{
     arguments::Ports,
     child::{Child, ready},
-    live::live,
+    live::Live,
     ports::Addresses,
     screen::Screen,
 };
 
 /// How long the services may take to be ready, on a slow machine.
 const START: Duration = Duration::from_secs(30);
+
+/// How long the last texts may take.
+const LAST: Duration = Duration::from_secs(2);
 
 /// Variables that can make the services send their spans elsewhere, or nowhere.
 const DIVERSIONS: [&str; 5] = [
@@ -69,15 +72,7 @@ async fn show(addresses: &Addresses, env: Lookup<'_>) -> io::Result<bool> {
         ..backend::Settings::default()
     })?;
     let (screen, mut writer) = Screen::start();
-    let (stop_live, stopped) = oneshot::channel::<()>();
-    let live = tokio::spawn({
-        let (store, changes, screen) = (
-            backend.store().clone(),
-            backend.store().subscribe(),
-            screen.clone(),
-        );
-        async move { live(&store, changes, &screen, async { drop(stopped.await) }).await }
-    });
+    let mut live = Live::new(backend.store().clone(), screen.clone());
     let otlp = (
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         format!("http://{}", backend.address()),
@@ -92,23 +87,27 @@ async fn show(addresses: &Addresses, env: Lookup<'_>) -> io::Result<bool> {
         ended = pong.ended() => Some(ended),
         error = writer.failed() => Some(format!("nothing can be printed any more: {error}")),
         late = welcome(addresses, env, &screen) => Some(late),
+        never = live.watch() => match never {},
     };
     let mut well = trouble.is_none();
-    if let Some(trouble) = trouble {
-        say(format_args!("{trouble}; stopping the rest"));
+    match trouble {
+        // On a line of its own: the terminal has written ^C.
+        None => screen.show_if_idle("\nStopping, with the last spans.\n\n"),
+        Some(trouble) => say(format_args!("{trouble}; stopping the rest")),
     }
 
-    // In the order of the calls: ping's last requests still find pong, and both find the receiver.
+    // In the order of the calls: ping's last requests still find pong, and both find the receiver. Traces wait for
+    // that, so that each is printed once, with its last spans.
     for child in [ping, pong] {
         if let Err(trouble) = child.stop().await {
             say(trouble);
             well = false;
         }
     }
-    drop(stop_live);
-    let _ = live.await; // an error says that the runtime is going down
     drop(screen);
-    writer.stop().await;
+    // A terminal that stands still does not hold up the end.
+    let last = async { tokio::join!(live.finish(), writer.ended()) };
+    let _ = timeout(LAST, last).await;
     backend.stop().await;
     Ok(well)
 }
@@ -123,9 +122,9 @@ async fn welcome(addresses: &Addresses, env: Lookup<'_>, screen: &Screen) -> Str
     let (ping, pong) = (ping.port(), pong.port());
     let (bold, dim) = (anstyle::Style::new().bold(), anstyle::Style::new().dimmed());
     let mut text = format!(
-        "Ping and pong are running. Every trace they make is shown here; Ctrl-C stops them.\n\
-         \x20 {bold}curl http://localhost:{ping}/ping{bold:#}     {dim}one trace: five spans in two services{dim:#}\n\
-         \x20 {bold}curl http://localhost:{ping}/metrics{bold:#}  {dim}the metrics of ping; of pong at http://localhost:{pong}/metrics{dim:#}\n\n",
+        "Ping and pong are running. Their traces are shown here; Ctrl-C stops them.\n\
+         \x20 {bold}curl http://localhost:{ping}/ping{bold:#}     {dim}a trace: five spans in two services{dim:#}\n\
+         \x20 {bold}curl http://localhost:{ping}/metrics{bold:#}  {dim}ping's metrics (pong's: port {pong}){dim:#}\n\n",
     );
     for variable in DIVERSIONS
         .iter()

@@ -3,22 +3,15 @@
 use std::{
     io::{self, Write},
     thread,
-    time::Duration,
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::sync::{mpsc, oneshot};
 
 /// Texts that may wait for the terminal.
 const WAITING: usize = 16;
 
 /// Columns where there is no terminal to ask.
 const PIPED: usize = 100;
-
-/// How long the last texts may take.
-const LAST: Duration = Duration::from_secs(2);
 
 /// Takes texts to be written one after the other, until the last clone is dropped. Colours reach a terminal only, and
 /// not if `NO_COLOR` is set.
@@ -47,6 +40,11 @@ impl Screen {
         // An error says that the thread has ended, and the writer says why.
         let _ = self.0.send(text).await;
     }
+
+    /// Writes `text`, unless too many others are waiting.
+    pub(crate) fn show_if_idle(&self, text: &str) {
+        let _ = self.0.try_send(text.to_owned());
+    }
 }
 
 fn write(mut texts: mpsc::Receiver<String>) -> io::Result<()> {
@@ -71,10 +69,10 @@ impl Writer {
         std::future::pending().await
     }
 
-    /// Waits until everything is written, two seconds at most. Every [`Screen`] has to be dropped before.
-    pub(crate) async fn stop(self) {
+    /// Returns when everything is written. Every [`Screen`] has to be dropped for that.
+    pub(crate) async fn ended(self) {
         if let Some(ended) = self.0 {
-            let _ = timeout(LAST, ended).await;
+            let _ = ended.await;
         }
     }
 }

@@ -1,0 +1,402 @@
+//! The showcase as whoever types `cargo run` has it: the real executable, its real children, signals.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    process::{ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, getpgid, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+/// For whatever has to happen; far more than it takes.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The environment of the tests does not reach it.
+fn showcase(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_showcase"));
+    command.args(arguments).env_clear().kill_on_drop(true);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+async fn output(arguments: &[&str]) -> Output {
+    timeout(LIMIT, showcase(arguments).output())
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// A running showcase. Dropped, it is killed, and its children with it.
+struct Running {
+    process: Child,
+    /// Until nobody reads them any more.
+    lines: Option<Lines<BufReader<ChildStdout>>>,
+    printed: String,
+    ping: u16,
+    pong: u16,
+}
+
+impl Running {
+    /// On ports of its own, with these variables set, until it says that it is ready.
+    async fn start(env: &[(&str, &str)]) -> Self {
+        let mut command = showcase(&["--ping-port", "0", "--pong-port", "0", "--otlp-port", "0"]);
+        let mut process = command.envs(env.iter().copied()).spawn().unwrap();
+        let lines = Some(BufReader::new(process.stdout.take().unwrap()).lines());
+        let mut running = Self {
+            process,
+            lines,
+            printed: String::new(),
+            ping: 0,
+            pong: 0,
+        };
+        running.read_to("pong's: port").await;
+        running.ping = running.number_after("http://localhost:");
+        running.pong = running.number_after("pong's: port ");
+        running
+    }
+
+    fn number_after(&self, text: &str) -> u16 {
+        let (_, after) = self.printed.split_once(text).unwrap();
+        after
+            .split(|char: char| !char.is_ascii_digit())
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    /// Reads up to the line that contains `text`.
+    async fn read_to(&mut self, text: &str) {
+        while let Some(line) = self.line(text).await {
+            if line.contains(text) {
+                return;
+            }
+        }
+        panic!("no {text:?} in\n{}", self.printed);
+    }
+
+    /// Reads to the end: no process holds standard output any more, so nothing is left behind.
+    async fn read_to_end(&mut self) {
+        while self.line("the end").await.is_some() {}
+    }
+
+    async fn line(&mut self, wanted: &str) -> Option<String> {
+        let lines = self.lines.as_mut().unwrap();
+        let Ok(line) = timeout(LIMIT, lines.next_line()).await else {
+            panic!("no {wanted} after {LIMIT:?}, but\n{}", self.printed);
+        };
+        let line = line.unwrap()?;
+        self.printed.push_str(&line);
+        self.printed.push('\n');
+        Some(line)
+    }
+
+    async fn get(&self, port: u16, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{port}{path}");
+        timeout(LIMIT, async {
+            reqwest::get(url).await.unwrap().text().await.unwrap()
+        })
+        .await
+        .unwrap()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().unwrap().try_into().unwrap()).unwrap()
+    }
+
+    /// The process id of the service at `port`, as its metrics say.
+    async fn pid_of(&self, port: u16) -> Pid {
+        let metrics = self.get(port, "/metrics").await;
+        let (_, pid) = metrics.split_once("process_pid=\"").unwrap();
+        Pid::from_raw(pid.split('"').next().unwrap().parse().unwrap()).unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    async fn exit(&mut self) -> ExitStatus {
+        timeout(LIMIT, self.process.wait()).await.unwrap().unwrap()
+    }
+
+    /// What it has said on stderr, once it and its children have ended.
+    async fn errors(self) -> String {
+        let output = timeout(LIMIT, self.process.wait_with_output())
+            .await
+            .unwrap()
+            .unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn assert_ports_are_free(&self) {
+        for port in [self.ping, self.pong] {
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        }
+    }
+}
+
+/// The lines of `printed` that are spans, without their bars and times.
+fn spans(printed: &str) -> Vec<String> {
+    let kinds = ["server  ", "internal  ", "client  "];
+    let spans = printed
+        .lines()
+        .filter(|line| kinds.iter().any(|kind| line.contains(kind)));
+    spans
+        .map(|line| {
+            line.split(['━', '╸', '╺'])
+                .next()
+                .unwrap()
+                .trim_end()
+                .to_owned()
+        })
+        .collect()
+}
+
+const PING: [&str; 5] = [
+    "  GET /ping             server    Ping",
+    "  └ ping-request        internal  Ping",
+    "    └ GET               client    Ping",
+    "      └ GET /pong       server    Pong",
+    "        └ pong-request  internal  Pong",
+];
+
+#[tokio::test]
+async fn one_ping_is_printed_as_one_tree_of_five_spans_with_their_events() {
+    let mut showcase = Running::start(&[]).await;
+    assert_eq!(showcase.get(showcase.ping, "/ping").await, "ok");
+    // On a machine that stumbles, the spans of one service can be too late, and the tree comes in two steps.
+    showcase.read_to("5 spans, 2 services").await;
+    let tree = showcase.printed.lines().count() - 1;
+    showcase.signal(Signal::TERM);
+    showcase.read_to_end().await;
+
+    let tree = showcase
+        .printed
+        .lines()
+        .skip(tree)
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(
+        tree.lines().next().unwrap().contains("  GET /ping  "),
+        "{tree}"
+    );
+    assert_eq!(spans(&tree), PING);
+    let events: Vec<_> = tree
+        .lines()
+        .filter_map(|line| line.split_once("· ")?.1.split("  ").next())
+        .collect();
+    assert_eq!(
+        events,
+        [
+            "Start request processing",
+            "Invoke external endpoint",
+            "Response success",
+            "Update metrics",
+            "Response success",
+            "Update metrics",
+        ]
+    );
+    assert!(
+        showcase
+            .printed
+            .lines()
+            .all(|line| line.chars().count() < 100),
+        "{}",
+        showcase.printed
+    );
+    assert_eq!(showcase.errors().await, "");
+}
+
+#[tokio::test]
+async fn services_get_the_environment_and_errors_are_marked() {
+    let mut showcase = Running::start(&[("PONG_FAILURE_RATE", "1")]).await;
+    showcase.get(showcase.ping, "/ping").await;
+    showcase.read_to("✗ 5 errors").await;
+    showcase.read_to("✗ GET /ping").await;
+    showcase
+        .read_to("error: failed as PONG_FAILURE_RATE asks")
+        .await;
+}
+
+#[tokio::test]
+async fn port_in_use_is_named_with_who_needs_it_and_the_flag_before_anything_is_started() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let flags = ["--ping-port", "--pong-port", "--otlp-port"];
+    for (place, who) in ["ping", "pong", "the receiver of traces"]
+        .into_iter()
+        .enumerate()
+    {
+        let mut arguments = flags.map(|flag| [flag, "0"]);
+        arguments[place][1] = &port;
+        let output = output(arguments.as_flattened()).await;
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+        let line = format!(
+            "port {port} is in use: {who} needs it; choose another with {}\n",
+            flags[place]
+        );
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), line);
+    }
+}
+
+#[tokio::test]
+async fn child_that_dies_is_named_and_nothing_is_left_behind() {
+    for (name, is_ping) in [("ping", true), ("pong", false)] {
+        let mut showcase = Running::start(&[]).await;
+        let port = if is_ping {
+            showcase.ping
+        } else {
+            showcase.pong
+        };
+        kill_process(showcase.pid_of(port).await, Signal::KILL).unwrap();
+        assert_eq!(showcase.exit().await.code(), Some(1));
+        showcase.read_to_end().await;
+        showcase.assert_ports_are_free();
+        let line = format!("{name} has ended by itself (signal: 9 (SIGKILL)); stopping the rest\n");
+        assert_eq!(showcase.errors().await, line);
+    }
+}
+
+#[tokio::test]
+async fn signal_shows_the_last_spans_and_leaves_nothing_behind() {
+    for signal in [Signal::INT, Signal::TERM] {
+        // Spans would leave the services after an hour.
+        let mut showcase = Running::start(&[("OTEL_BSP_SCHEDULE_DELAY", "3600000")]).await;
+        assert_eq!(showcase.get(showcase.ping, "/ping").await, "ok");
+        showcase.signal(signal);
+        assert_eq!(showcase.exit().await.code(), Some(0));
+        showcase.read_to_end().await;
+        assert_eq!(spans(&showcase.printed), PING, "{}", showcase.printed);
+        showcase.assert_ports_are_free();
+        assert_eq!(showcase.errors().await, "");
+    }
+}
+
+#[tokio::test]
+async fn children_end_when_the_showcase_is_killed() {
+    let mut showcase = Running::start(&[]).await;
+    showcase.signal(Signal::KILL);
+    assert_eq!(showcase.exit().await.code(), None);
+    showcase.read_to_end().await;
+    showcase.assert_ports_are_free();
+}
+
+#[tokio::test]
+async fn ctrl_c_of_a_terminal_reaches_the_showcase_alone() {
+    let showcase = Running::start(&[]).await;
+    let own = getpgid(Some(showcase.pid())).unwrap();
+    let ping = getpgid(Some(showcase.pid_of(showcase.ping).await)).unwrap();
+    let pong = getpgid(Some(showcase.pid_of(showcase.pong).await)).unwrap();
+    assert!(own != ping && own != pong && ping != pong);
+}
+
+#[tokio::test]
+async fn second_signal_ends_at_once_and_the_children_follow() {
+    let mut showcase = Running::start(&[("PONG_LATENCY", "1h")]).await;
+    let _unanswered = tokio::spawn(reqwest::get(format!(
+        "http://127.0.0.1:{}/ping",
+        showcase.ping
+    )));
+    let active =
+        |line: &str| line.starts_with("http_server_active_requests{") && line.ends_with(" 1");
+    timeout(LIMIT, async {
+        while !showcase
+            .get(showcase.pong, "/metrics")
+            .await
+            .lines()
+            .any(active)
+        {}
+    })
+    .await
+    .unwrap();
+    showcase.signal(Signal::INT);
+    showcase.read_to("Stopping").await;
+    showcase.signal(Signal::INT);
+    assert_eq!(showcase.exit().await.code(), Some(130));
+    showcase.read_to_end().await;
+    showcase.assert_ports_are_free();
+}
+
+#[tokio::test]
+async fn showcase_whose_output_nobody_reads_any_more_stops() {
+    let mut showcase = Running::start(&[]).await;
+    showcase.lines = None;
+    assert_eq!(showcase.get(showcase.ping, "/ping").await, "ok");
+    assert_eq!(showcase.exit().await.code(), Some(1));
+    showcase.assert_ports_are_free();
+    let errors = showcase.errors().await;
+    assert!(
+        errors.starts_with("nothing can be printed any more: ") && errors.lines().count() == 1,
+        "{errors}"
+    );
+}
+
+#[tokio::test]
+async fn colours_are_for_terminals_and_no_color_wins() {
+    for (env, has_colours) in [
+        (&[][..], false),
+        (&[("CLICOLOR_FORCE", "1")], true),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+    ] {
+        let mut showcase = Running::start(env).await;
+        showcase.get(showcase.ping, "/ping").await;
+        showcase.read_to("Update metrics").await;
+        assert_eq!(
+            showcase.printed.contains('\x1b'),
+            has_colours,
+            "{env:?}: {:?}",
+            showcase.printed
+        );
+    }
+}
+
+#[tokio::test]
+async fn wrong_arguments_exit_with_2_and_help_names_the_flags() {
+    for arguments in [
+        &["--nonsense"][..],
+        &["--ping-port", "x"],
+        &["pung"],
+        &["ping", "--nonsense"],
+    ] {
+        let output = output(arguments).await;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+    for (arguments, words) in [
+        (
+            &["--help"][..],
+            &[
+                "--ping-port",
+                "--pong-port",
+                "--otlp-port",
+                "8081",
+                "PONG_LATENCY",
+            ][..],
+        ),
+        (&["--version"], &["showcase ", env!("CARGO_PKG_VERSION")]),
+        (&["ping", "--help"], &["PONG_ENDPOINT"]),
+        (&["pong", "--version"], &["pong "]),
+    ] {
+        let output = output(arguments).await;
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            words.iter().all(|word| text.contains(word)) && !text.contains("stop-with-stdin"),
+            "{text}"
+        );
+    }
+}
