@@ -50,6 +50,8 @@ pub(crate) struct Health {
     dropped: AtomicU64,
     inflight: AtomicU64,
     exported: AtomicU64,
+    /// Touched by requests only while they lose spans, and then without waiting.
+    drops: Mutex<Told>,
     failures: Mutex<Failures>,
 }
 
@@ -58,9 +60,26 @@ struct Failures {
     /// Items lost, by `error.type`.
     lost: BTreeMap<Cow<'static, str>, u64>,
     last: Option<String>,
-    /// When the last line about them was written, and how many items were lost since.
-    told: Option<Instant>,
+    told: Told,
+}
+
+/// When the last line about a kind of loss was written, and how many items were lost since.
+#[derive(Debug, Default)]
+struct Told {
+    at: Option<Instant>,
     untold: u64,
+}
+
+impl Told {
+    /// The number to tell now, if it is time to.
+    fn lost(&mut self, count: u64) -> Option<u64> {
+        self.untold += count;
+        if self.at.is_some_and(|at| at.elapsed() < QUIET) {
+            return None;
+        }
+        self.at = Some(Instant::now());
+        Some(std::mem::take(&mut self.untold))
+    }
 }
 
 /// Why an export failed.
@@ -128,6 +147,7 @@ impl Health {
             dropped: AtomicU64::new(0),
             inflight: AtomicU64::new(0),
             exported: AtomicU64::new(0),
+            drops: Mutex::default(),
             failures: Mutex::default(),
         })
     }
@@ -153,7 +173,29 @@ impl Health {
         }
         self.queued.fetch_sub(1, Ordering::Relaxed);
         self.dropped.fetch_add(1, Ordering::Relaxed);
+        self.tell_drop();
         false
+    }
+
+    /// Whoever finds another thread telling leaves it to that one: this is on a request's way.
+    fn tell_drop(&self) {
+        let lost = self
+            .drops
+            .try_lock()
+            .ok()
+            .and_then(|mut drops| drops.lost(1));
+        if let Some(lost) = lost {
+            let what = self.item.plural();
+            let queue = self.capacity.unwrap_or_default();
+            let last = self.failures().last.clone();
+            let reason = last
+                .as_deref()
+                .unwrap_or("the receiver is slower than they come");
+            tracing::warn!(
+                lost,
+                "{what} are dropped, because the queue of {queue} is full: {reason}"
+            );
+        }
     }
 
     /// `count` items leave the queue for the exporter.
@@ -180,19 +222,12 @@ impl Health {
         let mut failures = self.failures();
         *failures.lost.entry(failure.kind).or_default() += count;
         failures.last = Some(failure.words.clone());
-        failures.untold += count;
-        if failures.told.is_some_and(|told| told.elapsed() < QUIET) {
-            return;
-        }
-        failures.told = Some(Instant::now());
-        let lost = std::mem::take(&mut failures.untold);
+        let lost = failures.told.lost(count);
         drop(failures);
-        tracing::warn!(
-            lost,
-            "{} were not exported: {}",
-            self.item.plural(),
-            failure.words
-        );
+        if let Some(lost) = lost {
+            let what = self.item.plural();
+            tracing::warn!(lost, "{what} were not exported: {}", failure.words);
+        }
     }
 
     /// One sentence for each kind of loss since the start, what is still queued or on its way included.

@@ -1,4 +1,68 @@
-//! Sets OpenTelemetry up, once, for a service: resource, traces, metrics, logs, propagation, and the end of all that.
+//! Sets OpenTelemetry up for a service, once: resource, traces, metrics, logs, propagation, and the end of all that.
+//!
+//! # What is emitted
+//!
+//! | what | which | where to, unless told otherwise |
+//! | --- | --- | --- |
+//! | spans | those of [`Telemetry::tracer`], and `tracing` spans from INFO on, with nothing in them that the code does not state | OTLP over HTTP, `localhost:4318` |
+//! | metrics | those of [`Telemetry::meter`] | `/metrics` of the service itself, see [`Telemetry::exposition`] |
+//! | | `process.cpu.time`, `.memory.usage`, `.memory.virtual`, `.thread.count`, `.unix.file_descriptor.count` (`.windows.handle.count`), `.uptime` | the same |
+//! | | `tokio.worker.count`, `.worker.busy`, `.worker.busy.time`, `.worker.park.count`, `tokio.task.alive`, `tokio.global_queue.depth` | the same |
+//! | | `otel.sdk.exporter.span.exported`, `.inflight`, `otel.sdk.processor.span.processed`, `.queue.size`, `.queue.capacity`; `log` and `metric_data_point` where those are exported | the same |
+//! | | `telemetry.log.line.dropped` | the same |
+//! | log lines | `tracing` events that `RUST_LOG` lets through, with `trace_id` and `span_id` | stdout: readable on a terminal, else JSON lines |
+//! | headers | `traceparent`, `tracestate`, `baggage` | requests, by [`Telemetry::propagator`] |
+//! | resource | `service.name`, `.version`, `.namespace`, `.instance.id`, `host.name`, `os.type`, `process.pid`, `telemetry.sdk.*` | with all of the above |
+//!
+//! Resource and spans follow the semantic conventions 1.44. Which settings there are: the table in the project's README;
+//! what they were understood as: the line that [`init`] logs, [`Telemetry::summary`].
+//!
+//! # What is guaranteed
+//!
+//! - **Telemetry never takes the service down.** An `OTEL_*` value that is not understood makes one warning and counts as
+//!   unset. An exporter that cannot be built makes one warning and is left out.
+//! - **Nothing on a request's way waits** for a collector or for stdout. Queues are bounded; what does not fit is dropped,
+//!   counted, and said once in ten seconds, with the reason in words.
+//! - **Memory is bounded**: 100 attribute sets an instrument, then one series for the rest; 128 attributes, events and
+//!   links a span; log lines of 4 KiB.
+//! - **The end is in time and honest**: [`Telemetry::shutdown`] flushes within its limit, even if the collector hangs, and
+//!   returns what was lost since the start.
+//! - **Secrets stay secret**: header values and URL credentials are in no log line, error or `Debug`.
+//! - **Nothing is global** but what [`init`] makes so, and nothing is read from the environment but through the look-up
+//!   that [`Settings::from_env`] is given. Two leaks are the exporters': in the process's environment
+//!   `OTEL_EXPORTER_OTLP_*COMPRESSION=gzip` holds when the look-up has none, and over gRPC
+//!   `OTEL_EXPORTER_OTLP_*HEADERS` are added to the look-up's.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use opentelemetry::KeyValue;
+//! use telemetry::{Service, Settings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // In a service: `|name| std::env::var(name).ok()`.
+//! let environment = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "console".to_owned());
+//! let settings = Settings::from_env(&environment)?;
+//! let service = Service { name: "Ping", version: env!("CARGO_PKG_VERSION") };
+//! let telemetry = telemetry::init(service, &settings)?;
+//!
+//! let requests = telemetry.meter("my-service").u64_counter("request_count").build();
+//! {
+//!     let _request = tracing::info_span!("ping-request", environment = "staging").entered();
+//!     tracing::info!("this line carries the ids of that span");
+//!     requests.add(1, &[KeyValue::new("userAgent", "curl")]);
+//! }
+//!
+//! let metrics = telemetry.exposition().ok_or("there is something to fetch")?.encode(None);
+//! assert!(String::from_utf8(metrics.body)?.contains("request_count_total{"));
+//!
+//! telemetry.shutdown(Duration::from_secs(5)).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -132,7 +196,8 @@ pub fn init(service: Service, settings: &Settings) -> Result<Telemetry, Error> {
     let mut telemetry = build(service, settings)?;
     if tracing::subscriber::set_global_default(telemetry.subscriber()).is_err() {
         // Nothing has been recorded yet: the providers may go without ceremony.
-        drop(std::mem::take(&mut telemetry.providers));
+        let providers = std::mem::take(&mut telemetry.providers);
+        tracing::subscriber::with_default(NoSubscriber::default(), || drop(providers));
         return Err(Error::Installed);
     }
     // OpenTelemetry logs each of these, which says nothing that the next line does not.
@@ -202,7 +267,7 @@ impl Telemetry {
     }
 
     /// A subscriber that turns `tracing` spans into spans of the trace, and events into log lines. [`init`] installs it;
-    /// tests pass it to `tracing::subscriber::set_default`.
+    /// tests pass it to `tracing::subscriber::set_default`. Events end there: a layer put on top sees spans only.
     pub fn subscriber(
         &self,
     ) -> impl tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync + use<> {
@@ -257,7 +322,8 @@ impl Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         if !self.providers.is_empty() {
-            // The providers still flush as they are dropped, but nobody bounds it and nobody hears what was lost.
+            // Whatever still waits is lost if the process ends now: global providers and tracers keep the queues alive,
+            // so that dropping this flushes nothing.
             tracing::error!(
                 "telemetry was dropped without shutdown: call and await `Telemetry::shutdown`"
             );

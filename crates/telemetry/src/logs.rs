@@ -258,3 +258,6 @@ impl<E: LogExporter> LogExporter for WatchedExporter<E> {
 fn is_suppressed() -> bool {
     Context::is_current_telemetry_suppressed()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::Context;
-use opentelemetry_http::{Bytes, HttpError, Request, Response, ResponseBodyTooLarge};
+use opentelemetry_http::{Bytes, HttpError, Request, Response};
 use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
 use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
 use opentelemetry_otlp::{
@@ -31,8 +31,8 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT};
 use crate::health::Failure;
 use crate::settings::{Otlp, PemFile, Protocol};
 
-/// No answer to an export is longer.
-const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
+/// How much of an answer is read, in bytes: a message about what was rejected is shorter.
+const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Where a pipeline sends to, and what is known about the export under way.
 #[derive(Debug)]
@@ -55,17 +55,14 @@ struct State {
 impl Destination {
     fn new(otlp: &Otlp, limit: Duration, runtime: Option<tokio::runtime::Handle>) -> Arc<Self> {
         let url = Url::parse(otlp.endpoint.url()).ok();
-        let host = url
-            .as_ref()
-            .and_then(Url::host_str)
-            .unwrap_or_default()
-            .to_owned();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
         let port = url
             .as_ref()
             .and_then(Url::port_or_known_default)
             .unwrap_or_default();
         Arc::new(Self {
-            server: (host, port),
+            // The conventions write IPv6 without brackets.
+            server: (host.trim_matches(['[', ']']).to_owned(), port),
             protocol: otlp.protocol,
             timeout: otlp.timeout.min(limit),
             runtime,
@@ -120,7 +117,11 @@ impl Destination {
     }
 
     fn address(&self) -> String {
-        format!("{}:{}", self.server.0, self.server.1)
+        let (host, port) = &self.server;
+        match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        }
     }
 
     fn refused(&self) -> Failure {
@@ -245,18 +246,27 @@ impl HttpClient {
             .execute(request)
             .map_err(|error| self.remember(&error))?;
         let status = answer.status();
-        let headers = std::mem::take(answer.headers_mut());
         if !status.is_success() {
             self.destination.state().failure = Some(self.destination.status_failure(status));
         }
-        let mut body = Vec::new();
-        answer.take(LONGEST_ANSWER + 1).read_to_end(&mut body)?;
-        if body.len() as u64 > LONGEST_ANSWER {
-            return Err(Box::new(ResponseBodyTooLarge::new()));
-        }
-        let mut response = Response::builder().status(status).body(Bytes::from(body))?;
+        let headers = std::mem::take(answer.headers_mut());
+        let mut response = Response::builder().status(status).body(self.body(answer))?;
         *response.headers_mut() = headers;
         Ok(response)
+    }
+
+    /// The body as far as it comes in time. The status has decided already; were a broken body an error, what has
+    /// arrived would be sent again.
+    fn body(&self, mut answer: reqwest::blocking::Response) -> Bytes {
+        let mut body = Vec::new();
+        let mut chunk = [0; 8 * 1024];
+        while body.len() < LONGEST_ANSWER && !self.destination.remaining().is_zero() {
+            match answer.read(&mut chunk) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => body.extend_from_slice(&chunk[..count]),
+            }
+        }
+        body.into()
     }
 
     fn remember(&self, error: &reqwest::Error) -> HttpError {

@@ -217,7 +217,6 @@ fn endpoint(
         Protocol::HttpProtobuf => "a URL that starts with http:// or https://",
         Protocol::Grpc => "a URL that starts with http:// or https://, or host:port",
     };
-    let parse = |value: &str| parsed_endpoint(value, protocol, insecure);
     let [own, general] = signal.variables("ENDPOINT");
     let default_address = match protocol {
         Protocol::HttpProtobuf => "localhost:4318",
@@ -227,6 +226,14 @@ fn endpoint(
 
     let instead = format!("http://{address}");
 
+    // A path means nothing to gRPC: the exporter would leave it out, and so does the start-up line.
+    let parse = |value: &str| {
+        let mut url = parsed_endpoint(value, protocol, insecure)?;
+        if protocol == Protocol::Grpc {
+            url.set_path("");
+        }
+        Some(url)
+    };
     if let Some(url) = endpoint_of(
         reader,
         &own,
@@ -242,7 +249,6 @@ fn endpoint(
     };
     match endpoint_of(reader, &general, wanted, &instead, parse) {
         None => Endpoint(format!("{instead}{path}")),
-        Some(url) if path.is_empty() => Endpoint(url.into()),
         Some(mut url) => {
             let path = format!("{}{path}", url.path().trim_end_matches('/'));
             url.set_path(&path);

@@ -1,9 +1,15 @@
 //! What telemetry promises, seen from outside: at a receiver, at `/metrics`, and in what is said at start and end.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what is unwrapped here is what a test relies on"
+)]
+
 mod help;
 mod logs;
 mod metrics;
 mod otlp;
+mod process;
 mod receiver;
 mod settings;
 mod shutdown;

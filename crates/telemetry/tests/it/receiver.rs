@@ -172,10 +172,12 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Handle
         tokio::spawn(async move {
             match tls {
                 None => serve(connection, handler).await,
-                Some(tls) => match tls.accept(connection).await {
-                    Ok(connection) => serve(connection, handler).await,
-                    Err(_) => {} // a client that does not trust us, or that we do not
-                },
+                Some(tls) => {
+                    // An error is a client that does not trust us, or that we do not.
+                    if let Ok(connection) = tls.accept(connection).await {
+                        serve(connection, handler).await;
+                    }
+                }
             }
         });
     }

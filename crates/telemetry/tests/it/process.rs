@@ -1,0 +1,333 @@
+//! What can only be seen from outside a process: its stdout, its globals, its end. Each test runs a part of this very
+//! binary as a child; by itself, without [`CHILD`] among the arguments, a part does nothing.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use telemetry::Error;
+
+use crate::help::{PATIENCE, SERVICE, eventually, sending, settings, span, telemetry};
+use crate::receiver::{Receiver, SOON, attributes, nobody};
+
+/// A name of no test, to be skipped: the test harness lets no other argument through.
+const CHILD: &str = "a-child-of-another-test";
+
+fn is_child() -> bool {
+    std::env::args().any(|argument| argument == CHILD)
+}
+
+/// The part of that name, to be run by itself.
+fn part(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([
+            "--exact",
+            "--nocapture",
+            "--test-threads=1",
+            "--skip",
+            CHILD,
+        ])
+        .arg(format!("process::{name}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What it printed.
+fn output(name: &str) -> String {
+    let output = part(name).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("1 passed"), "{stdout}");
+    stdout
+}
+
+/// The log lines in it; the test harness leaves the name of a test before the first.
+fn json_lines(output: &str) -> Vec<serde_json::Value> {
+    let lines = output
+        .lines()
+        .filter_map(|line| line.find("{\"timestamp\"").map(|start| &line[start..]));
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn part_console() {
+    if !is_child() {
+        return;
+    }
+    let telemetry = telemetry(&[
+        ("OTEL_TRACES_EXPORTER", "logging"),
+        ("OTEL_METRICS_EXPORTER", "console"),
+    ]);
+    span(&telemetry, "a-span-on-the-console");
+    telemetry
+        .meter("m")
+        .u64_counter("a_counter_on_the_console")
+        .build()
+        .add(1, &[]);
+    telemetry.shutdown(SOON).await.unwrap();
+}
+
+#[test]
+fn console_exporters_print_to_stdout() {
+    let output = output("part_console");
+    assert!(output.contains("a-span-on-the-console"), "{output}");
+    assert!(output.contains("a_counter_on_the_console"), "{output}");
+}
+
+#[tokio::test]
+async fn part_init() {
+    if !is_child() {
+        return;
+    }
+    let address = nobody().to_string();
+    let settings = settings(&[
+        ("JAEGER_ADDRESS", &address),
+        ("OTEL_TRACES_EXPORTER", "otlp,pigeon"),
+    ]);
+    let telemetry = telemetry::init(SERVICE, &settings).unwrap();
+    println!("summary: {}", telemetry.summary());
+    assert!(matches!(
+        telemetry::init(SERVICE, &settings),
+        Err(Error::Installed)
+    ));
+
+    // All of it is global now.
+    let tracer = opentelemetry::global::tracer("global");
+    opentelemetry::trace::Span::end(&mut opentelemetry::trace::Tracer::start(&tracer, "span"));
+    opentelemetry::global::meter("global")
+        .u64_counter("global")
+        .build()
+        .add(1, &[]);
+    assert_eq!(
+        crate::help::sample(&telemetry, "global_total", &[]),
+        Some(1.0)
+    );
+    let fields: BTreeSet<String> = opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.fields().map(str::to_owned).collect()
+    });
+    assert_eq!(
+        fields,
+        BTreeSet::from(["baggage", "traceparent", "tracestate"].map(str::to_owned))
+    );
+    // The SDK's own count would go to the global meter; ours is the only one.
+    let another = sending(nobody(), &[]);
+    let lines = crate::help::scrape(&telemetry);
+    let counts = lines
+        .iter()
+        .filter(|line| line.starts_with("otel_sdk_processor_span_processed_total{"));
+    assert_eq!(counts.count(), 2);
+    another.shutdown(SOON).await.unwrap();
+
+    telemetry.shutdown(SOON).await.unwrap_err();
+}
+
+#[test]
+fn init_logs_what_is_in_effect_the_warnings_and_once_why_nothing_arrives() {
+    let output = output("part_init");
+    let summary = output
+        .lines()
+        .find_map(|line| Some(line.split_once("summary: ")?.1))
+        .unwrap();
+    let lines = json_lines(&output);
+    let said: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (
+                line["level"].as_str().unwrap(),
+                line["message"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(said[0], ("INFO", format!("telemetry: {summary}").as_str()));
+    assert_eq!(
+        said[1],
+        (
+            "WARN",
+            "OTEL_TRACES_EXPORTER is \"otlp,pigeon\"; wanted: otlp, console or none; used instead: the rest of the list"
+        )
+    );
+    assert!(
+        said[2]
+            .1
+            .starts_with("spans were not exported: nothing listens at 127.0.0.1:"),
+        "{said:#?}"
+    );
+    assert_eq!(said.len(), 3, "{said:#?}");
+}
+
+#[tokio::test]
+async fn part_drop() {
+    if !is_child() {
+        return;
+    }
+    let settings = settings(&[("OTEL_TRACES_EXPORTER", "none")]);
+    drop(telemetry::init(SERVICE, &settings).unwrap());
+}
+
+#[test]
+fn dropping_without_shutdown_is_said_loudly() {
+    let lines = json_lines(&output("part_drop"));
+    let last = lines.last().unwrap();
+    assert_eq!(last["level"], "ERROR");
+    assert!(
+        last["message"]
+            .as_str()
+            .unwrap()
+            .contains("dropped without shutdown"),
+        "{last}"
+    );
+}
+
+#[tokio::test]
+async fn part_blocked() {
+    if !is_child() {
+        return;
+    }
+    let telemetry =
+        telemetry::init(SERVICE, &settings(&[("OTEL_TRACES_EXPORTER", "none")])).unwrap();
+    // Far more than a pipe holds.
+    for number in 0..20_000 {
+        tracing::info!(number, "a line that nobody reads");
+    }
+    let dropped = crate::help::sample(&telemetry, "telemetry_log_line_dropped_total", &[]).unwrap();
+    assert!(dropped > 1_000.0, "{dropped}");
+    let lost = telemetry
+        .shutdown(Duration::from_secs(2))
+        .await
+        .unwrap_err();
+    eprintln!("{lost}");
+    // What `main` does; the test harness would print its verdict, to the stdout that is blocked.
+    std::process::exit(0);
+}
+
+#[test]
+fn blocked_stdout_holds_up_neither_the_service_nor_its_end() {
+    let mut child = part("part_blocked").spawn().unwrap();
+    let start = Instant::now();
+    let status = eventually("the end", || child.try_wait().unwrap());
+    assert!(status.success());
+    assert!(start.elapsed() < PATIENCE);
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert!(
+        said.contains("log lines dropped, because stdout was too slow"),
+        "{said}"
+    );
+    assert!(
+        said.contains("the last log lines were not written in time, because stdout is blocked"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn part_environment() {
+    if !is_child() {
+        return;
+    }
+    let receiver = Receiver::start();
+    let telemetry = sending(receiver.address, &[]);
+    span(&telemetry, "span");
+    telemetry.shutdown(SOON).await.unwrap();
+    let request = receiver.first();
+    assert_eq!(request.path, "/v1/traces");
+    assert_eq!(request.header("x-stranger"), None);
+    let resource = request.traces().resource_spans.remove(0).resource.unwrap();
+    let resource = attributes(&resource.attributes);
+    assert_eq!(resource["service.name"], "Ping");
+    assert!(!resource.contains_key("stranger"));
+}
+
+/// The SDK and its exporters read these by themselves when they are not told otherwise.
+#[test]
+fn environment_has_no_say_but_through_the_look_up() {
+    let output = part("part_environment")
+        .envs([
+            ("OTEL_SDK_DISABLED", "true"),
+            ("OTEL_SERVICE_NAME", "stranger"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "stranger=yes"),
+            ("OTEL_TRACES_SAMPLER", "always_off"),
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "0"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://stranger.invalid"),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                "http://stranger.invalid",
+            ),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-stranger=yes"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-stranger=yes"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
+            ("JAEGER_ADDRESS", "stranger.invalid:1"),
+            ("RUST_LOG", "off"),
+        ])
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(stdout.contains("1 passed"), "{stdout}");
+}
+
+#[tokio::test]
+async fn start_up_line_is_what_a_receiver_gets() {
+    for (protocol, path, content_type) in [
+        ("http/protobuf", "/otlp/v1/traces", "application/x-protobuf"),
+        (
+            "grpc",
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            "application/grpc",
+        ),
+    ] {
+        let receiver = Receiver::start();
+        let endpoint = format!("{}/otlp", receiver.url());
+        let telemetry = telemetry(&[
+            ("OTEL_SERVICE_NAME", "other"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-team=blue"),
+            ("OTEL_TRACES_SAMPLER", "traceidratio"),
+            ("OTEL_PROPAGATORS", "tracecontext"),
+        ]);
+        let url = match protocol {
+            // A path means nothing to gRPC.
+            "grpc" => receiver.url(),
+            _ => format!("{endpoint}/v1/traces"),
+        };
+        assert_eq!(
+            telemetry.summary(),
+            format!(
+                "other 1.2.3; traces: {protocol} to {url} with gzip with headers x-team, sampler traceidratio(1); \
+                 metrics: /metrics; logs: stdout; propagators: tracecontext; log filter: info"
+            )
+        );
+        span(&telemetry, "span");
+        telemetry.shutdown(SOON).await.unwrap();
+        let request = receiver.first();
+        assert_eq!(request.path, path);
+        assert_eq!(request.header("content-type"), Some(content_type));
+        assert_eq!(request.header("x-team"), Some("blue"));
+        assert!(request.compressed);
+        let resource = attributes(
+            &request.traces().resource_spans[0]
+                .resource
+                .as_ref()
+                .unwrap()
+                .attributes,
+        );
+        assert_eq!(resource["service.name"], "other");
+        assert_eq!(resource["service.version"], "1.2.3");
+    }
+}
