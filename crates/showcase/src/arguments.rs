@@ -4,13 +4,18 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Ping and pong, watched: starts both services and a receiver for their traces, and prints each trace as a tree.
+/// The command line as a whole.
 #[derive(Debug, Parser)]
 #[command(
     version,
-    about,
-    args_conflicts_with_subcommands = true,
-    after_help = "What the environment holds goes to both services; try PONG_LATENCY=10ms..80ms PONG_FAILURE_RATE=0.3"
+    about = "Starts ping, pong and a receiver of their traces, and prints each trace as a tree.",
+    long_about = None,
+    after_help = "\
+Both services get this environment, for example:
+  PONG_LATENCY=10ms..80ms PONG_FAILURE_RATE=0.3 showcase
+ADDRESS, PONG_ENDPOINT and OTEL_EXPORTER_OTLP_ENDPOINT are the showcase's own. If unset,
+OTEL_BSP_SCHEDULE_DELAY is 200 and RUST_LOG warn,ping=error. NO_COLOR is honoured.",
+    args_conflicts_with_subcommands = true
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -19,16 +24,16 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
 }
 
-/// Ports on 127.0.0.1; 0 takes any that is free.
+/// Ports on 127.0.0.1; 0 stands for any that is free.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Ports {
     /// Port of ping; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8081)]
     pub(crate) ping_port: u16,
-    /// Port of pong
+    /// Port of pong; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8082)]
     pub(crate) pong_port: u16,
-    /// Port of the receiver (OTLP over HTTP)
+    /// Port of the receiver (OTLP over HTTP); 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 4318)]
     pub(crate) otlp_port: u16,
 }

@@ -16,8 +16,8 @@ use backend::{Event, Row, Span, SpanKind, Trace};
 
 use crate::{duration::duration, text::Text, timeline::Timeline};
 
-/// Rows of one trace that are printed; a screen is not for more.
-const ROWS: usize = 100;
+/// Lines of one trace after which no further span is printed; a screen is not for more.
+const LINES: usize = 200;
 
 /// Events of one span that are printed.
 const EVENTS: usize = 20;
@@ -53,22 +53,27 @@ pub(crate) fn print(trace: &Trace, updated: bool, width: usize) -> String {
     // The last column stays free: some terminals wrap when it is written.
     let width = width.saturating_sub(1).clamp(NARROWEST, WIDEST);
     let rows = trace.tree().rows;
-    let branches = branches(&rows[..rows.len().min(ROWS)], DEPTH.min(width / 8));
+    let branches = branches(&rows[..rows.len().min(LINES)], DEPTH.min(width / 8));
     let columns = Columns::new(&rows, &branches, width);
     let nanos = u64::try_from(trace.duration().as_nanos()).unwrap_or(u64::MAX);
     let mut page = Page {
         text: String::new(),
+        lines: 0,
         columns,
         timeline: Timeline::new(trace.start_unix_nanos(), nanos, columns.bar),
         start: trace.start_unix_nanos(),
         colours: Colours::new(&trace.services()),
     };
     page.header(trace, &rows, updated, width);
+    let mut more = rows.len();
     for (row, branch) in rows.iter().zip(&branches) {
+        if page.lines >= LINES {
+            break;
+        }
         page.span(&row.span, branch);
+        more -= 1;
     }
-    if rows.len() > branches.len() {
-        let more = rows.len() - branches.len();
+    if more > 0 {
         page.note(&format!("… and {more} more {}", plural(more, "span")));
     }
     page.line();
@@ -164,6 +169,7 @@ impl Columns {
 
 struct Page {
     text: String,
+    lines: usize,
     columns: Columns,
     timeline: Timeline,
     start: u64,
@@ -227,7 +233,7 @@ impl Page {
             self.put_wide(colour, span.service(), service);
         }
         if bar > 0 {
-            self.put_wide(bar_style, &self.timeline.bar(span), bar);
+            self.put_wide(bar_style, self.timeline.bar(span), bar);
         }
         self.put(
             Style::new(),
@@ -276,7 +282,7 @@ impl Page {
         if self.columns.bar > 0 {
             self.put_wide(
                 colour,
-                &self.timeline.tick(event.unix_nanos),
+                self.timeline.tick(event.unix_nanos),
                 self.columns.bar,
             );
         }
@@ -294,6 +300,7 @@ impl Page {
 
     fn line(&mut self) {
         self.text.push('\n');
+        self.lines += 1;
     }
 
     /// `text` as it is.

@@ -92,7 +92,7 @@ async fn show(addresses: &Addresses, env: Lookup<'_>) -> io::Result<bool> {
     let mut well = trouble.is_none();
     match trouble {
         // On a line of its own: the terminal has written ^C.
-        None => screen.show_if_idle("\nStopping, with the last spans.\n\n"),
+        None => screen.show_if_idle("\nStopping.\n\n"),
         Some(trouble) => say(format_args!("{trouble}; stopping the rest")),
     }
 
