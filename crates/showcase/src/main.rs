@@ -1,7 +1,7 @@
 //! `cargo run`: ping, pong and a receiver of their traces on one terminal, without anything else installed.
 //!
 //! [`run`] starts the receiver in this process and both services as children of it ([`child`]), real processes that
-//! speak HTTP to each other and OTLP to the receiver. [`live`] decides when a trace is printed, [`print`] how it looks.
+//! speak HTTP to each other and OTLP to the receiver. [`live`] decides when a trace is printed, [`mod@print`] how it looks.
 
 mod arguments;
 mod child;
