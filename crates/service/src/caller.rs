@@ -23,7 +23,10 @@ pub struct Caller {
 impl Caller {
     /// `remoteAddr`, the peer's IP address, and `userAgent`, the header's first 256 bytes. Empty where unknown.
     pub fn attributes(self) -> [KeyValue; 2] {
-        [KeyValue::new("remoteAddr", self.remote_addr), KeyValue::new("userAgent", self.user_agent)]
+        [
+            KeyValue::new("remoteAddr", self.remote_addr),
+            KeyValue::new("userAgent", self.user_agent),
+        ]
     }
 }
 
@@ -32,10 +35,16 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let user_agent = parts.headers.get(USER_AGENT).map(|value| value.as_bytes()).unwrap_or_default();
+        let user_agent = parts
+            .headers
+            .get(USER_AGENT)
+            .map(|value| value.as_bytes())
+            .unwrap_or_default();
         let user_agent = &user_agent[..user_agent.len().min(USER_AGENT_LIMIT)];
         Ok(Self {
-            remote_addr: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string()).unwrap_or_default(),
+            remote_addr: peer
+                .map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string())
+                .unwrap_or_default(),
             // A header may hold bytes that are no UTF-8, a label may not.
             user_agent: String::from_utf8_lossy(user_agent).into_owned(),
         })
