@@ -1,0 +1,262 @@
+//! CLIENT spans, `http.client.request.duration` and the context in the headers, for reqwest.
+//!
+//! | error.type | when |
+//! | --- | --- |
+//! | `400` … `599` | the status code that was answered |
+//! | `timeout` | any time limit of the client or the system |
+//! | `dns` | the name was not resolved |
+//! | `connection_refused`, `host_unreachable`, `network_unreachable`, `connect` | no connection; the last for any other reason |
+//! | `tls` | the peer's certificate, or what it said instead of TLS, was not accepted |
+//! | `connection_reset`, `connection_aborted`, `broken_pipe`, `incomplete_response` | the connection ended before the response's head |
+//! | `invalid_response` | what came is no HTTP |
+//! | `redirect` | too many of them, or one that the client's policy refuses |
+//! | `request_body` | the request's body failed |
+//! | `invalid_request` | reqwest cannot send such a request |
+//! | `cancelled` | the caller dropped the future |
+//! | `_OTHER` | anything else |
+//!
+//! A request ends with the head of its response, or with its failure: when the body is read is up to the caller,
+//! and what goes wrong then is not seen here. Redirects and retries that reqwest makes by itself are one request;
+//! `url.full` and `server.*` are those that were asked for, status and peer those that answered last.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use openmetrics::Exemplars;
+use opentelemetry::context::FutureExt;
+use opentelemetry::metrics::Meter;
+use opentelemetry::trace::{Span, SpanKind, Tracer};
+use opentelemetry::{Context, KeyValue};
+use reqwest::{Request, Response};
+use url::Url;
+
+use crate::Propagator;
+use crate::attribute::{
+    HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT,
+    NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_FULL,
+};
+use crate::cache::{Cache, hash};
+use crate::failure::{Failure, root_cause};
+use crate::headers::Sent;
+use crate::method::Method;
+use crate::operation::{Operation, Start};
+use crate::protocol::Version;
+use crate::redaction;
+use crate::series::{Outcome, RequestDuration, SeriesSet};
+use crate::strings::{shared, shared_address};
+
+/// A service calls a few servers. For one that calls more than these, series are looked up at each request.
+const TARGETS: usize = 1024;
+
+/// As many attributes as a span of a client can have.
+const ATTRIBUTES: usize = 10;
+
+/// A [`reqwest::Client`] whose requests are instrumented. Clones share everything.
+pub struct Client<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    http: reqwest::Client,
+    tracer: Arc<T>,
+    propagator: Propagator,
+    duration: RequestDuration,
+    targets: Cache<Arc<Target>>,
+}
+
+/// One method at one server.
+struct Target {
+    method: Method,
+    address: Arc<str>,
+    port: u16,
+    series: SeriesSet,
+}
+
+impl<T> Clone for Client<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Client<T> {
+    /// Sends with `http`. Spans come from `tracer`, metrics from `meter`; their scope is what these two were made
+    /// with, which should carry [`SCHEMA_URL`](crate::SCHEMA_URL). `propagator` injects the context.
+    pub fn new(http: reqwest::Client, tracer: T, meter: &Meter, propagator: Propagator) -> Self {
+        let duration = RequestDuration::of_client(meter);
+        let targets = Cache::new(TARGETS);
+        Self(Arc::new(Shared {
+            http,
+            tracer: Arc::new(tracer),
+            propagator,
+            duration,
+            targets,
+        }))
+    }
+
+    /// Has the durations of sampled requests remembered as exemplars of `http_client_request_duration_seconds`.
+    #[must_use]
+    pub fn with_exemplars(self, exemplars: Exemplars) -> Self {
+        Self(Arc::new(Shared {
+            http: self.0.http.clone(),
+            tracer: self.0.tracer.clone(),
+            propagator: self.0.propagator.clone(),
+            duration: self.0.duration.with_exemplars(exemplars),
+            targets: Cache::new(TARGETS),
+        }))
+    }
+}
+
+impl<T> Client<T>
+where
+    T: Tracer,
+    T::Span: Send + Sync + 'static,
+{
+    /// Sends the request, as [`reqwest::Client::execute`] does, and returns when the head of the response is there.
+    ///
+    /// The parent of the span is the current one of [`opentelemetry::Context`] when the future is first polled.
+    /// The headers that the propagator writes (`traceparent`, …) are those of the new span, whatever `request`
+    /// had in their place. Where telemetry is suppressed, the request is sent as it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of reqwest, unchanged.
+    pub async fn execute(&self, mut request: Request) -> Result<Response, reqwest::Error> {
+        let parent = Context::current();
+        if parent.is_telemetry_suppressed() {
+            return self.0.http.execute(request).await;
+        }
+        let call = self.0.start(&request, &parent);
+        let context = call.operation.context().clone();
+        self.0.inject(&context, &mut request);
+        let result = self.0.http.execute(request).with_context(context).await;
+        call.end(&result);
+        result
+    }
+}
+
+impl<T> Shared<T>
+where
+    T: Tracer,
+    T::Span: Send + Sync + 'static,
+{
+    fn start(&self, request: &Request, parent: &Context) -> Call {
+        let method = Method::of(request.method());
+        let target = self.target(request.url(), method);
+        let mut attributes = Vec::with_capacity(ATTRIBUTES);
+        attributes.extend_from_slice(target.series.attributes());
+        attributes.push(KeyValue::new(
+            URL_FULL,
+            shared(&redaction::url(request.url())),
+        ));
+        let start = Start {
+            kind: SpanKind::Client,
+            name: Cow::Borrowed(method.span_name()),
+            attributes,
+            parent,
+        };
+        let operation = Operation::start(&*self.tracer, start, |span| {
+            if method == Method::Other {
+                let original = request.method().as_str().to_owned();
+                span.set_attribute(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
+            }
+        });
+        Call {
+            operation,
+            target,
+            outcome: Outcome {
+                failure: Some(Failure::Cancelled),
+                ..Outcome::NOTHING
+            },
+            peer: None,
+            description: Cow::Borrowed("the caller did not wait for the response"),
+        }
+    }
+
+    fn target(&self, url: &Url, method: Method) -> Arc<Target> {
+        let host = url.host_str().unwrap_or_default();
+        // The brackets belong to the URL, not to the address.
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        let port = url.port_or_known_default().unwrap_or_default();
+        self.targets.with(
+            hash(address)
+                .wrapping_add(u64::from(port))
+                .wrapping_add(method as u64),
+            |target| target.method == method && target.port == port && *target.address == *address,
+            || Arc::new(Target::new(&self.duration, method, address.into(), port)),
+            Arc::clone,
+        )
+    }
+
+    fn inject(&self, context: &Context, request: &mut Request) {
+        let headers = request.headers_mut();
+        // A header that is there but that the propagator does not write now would belong to another trace.
+        if !headers.is_empty() {
+            for field in self.propagator.fields() {
+                headers.remove(field);
+            }
+        }
+        self.propagator.inject_context(context, &mut Sent(headers));
+    }
+}
+
+impl Target {
+    fn new(duration: &RequestDuration, method: Method, address: Arc<str>, port: u16) -> Self {
+        let attributes = vec![
+            KeyValue::new(HTTP_REQUEST_METHOD, method.label()),
+            KeyValue::new(SERVER_ADDRESS, address.clone()),
+            KeyValue::new(SERVER_PORT, i64::from(port)),
+        ];
+        Self {
+            method,
+            address,
+            port,
+            series: SeriesSet::new(duration.clone(), attributes),
+        }
+    }
+}
+
+/// A request that was begun. Whoever drops it ends it: a caller who gives up leaves no open span.
+struct Call {
+    operation: Operation,
+    target: Arc<Target>,
+    outcome: Outcome,
+    peer: Option<SocketAddr>,
+    description: Cow<'static, str>,
+}
+
+impl Call {
+    fn end(mut self, result: &Result<Response, reqwest::Error>) {
+        match result {
+            Ok(response) => {
+                self.peer = response.remote_addr();
+                self.outcome = Outcome {
+                    status: Some(response.status().as_u16()),
+                    failure: None,
+                    version: Some(Version::of(response.version())),
+                };
+            }
+            Err(error) => {
+                self.description = Cow::Owned(root_cause(error));
+                self.outcome.failure = Some(Failure::of(error));
+            }
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let description = std::mem::take(&mut self.description);
+        let version = self.outcome.version.and_then(Version::label);
+        let version = version.map(|version| KeyValue::new(NETWORK_PROTOCOL_VERSION, version));
+        let peer = self.peer.map(|peer| {
+            let address = shared_address(peer.ip());
+            let port = i64::from(peer.port());
+            [
+                KeyValue::new(NETWORK_PEER_ADDRESS, address),
+                KeyValue::new(NETWORK_PEER_PORT, port),
+            ]
+        });
+        let rest = version.into_iter().chain(peer.into_iter().flatten());
+        self.operation
+            .end(&self.target.series, self.outcome, rest, || description);
+    }
+}

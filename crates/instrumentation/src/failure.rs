@@ -1,0 +1,135 @@
+//! `error.type` of requests that ended without an answer, or whose answer was not sent in full.
+
+use std::error::Error;
+use std::io::ErrorKind;
+
+/// Why a request failed. All the values there are: an attribute of metrics must not grow with what happens.
+///
+/// A status code that is an error is no failure in this sense; its `error.type` is the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    // Server.
+    Panic,
+    ResponseBody,
+    // Client.
+    BrokenPipe,
+    Connect,
+    ConnectionAborted,
+    ConnectionRefused,
+    ConnectionReset,
+    Dns,
+    HostUnreachable,
+    IncompleteResponse,
+    InvalidRequest,
+    InvalidResponse,
+    NetworkUnreachable,
+    Redirect,
+    RequestBody,
+    Timeout,
+    Tls,
+    // Both.
+    Cancelled,
+    Other,
+}
+
+impl Failure {
+    /// `error.type`.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::ResponseBody => "response_body",
+            Self::BrokenPipe => "broken_pipe",
+            Self::Connect => "connect",
+            Self::ConnectionAborted => "connection_aborted",
+            Self::ConnectionRefused => "connection_refused",
+            Self::ConnectionReset => "connection_reset",
+            Self::Dns => "dns",
+            Self::HostUnreachable => "host_unreachable",
+            Self::IncompleteResponse => "incomplete_response",
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidResponse => "invalid_response",
+            Self::NetworkUnreachable => "network_unreachable",
+            Self::Redirect => "redirect",
+            Self::RequestBody => "request_body",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Cancelled => "cancelled",
+            Self::Other => "_OTHER",
+        }
+    }
+
+    /// The most telling name that reqwest's error lets one find: the cause, if it is known, before the step that
+    /// failed.
+    pub(crate) fn of(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::Timeout
+        } else if error.is_dns() {
+            Self::Dns
+        } else if let Some(failure) = causes(error).find_map(Self::of_cause) {
+            failure
+        } else if error.is_connect() {
+            Self::Connect
+        } else if error.is_redirect() {
+            Self::Redirect
+        } else if error.is_builder() {
+            Self::InvalidRequest
+        } else if error.is_body() {
+            Self::RequestBody
+        } else {
+            Self::Other
+        }
+    }
+
+    fn of_cause(cause: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            return Self::of_hyper(error);
+        }
+        match cause.downcast_ref::<std::io::Error>()?.kind() {
+            ErrorKind::BrokenPipe => Some(Self::BrokenPipe),
+            ErrorKind::ConnectionAborted => Some(Self::ConnectionAborted),
+            ErrorKind::ConnectionRefused => Some(Self::ConnectionRefused),
+            ErrorKind::ConnectionReset => Some(Self::ConnectionReset),
+            ErrorKind::HostUnreachable => Some(Self::HostUnreachable),
+            ErrorKind::NetworkUnreachable => Some(Self::NetworkUnreachable),
+            // What rustls does not accept, be it a certificate or no TLS at all.
+            ErrorKind::InvalidData => Some(Self::Tls),
+            ErrorKind::UnexpectedEof => Some(Self::IncompleteResponse),
+            _ => None,
+        }
+    }
+
+    fn of_hyper(error: &hyper::Error) -> Option<Self> {
+        if error.is_incomplete_message() {
+            Some(Self::IncompleteResponse)
+        } else if error.is_parse() {
+            Some(Self::InvalidResponse)
+        } else if error.is_user() {
+            Some(Self::RequestBody)
+        } else {
+            None
+        }
+    }
+}
+
+/// The root cause in its own words. reqwest's own would name the URL, which may hold secrets.
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+    match causes(error).last() {
+        Some(cause) => cause.to_string(),
+        // An error without a cause is all there is to say; its kind is enough without its URL.
+        None => Failure::of(error).label().to_owned(),
+    }
+}
+
+/// What is behind the error, outermost first. An `io::Error` hides the error that it wraps: its `source` is the
+/// one after.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| {
+        let wrapped = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(|error| error.get_ref());
+        match wrapped {
+            Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
+            None => cause.source(),
+        }
+    })
+}

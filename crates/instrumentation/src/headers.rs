@@ -1,0 +1,87 @@
+//! HTTP headers as the propagator's carrier. Which headers matter is the propagator's affair alone.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::propagation::{Extractor, Injector};
+
+/// Reads the headers of a request that came in.
+pub(crate) struct Received<'a>(pub(crate) &'a HeaderMap);
+
+impl Extractor for Received<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+
+    /// A header may come in several lines. If one of them is no text, none of them is to be trusted.
+    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
+        let lines = self.0.get_all(key).iter().map(HeaderValue::to_str);
+        let lines: Vec<_> = lines.collect::<Result<_, _>>().ok()?;
+        (!lines.is_empty()).then_some(lines)
+    }
+}
+
+/// Writes the headers of a request that goes out.
+pub(crate) struct Sent<'a>(pub(crate) &'a mut HeaderMap);
+
+impl Injector for Sent<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // Names that are known take no allocation.
+        let name = match key {
+            "traceparent" => Ok(HeaderName::from_static("traceparent")),
+            "tracestate" => Ok(HeaderName::from_static("tracestate")),
+            "baggage" => Ok(HeaderName::from_static("baggage")),
+            _ => HeaderName::from_bytes(key.as_bytes()),
+        };
+        // The API has no way to report an error; what is no header cannot be sent.
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static [u8])]) -> HeaderMap {
+        let lines = lines.iter().map(|(name, value)| {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            (HeaderName::from_static(name), value)
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn every_line_of_a_header_is_found_in_order() {
+        let headers = headers(&[("tracestate", b"a=1"), ("x", b"y"), ("tracestate", b"b=2")]);
+        let received = Received(&headers);
+        assert_eq!(received.get("tracestate"), Some("a=1"));
+        assert_eq!(received.get_all("tracestate"), Some(vec!["a=1", "b=2"]));
+        assert_eq!(received.get("traceparent"), None);
+        assert_eq!(received.get_all("traceparent"), None);
+        assert_eq!(received.keys(), ["tracestate", "x"]);
+    }
+
+    #[test]
+    fn a_header_with_a_line_that_is_no_text_is_not_read() {
+        let headers = headers(&[("baggage", b"a=1"), ("baggage", b"\xff")]);
+        assert_eq!(Received(&headers).get_all("baggage"), None);
+    }
+
+    #[test]
+    fn what_is_set_replaces_all_lines() {
+        let mut headers = headers(&[("tracestate", b"a=1"), ("tracestate", b"b=2")]);
+        Sent(&mut headers).set("tracestate", "c=3".to_owned());
+        Sent(&mut headers).set("X-B3-Sampled", "1".to_owned());
+        Sent(&mut headers).set("no header", "1".to_owned());
+        Sent(&mut headers).set("x", "line\nbreak".to_owned());
+        let sent = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let sent: Vec<_> = sent.collect();
+        assert_eq!(sent, [("tracestate", &b"c=3"[..]), ("x-b3-sampled", b"1")]);
+    }
+}

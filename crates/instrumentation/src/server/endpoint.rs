@@ -1,0 +1,159 @@
+//! What all requests of one method to one route share, made once.
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use openmetrics::Exemplars;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{BoundUpDownCounter, Meter, UpDownCounter};
+
+use crate::attribute::{HTTP_REQUEST_METHOD, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME};
+use crate::cache::{Cache, hash};
+use crate::method::Method;
+use crate::protocol::{Scheme, Version};
+use crate::series::{RequestDuration, SeriesSet};
+
+/// Routes are the application's own, so this is not a limit but a guard. One takes 2 KiB.
+const ROUTES: usize = 1024;
+
+/// The instruments of `http.server.*`.
+#[derive(Clone)]
+pub(super) struct Instruments {
+    duration: RequestDuration,
+    active: UpDownCounter<i64>,
+}
+
+impl Instruments {
+    pub(super) fn new(meter: &Meter) -> Self {
+        Self {
+            duration: RequestDuration::of_server(meter),
+            active: meter
+                .i64_up_down_counter("http.server.active_requests")
+                .with_description("Number of active HTTP server requests.")
+                .with_unit("{request}")
+                .build(),
+        }
+    }
+}
+
+/// All endpoints there were requests for.
+pub(super) struct Endpoints {
+    instruments: Instruments,
+    /// Requests that no route matched: one label for whatever path they had.
+    unmatched: Route,
+    matched: Cache<Route>,
+}
+
+/// A route, and its endpoints by method, scheme and version. All of these a client can vary at will, so they have
+/// places of their own: it cannot take those of other routes.
+struct Route {
+    path: Option<Arc<str>>,
+    endpoints: Box<[OnceLock<Arc<Endpoint>>]>,
+}
+
+/// One method, scheme and version of one route.
+pub(super) struct Endpoint {
+    pub(super) span_name: Cow<'static, str>,
+    pub(super) route: Option<Arc<str>>,
+    pub(super) active: BoundUpDownCounter<i64>,
+    pub(super) series: SeriesSet,
+}
+
+impl Endpoints {
+    pub(super) fn new(instruments: Instruments) -> Self {
+        Self {
+            instruments,
+            unmatched: Route::new(None),
+            matched: Cache::new(ROUTES),
+        }
+    }
+
+    pub(super) fn with_exemplars(&self, exemplars: Exemplars) -> Self {
+        let Instruments { duration, active } = &self.instruments;
+        Self::new(Instruments {
+            duration: duration.with_exemplars(exemplars),
+            active: active.clone(),
+        })
+    }
+
+    /// The endpoint of a request; `route` is the path that was matched, if any.
+    pub(super) fn get(
+        &self,
+        route: Option<&str>,
+        method: Method,
+        scheme: Scheme,
+        version: Version,
+    ) -> Arc<Endpoint> {
+        let get = |route: &Route| route.endpoint(&self.instruments, method, scheme, version);
+        match route {
+            None => get(&self.unmatched),
+            Some(path) => self.matched.with(
+                hash(path),
+                |route| route.path.as_deref() == Some(path),
+                || Route::new(Some(path.into())),
+                get,
+            ),
+        }
+    }
+}
+
+impl Route {
+    fn new(path: Option<Arc<str>>) -> Self {
+        let size = Method::COUNT * Scheme::COUNT * Version::COUNT;
+        Self {
+            path,
+            endpoints: (0..size).map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    fn endpoint(
+        &self,
+        instruments: &Instruments,
+        method: Method,
+        scheme: Scheme,
+        version: Version,
+    ) -> Arc<Endpoint> {
+        let make = || {
+            Arc::new(Endpoint::new(
+                instruments,
+                self.path.clone(),
+                method,
+                scheme,
+                version,
+            ))
+        };
+        let row = method as usize * Scheme::COUNT + scheme as usize;
+        match self.endpoints.get(row * Version::COUNT + version as usize) {
+            Some(place) => place.get_or_init(make).clone(),
+            None => make(),
+        }
+    }
+}
+
+impl Endpoint {
+    fn new(
+        instruments: &Instruments,
+        route: Option<Arc<str>>,
+        method: Method,
+        scheme: Scheme,
+        version: Version,
+    ) -> Self {
+        let mut attributes = vec![
+            KeyValue::new(HTTP_REQUEST_METHOD, method.label()),
+            KeyValue::new(URL_SCHEME, scheme.label()),
+        ];
+        let active = instruments.active.bind(&attributes);
+        attributes.extend(route.clone().map(|route| KeyValue::new(HTTP_ROUTE, route)));
+        let version = version.label();
+        attributes.extend(version.map(|version| KeyValue::new(NETWORK_PROTOCOL_VERSION, version)));
+        Self {
+            span_name: match &route {
+                Some(route) => Cow::Owned(format!("{} {route}", method.span_name())),
+                None => Cow::Borrowed(method.span_name()),
+            },
+            route,
+            active,
+            series: SeriesSet::new(instruments.duration.clone(), attributes),
+        }
+    }
+}
