@@ -43,6 +43,7 @@ mod answer;
 mod attributes;
 mod backend;
 mod body;
+mod contents;
 mod decode;
 mod id;
 mod interner;

@@ -1,10 +1,9 @@
-//! What has arrived, in memory, within a bound.
+//! The store: what has arrived, and who is told of it.
 //!
-//! Estimated bytes decide what stays: when there are too many, the oldest trace goes, whole. Logs have an eighth of the
-//! room at most, metrics another. Every method takes the one lock briefly, and none waits for a reader.
+//! Every method takes the one lock briefly, and none waits for a reader.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque, btree_map},
+    collections::HashSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -15,25 +14,15 @@ use prost::Message;
 use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
-    id::{SpanId, TraceId},
-    interner::Interner,
+    contents::{Contents, Entry, LatestMetrics},
+    id::TraceId,
     log::LogRecord,
-    resource::{Resource, Scope},
-    size::{allocation, shared},
     span::Span,
     trace::Trace,
 };
 
 /// Changes that a reader may be behind before it loses some.
 const CHANGES: usize = 1024;
-
-/// Resources whose metrics are kept.
-const METRICS: usize = 64;
-
-/// What the maps hold for one trace, and for one span of it, above the span itself.
-const TRACE_ENTRY: usize = 400;
-const SPAN_ENTRY: usize = 40;
-const LOG_ENTRY: usize = 2 * size_of::<Arc<LogRecord>>();
 
 /// Something in the store is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,54 +46,11 @@ pub struct Store {
     changes: broadcast::Sender<Change>,
 }
 
-struct Contents {
-    limit: usize,
-    traces: HashMap<TraceId, Entry>,
-    order: VecDeque<TraceId>, // of arrival, oldest first
-    trace_bytes: usize,
-    logs: VecDeque<Arc<LogRecord>>,
-    log_bytes: usize,
-    metrics: VecDeque<LatestMetrics>, // the one last sent is last
-    metric_bytes: usize,
-    resources: Interner<Resource>,
-    scopes: Interner<Scope>,
-}
-
-#[derive(Default)]
-struct Entry {
-    spans: BTreeMap<SpanId, Arc<Span>>,
-    bytes: usize,
-}
-
-/// Encoded, since that is smaller and its size is known.
-struct LatestMetrics {
-    resource: Vec<u8>,
-    encoded: Vec<u8>,
-}
-
-impl LatestMetrics {
-    fn bytes(&self) -> usize {
-        2 * size_of::<Self>() + allocation(self.resource.len()) + allocation(self.encoded.len())
-    }
-}
-
 impl Store {
     /// A store that holds at most `bytes`, as it estimates them, of everything together.
     pub fn new(bytes: usize) -> Self {
-        let contents = Contents {
-            limit: bytes,
-            traces: HashMap::new(),
-            order: VecDeque::new(),
-            trace_bytes: 0,
-            logs: VecDeque::new(),
-            log_bytes: 0,
-            metrics: VecDeque::new(),
-            metric_bytes: 0,
-            resources: Interner::new(),
-            scopes: Interner::new(),
-        };
         Self {
-            contents: Mutex::new(contents),
+            contents: Mutex::new(Contents::new(bytes)),
             changes: broadcast::Sender::new(CHANGES),
         }
     }
@@ -112,19 +58,15 @@ impl Store {
     /// Adds spans, each to its trace; one that is there already (same trace, same id) is left as it was.
     /// Returns how many were refused because each alone is larger than the store.
     pub fn insert_spans(&self, spans: Vec<Span>) -> usize {
-        let mut changed = HashMap::new();
-        let (refused, evicted) = {
+        let (refused, changed, evicted) = {
             let mut contents = self.lock();
-            let refused = contents.insert_spans(spans, &mut changed);
+            let (refused, ids) = contents.insert_spans(spans);
             let evicted = contents.make_room();
-            changed.retain(|id, spans| match contents.traces.get(id) {
-                Some(entry) => {
-                    *spans = entry.spans.len();
-                    true
-                }
-                None => false,
-            });
-            (refused, evicted)
+            let changed: Vec<_> = ids
+                .into_iter()
+                .filter_map(|id| Some((id, contents.traces.get(&id)?.spans.len())))
+                .collect();
+            (refused, changed, evicted)
         };
         drop(evicted); // frees memory after the lock, not under it
         for (id, spans) in changed {
@@ -135,13 +77,13 @@ impl Store {
 
     /// Adds log records. Returns how many were refused because each alone is larger than the room for logs.
     pub fn insert_logs(&self, logs: Vec<LogRecord>) -> usize {
-        let any = !logs.is_empty();
+        let all = logs.len();
         let (refused, evicted) = {
             let mut contents = self.lock();
             (contents.insert_logs(logs), contents.make_room())
         };
         drop(evicted);
-        if any {
+        if refused < all {
             self.announce(Change::Logs);
         }
         refused
@@ -149,14 +91,7 @@ impl Store {
 
     /// Keeps metrics in the place of the last ones of the same resource. `false`: refused, larger than the room for metrics.
     pub fn insert_metrics(&self, metrics: &ResourceMetrics) -> bool {
-        let latest = LatestMetrics {
-            resource: metrics
-                .resource
-                .as_ref()
-                .map(Message::encode_to_vec)
-                .unwrap_or_default(),
-            encoded: metrics.encode_to_vec(),
-        };
+        let latest = LatestMetrics::new(metrics);
         let (kept, evicted) = {
             let mut contents = self.lock();
             (contents.insert_metrics(latest), contents.make_room())
@@ -351,168 +286,6 @@ impl fmt::Debug for Store {
             .field("traces", &self.len())
             .field("bytes", &self.bytes())
             .finish_non_exhaustive()
-    }
-}
-
-impl Entry {
-    fn spans(&self) -> Vec<Arc<Span>> {
-        self.spans.values().cloned().collect()
-    }
-}
-
-impl Contents {
-    fn bytes(&self) -> usize {
-        self.trace_bytes
-            + self.log_bytes
-            + self.metric_bytes
-            + self.resources.bytes()
-            + self.scopes.bytes()
-    }
-
-    fn insert_spans(&mut self, spans: Vec<Span>, changed: &mut HashMap<TraceId, usize>) -> usize {
-        let mut refused = 0;
-        let mut sharing: Option<Sharing> = None;
-        for mut span in spans {
-            let bytes = SPAN_ENTRY + shared(&span);
-            let sharing = match &mut sharing {
-                Some(sharing) if sharing.is_of(&span) => sharing,
-                other => other.insert(Sharing::new(&span)),
-            };
-            if TRACE_ENTRY + bytes + sharing.bytes > self.limit {
-                refused += 1;
-                continue;
-            }
-            let id = span.trace_id;
-            let entry = self.traces.entry(id).or_insert_with(|| {
-                self.order.push_back(id);
-                self.trace_bytes += TRACE_ENTRY;
-                Entry {
-                    bytes: TRACE_ENTRY,
-                    ..Entry::default()
-                }
-            });
-            let btree_map::Entry::Vacant(vacant) = entry.spans.entry(span.span_id) else {
-                continue;
-            };
-            sharing.intern(&mut span, &mut self.resources, &mut self.scopes);
-            vacant.insert(Arc::new(span));
-            entry.bytes += bytes;
-            self.trace_bytes += bytes;
-            changed.insert(id, 0);
-        }
-        refused
-    }
-
-    fn insert_logs(&mut self, logs: Vec<LogRecord>) -> usize {
-        let mut refused = 0;
-        for mut log in logs {
-            let bytes = LOG_ENTRY + shared(&log);
-            if bytes + shared(&*log.resource) + shared(&*log.scope) > self.limit / 8 {
-                refused += 1;
-                continue;
-            }
-            log.resource = self.resources.intern(&log.resource);
-            log.scope = self.scopes.intern(&log.scope);
-            self.logs.push_back(Arc::new(log));
-            self.log_bytes += bytes;
-        }
-        refused
-    }
-
-    fn insert_metrics(&mut self, latest: LatestMetrics) -> bool {
-        if latest.bytes() > self.limit / 8 {
-            return false;
-        }
-        if let Some(place) = self
-            .metrics
-            .iter()
-            .position(|other| other.resource == latest.resource)
-        {
-            self.metric_bytes -= self.metrics.remove(place).map_or(0, |old| old.bytes());
-        }
-        self.metric_bytes += latest.bytes();
-        self.metrics.push_back(latest);
-        true
-    }
-
-    /// Brings everything within its bounds. Returns what had to go, to be freed outside of the lock.
-    fn make_room(&mut self) -> (Vec<Entry>, Vec<Arc<LogRecord>>) {
-        let mut gone = (Vec::new(), Vec::new());
-        while self.metrics.len() > METRICS || self.metric_bytes > self.limit / 8 {
-            self.metric_bytes -= self.metrics.pop_front().map_or(0, |oldest| oldest.bytes());
-        }
-        while self.log_bytes > self.limit / 8 {
-            gone.1.extend(self.pop_log());
-        }
-        while self.bytes() > self.limit {
-            if let Some(entry) = self.pop_trace() {
-                gone.0.push(entry);
-            } else if let Some(log) = self.pop_log() {
-                gone.1.push(log);
-            } else {
-                break; // metrics alone hold an eighth at most
-            }
-        }
-        gone
-    }
-
-    fn pop_trace(&mut self) -> Option<Entry> {
-        let entry = self.traces.remove(&self.order.pop_front()?)?;
-        for span in entry.spans.values() {
-            self.resources.release(&span.resource);
-            self.scopes.release(&span.scope);
-        }
-        self.trace_bytes -= entry.bytes;
-        Some(entry)
-    }
-
-    fn pop_log(&mut self) -> Option<Arc<LogRecord>> {
-        let log = self.logs.pop_front()?;
-        self.resources.release(&log.resource);
-        self.scopes.release(&log.scope);
-        self.log_bytes -= LOG_ENTRY + shared(&*log);
-        Some(log)
-    }
-}
-
-/// Resource and scope of a span. Spans come in runs that share both, which then need not be looked up for each.
-struct Sharing {
-    sent: (Arc<Resource>, Arc<Scope>),
-    interned: Option<(Arc<Resource>, Arc<Scope>)>,
-    bytes: usize,
-}
-
-impl Sharing {
-    fn new(span: &Span) -> Self {
-        Self {
-            sent: (span.resource.clone(), span.scope.clone()),
-            interned: None,
-            bytes: shared(&*span.resource) + shared(&*span.scope),
-        }
-    }
-
-    fn is_of(&self, span: &Span) -> bool {
-        Arc::ptr_eq(&self.sent.0, &span.resource) && Arc::ptr_eq(&self.sent.1, &span.scope)
-    }
-
-    fn intern(
-        &mut self,
-        span: &mut Span,
-        resources: &mut Interner<Resource>,
-        scopes: &mut Interner<Scope>,
-    ) {
-        let (resource, scope) = match &self.interned {
-            Some((resource, scope)) => {
-                resources.use_again(resource);
-                scopes.use_again(scope);
-                (resource.clone(), scope.clone())
-            }
-            None => {
-                let interned = (resources.intern(&self.sent.0), scopes.intern(&self.sent.1));
-                self.interned.insert(interned).clone()
-            }
-        };
-        (span.resource, span.scope) = (resource, scope);
     }
 }
 

@@ -128,6 +128,33 @@ fn equal_resources_and_scopes_are_shared_across_requests() {
 }
 
 #[test]
+fn what_traces_share_stays_until_the_last_of_them_goes() {
+    let store = Store::new(20_000);
+    let resource = Arc::new(of_service("Ping"));
+    let of_one_process = |trace, id| Span {
+        resource: resource.clone(),
+        ..span(trace, id)
+    };
+    let large = (1..=5).map(|id| of_one_process(1, id)); // leaves room for another when it goes
+    store.insert_spans(large.chain([of_one_process(2, 1)]).collect());
+    let mut trace = 3;
+    while store.trace(span(1, 1).trace_id).is_some() {
+        store.insert_spans(vec![Span {
+            resource: Arc::new(of_service("Pong")),
+            ..span(trace, 1)
+        }]);
+        trace += 1;
+    }
+    store.insert_spans(vec![span(trace, 1)]);
+    let traces = store.latest_of("Ping", 10);
+    assert_eq!(traces.len(), 2);
+    assert!(Arc::ptr_eq(
+        &traces[0].spans[0].resource,
+        &traces[1].spans[0].resource
+    ));
+}
+
+#[test]
 fn the_oldest_trace_goes_first_and_the_bound_holds_after_every_insertion() {
     let limit = 100_000;
     let store = Store::new(limit);
