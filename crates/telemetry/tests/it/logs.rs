@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use telemetry::Telemetry;
 
 use crate::help::{Variables, end, eventually, sample, telemetry};
-use crate::receiver::{Answer, Receiver, attributes, text};
+use crate::receiver::{Answer, HOUR, Receiver, attributes, text};
 
 fn exporting(receiver: &Receiver, variables: Variables<'_>) -> Telemetry {
     let url = receiver.url();
@@ -179,6 +179,7 @@ async fn export_timeout_bounds_an_export() {
         &receiver,
         &[
             ("OTEL_BLRP_EXPORT_TIMEOUT", "200"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", HOUR),
             ("OTEL_BLRP_SCHEDULE_DELAY", "10"),
         ],
     );

@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _};
 
 use crate::help::{end, eventually, sample, scrape, sending, span, telemetry};
-use crate::receiver::{Answer, Receiver, SOON, nobody};
+use crate::receiver::{Answer, HOUR, Receiver, SOON, nobody};
 
 #[tokio::test]
 async fn prometheus_is_the_default_and_pushes_nothing() {
@@ -91,6 +91,7 @@ async fn export_timeout_bounds_a_push() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
         ("OTEL_METRIC_EXPORT_INTERVAL", "20"),
         ("OTEL_METRIC_EXPORT_TIMEOUT", "100"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", HOUR),
     ]);
     let failed = || {
         let labels = ["error_type=\"timeout\"", "otlp_http_metric_exporter/0"];

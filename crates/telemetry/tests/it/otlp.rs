@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::help::{end, eventually, sample, settings, span, telemetry};
-use crate::receiver::{Answer, Receiver, SOON, nobody};
+use crate::receiver::{Answer, HOUR, Receiver, SOON, nobody};
 
 const QUICK: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "10");
 
@@ -335,16 +335,20 @@ async fn gzip_really_compresses() {
 #[tokio::test]
 async fn timeout_bounds_an_export_with_its_retries() {
     for protocol in ["http/protobuf", "grpc"] {
-        for variable in [
-            "OTEL_EXPORTER_OTLP_TIMEOUT",
-            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
-            "OTEL_BSP_EXPORT_TIMEOUT",
+        for (variable, others) in [
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_EXPORT_TIMEOUT"),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+                "OTEL_EXPORTER_OTLP_TIMEOUT",
+            ),
+            ("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"),
         ] {
             let receiver = Receiver::answering(|_| Answer::Never);
             let telemetry = telemetry(&[
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
                 ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
                 (variable, "300"),
+                (others, HOUR),
                 QUICK,
             ]);
             let start = Instant::now();

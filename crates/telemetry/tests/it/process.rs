@@ -163,6 +163,39 @@ fn init_logs_what_is_in_effect_the_warnings_and_once_why_nothing_arrives() {
 }
 
 #[tokio::test]
+async fn part_flood() {
+    if !is_child() {
+        return;
+    }
+    let settings = settings(&[
+        ("JAEGER_ADDRESS", &nobody().to_string()),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "10"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "3600000"),
+    ]);
+    let telemetry = telemetry::init(SERVICE, &settings).unwrap();
+    for _ in 0..1_000 {
+        tracing::info_span!("span").in_scope(|| ());
+    }
+    eprintln!("{}", telemetry.shutdown(SOON).await.unwrap_err());
+}
+
+#[test]
+fn flood_of_lost_spans_makes_one_line_a_kind_of_loss() {
+    let said: Vec<_> = json_lines(&output("part_flood"))
+        .iter()
+        .skip(1)
+        .map(|line| line["message"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(said.len(), 2, "{said:#?}");
+    for start in [
+        "spans are dropped, because the queue of 10 is full: ",
+        "spans were not exported: nothing listens at 127.0.0.1:",
+    ] {
+        assert!(said.iter().any(|line| line.starts_with(start)), "{said:#?}");
+    }
+}
+
+#[tokio::test]
 async fn part_drop() {
     if !is_child() {
         return;

@@ -291,3 +291,6 @@ pub(crate) fn text(value: Option<&AnyValue>) -> String {
         other => format!("{other:?}"),
     }
 }
+
+/// A time limit, in milliseconds, that no test waits for: the one under test has to come first.
+pub(crate) const HOUR: &str = "3600000";

@@ -1,0 +1,39 @@
+//! One span with an attribute and two events, printed: `cargo run -p telemetry --example hello_span`.
+//!
+//! The same span to Jaeger, or whatever else listens for OTLP at localhost:4318:
+//! `OTEL_TRACES_EXPORTER=otlp cargo run -p telemetry --example hello_span`.
+
+use std::error::Error;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span, Tracer};
+use telemetry::{Service, Settings};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let service = Service {
+        name: "MyService",
+        version: "1.0.0",
+    };
+    let telemetry = telemetry::init(service, &Settings::from_env(&env)?)?;
+    let tracer = telemetry.tracer("MyService");
+
+    let mut span = tracer.start("hello-span");
+    span.set_attribute(KeyValue::new("environment", "staging"));
+    span.add_event("startEvent", vec![]);
+    println!("Hello from inside the span.");
+    span.add_event("endEvent", vec![]);
+    span.end();
+
+    // Without this the program ends before the span has been sent.
+    telemetry.shutdown(Duration::from_secs(5)).await?;
+    Ok(())
+}
+
+/// The environment. What it leaves open: spans are printed.
+#[expect(clippy::disallowed_methods, reason = "the one look-up")]
+fn env(name: &str) -> Option<String> {
+    let default = (name == "OTEL_TRACES_EXPORTER").then(|| "console".to_owned());
+    std::env::var(name).ok().or(default)
+}

@@ -1,0 +1,191 @@
+//! The examples as whoever follows `docs/tutorial.md` has them: real programs, what they print, what a receiver gets.
+
+use std::env::consts::EXE_SUFFIX;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use backend::{Attributes, Backend, Settings, Span, SpanKind, Trace};
+
+/// For whatever has to happen; far more than it takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs an example to its end. The environment of the tests does not reach it.
+fn run(example: &str, arguments: &[&str], env: &[(&str, &str)]) -> String {
+    // target/debug/deps/examples-… → target/debug/examples/NAME
+    let test = std::env::current_exe().unwrap();
+    let target = test.parent().and_then(Path::parent).unwrap();
+    let program = target
+        .join("examples")
+        .join(format!("{example}{EXE_SUFFIX}"));
+    let output = Command::new(&program)
+        .args(arguments)
+        .env_clear()
+        .envs(env.iter().copied())
+        .output()
+        .unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}; `cargo test -p telemetry` builds it, `--test examples` alone does not",
+                program.display()
+            )
+        });
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output;
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(status.success() && stderr.is_empty(), "{status}: {stderr}");
+    String::from_utf8(stdout).unwrap()
+}
+
+/// Runs an example that sends its spans to a receiver; what it prints, and the trace that arrives.
+async fn run_with_receiver(example: &str, arguments: &[&str], spans: usize) -> (String, Trace) {
+    let settings = Settings {
+        address: ([127, 0, 0, 1], 0).into(),
+        ..Settings::default()
+    };
+    let backend = Backend::start(settings).unwrap();
+    let address = backend.address().to_string();
+    // The port is the test's own; otherwise the first variable is all.
+    let env = [
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("JAEGER_ADDRESS", &address),
+    ];
+    let printed = tokio::task::block_in_place(|| run(example, arguments, &env));
+    let trace = backend.store().wait_for_trace(spans, PATIENCE);
+    let trace = trace.await.unwrap();
+    backend.stop().await;
+    (printed, trace)
+}
+
+/// The values that follow `label` and a colon, in order.
+fn values<'a>(printed: &'a str, label: &str) -> Vec<&'a str> {
+    let pairs = printed.lines().filter_map(|line| line.split_once(':'));
+    pairs
+        .filter(|(name, _)| name.trim() == label)
+        .map(|(_, value)| value.trim())
+        .collect()
+}
+
+fn events(span: &Span) -> Vec<(&str, &Attributes)> {
+    let events = span.events.iter();
+    events
+        .map(|event| (event.name.as_str(), &event.attributes))
+        .collect()
+}
+
+#[test]
+fn hello_span_prints_its_span_with_attribute_and_events() {
+    let printed = run("hello_span", &[], &[]);
+    assert_eq!(
+        values(&printed, "Name"),
+        ["\"MyService\"", "hello-span", "startEvent", "endEvent"]
+    );
+    let after_attributes = printed.split("Attributes:").nth(1).unwrap();
+    assert_eq!(
+        after_attributes.lines().nth(1).unwrap().trim(),
+        "->  environment: String(Static(\"staging\"))"
+    );
+    assert!(
+        printed.contains("service.name=String(Static(\"MyService\"))"),
+        "{printed}"
+    );
+    assert!(printed.contains("Hello from inside the span."), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_span_goes_to_a_receiver_when_one_setting_says_so() {
+    let (printed, trace) = run_with_receiver("hello_span", &[], 1).await;
+    assert_eq!(values(&printed, "Name"), [""; 0], "{printed}");
+    let [span] = &trace.spans[..] else {
+        panic!("{trace:#?}");
+    };
+    assert_eq!(
+        (span.name.as_str(), span.kind, span.service()),
+        ("hello-span", SpanKind::Internal, "MyService")
+    );
+    assert_eq!(
+        span.attributes,
+        Attributes::from([("environment", "staging".into())])
+    );
+    let none = Attributes::default();
+    assert_eq!(events(span), [("startEvent", &none), ("endEvent", &none)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_operations_are_in_one_trace_and_overlap_with_an_event_an_iteration() {
+    let (_, trace) = run_with_receiver("two_operations", &["--quick"], 3).await;
+    let rows = trace.tree().rows;
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| (row.depth, row.span.name.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [(0, "two-operations"), (1, "operationA"), (1, "operationB")]
+    );
+    let iterations: Vec<_> = (1..=5)
+        .map(|iteration| Attributes::from([("iteration", iteration.into())]))
+        .collect();
+    let iterations: Vec<_> = iterations.iter().map(|it| ("iteration", it)).collect();
+    let [_, a, b] = &rows[..] else {
+        panic!("{rows:#?}")
+    };
+    assert_eq!(events(&a.span), iterations);
+    assert_eq!(events(&b.span), iterations);
+    assert!(
+        b.span.start_unix_nanos < a.span.end_unix_nanos,
+        "one after the other: {rows:#?}"
+    );
+}
+
+#[test]
+fn counter_is_printed_every_second_and_once_more_at_the_end() {
+    let printed = run("counter", &[], &[]);
+    let counts: Vec<u64> = values(&printed, "Value")
+        .iter()
+        .map(|value| value.parse().unwrap())
+        .collect();
+    assert!(counts.len() > 1 && counts.is_sorted(), "{counts:?}");
+    assert_eq!(counts.last(), Some(&10));
+    for name in ["wesovilabs-meter", "my_service.int_counter"] {
+        let times = values(&printed, "Name")
+            .iter()
+            .filter(|it| **it == name)
+            .count();
+        assert_eq!(times, counts.len(), "{name} in {printed}");
+    }
+}
+
+/// Words, without what differs from run to run: everything that holds a digit.
+fn masked(line: &str) -> Vec<&str> {
+    let has_digit = |word: &str| word.contains(|char: char| char.is_ascii_digit());
+    line.split_whitespace()
+        .map(|word| if has_digit(word) { "0" } else { word })
+        .collect()
+}
+
+#[test]
+fn output_in_the_tutorial_is_what_the_examples_print() {
+    let tutorial = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/tutorial.md");
+    let tutorial = std::fs::read_to_string(tutorial).unwrap();
+    for (example, arguments) in [
+        ("hello_span", &[][..]),
+        ("two_operations", &["--quick"]),
+        ("counter", &[]),
+    ] {
+        let marker = format!("<!-- printed by `cargo run -p telemetry --example {example}` -->");
+        let (_, fence) = tutorial.split_once(&marker).expect(&marker);
+        let shown = fence.split("```").nth(1).unwrap().lines().skip(1);
+        let printed = run(example, arguments, &[]);
+        let mut printed = printed.lines().map(masked);
+        // In this order; `…` stands for lines that are left out.
+        for line in shown.filter(|line| line.trim() != "…") {
+            assert!(
+                printed.any(|it| it == masked(line)),
+                "{example}: {line:?} is not printed there"
+            );
+        }
+    }
+}
