@@ -130,9 +130,10 @@ fn equal_resources_and_scopes_are_shared_across_requests() {
 #[test]
 fn what_traces_share_stays_until_the_last_of_them_goes() {
     let store = Store::new(20_000);
-    let resource = Arc::new(of_service("Ping"));
+    let first = span(1, 1);
     let of_one_process = |trace, id| Span {
-        resource: resource.clone(),
+        resource: first.resource.clone(),
+        scope: first.scope.clone(),
         ..span(trace, id)
     };
     let large = (1..=5).map(|id| of_one_process(1, id)); // leaves room for another when it goes
