@@ -141,6 +141,32 @@ async fn two_operations_are_in_one_trace_and_overlap_with_an_event_an_iteration(
 }
 
 #[test]
+fn spawned_work_keeps_the_trace_only_with_the_context() {
+    let printed = run("spawned", &[], &[]);
+    let spans = values(&printed, "Name");
+    let mut spans: Vec<_> = spans
+        .into_iter()
+        .filter(|name| !name.contains("MyService"))
+        .zip(values(&printed, "TraceId"))
+        .zip(values(&printed, "ParentSpanId"))
+        .map(|((name, trace), parent)| (name, trace, parent))
+        .collect();
+    spans.sort_unstable();
+    let [
+        ("kept", kept, parent),
+        ("lost", lost, root),
+        ("request", request, _),
+    ] = spans[..]
+    else {
+        panic!("{printed}");
+    };
+    assert_eq!(kept, request);
+    assert_ne!(lost, request);
+    assert_eq!(root, "None (root span)");
+    assert_ne!(parent, root);
+}
+
+#[test]
 fn counter_is_printed_every_second_and_once_more_at_the_end() {
     let printed = run("counter", &[], &[]);
     let counts: Vec<u64> = values(&printed, "Value")

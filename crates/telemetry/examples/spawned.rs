@@ -1,0 +1,41 @@
+//! A task does not inherit the context of whoever spawns it: `cargo run -p telemetry --example spawned`.
+
+use std::error::Error;
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry::trace::{FutureExt, Span, TraceContextExt, Tracer as _};
+use telemetry::{Service, Settings, Tracer};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let service = Service {
+        name: "MyService",
+        version: "1.0.0",
+    };
+    let telemetry = telemetry::init(service, &Settings::from_env(&env)?)?;
+    let tracer = telemetry.tracer("MyService");
+
+    let request = Context::current_with_span(tracer.start("request"));
+    spawn(&tracer).with_context(request).await?;
+
+    telemetry.shutdown(Duration::from_secs(5)).await?;
+    Ok(())
+}
+
+/// Runs while the span `request` is the current one.
+async fn spawn(tracer: &Tracer) -> Result<(), tokio::task::JoinError> {
+    tokio::spawn(work("lost", tracer.clone())).await?;
+    tokio::spawn(work("kept", tracer.clone()).with_current_context()).await
+}
+
+async fn work(name: &'static str, tracer: Tracer) {
+    tracer.start(name).end();
+}
+
+/// The environment. What it leaves open: spans are printed.
+#[expect(clippy::disallowed_methods, reason = "the one look-up")]
+fn env(name: &str) -> Option<String> {
+    let default = (name == "OTEL_TRACES_EXPORTER").then(|| "console".to_owned());
+    std::env::var(name).ok().or(default)
+}
