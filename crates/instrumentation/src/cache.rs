@@ -39,9 +39,9 @@ impl<T> Cache<T> {
 
 /// Good enough to spread keys that the program itself chose. Not for keys of others: they could choose some that
 /// collide.
-pub(crate) fn hash(key: &str) -> u64 {
+pub(crate) fn hash(key: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio, as in Fibonacci hashing
-    let (words, rest) = key.as_bytes().as_chunks::<8>();
+    let (words, rest) = key.as_chunks::<8>();
     let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(FACTOR);
     let hash = words.iter().fold(key.len() as u64, |hash, word| {
         mix(hash, u64::from_le_bytes(*word))
@@ -124,7 +124,7 @@ mod tests {
             "\0",
             "\0\0",
         ];
-        let mut hashes: Vec<_> = keys.iter().map(|key| hash(key)).collect();
+        let mut hashes: Vec<_> = keys.iter().map(|key| hash(key.as_bytes())).collect();
         hashes.sort_unstable();
         hashes.dedup();
         assert_eq!(hashes.len(), keys.len());

@@ -141,19 +141,19 @@ where
     fn start(&self, request: &Request, parent: &Context) -> Call {
         let method = Method::of(request.method());
         let target = self.target(request.url(), method);
-        let mut attributes = Vec::with_capacity(ATTRIBUTES);
-        attributes.extend_from_slice(target.series.attributes());
-        attributes.push(KeyValue::new(
-            URL_FULL,
-            shared(&redaction::url(request.url())),
-        ));
         let start = Start {
             kind: SpanKind::Client,
             name: Cow::Borrowed(method.span_name()),
-            attributes,
             parent,
         };
-        let operation = Operation::start(&*self.tracer, start, |span| {
+        let sampling = || {
+            let mut attributes = Vec::with_capacity(ATTRIBUTES);
+            attributes.extend_from_slice(target.series.attributes());
+            let url = redaction::url(request.url());
+            attributes.push(KeyValue::new(URL_FULL, shared(url.as_bytes())));
+            attributes
+        };
+        let operation = Operation::start(&*self.tracer, start, sampling, |span| {
             if method == Method::Other {
                 let original = request.method().as_str().to_owned();
                 span.set_attribute(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
@@ -177,7 +177,7 @@ where
         let address = host.trim_start_matches('[').trim_end_matches(']');
         let port = url.port_or_known_default().unwrap_or_default();
         self.targets.with(
-            hash(address)
+            hash(address.as_bytes())
                 .wrapping_add(u64::from(port))
                 .wrapping_add(method as u64),
             |target| target.method == method && target.port == port && *target.address == *address,

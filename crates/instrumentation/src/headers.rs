@@ -3,12 +3,26 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::{Extractor, Injector};
 
+/// Finding a header by a name that is made already saves parsing the name at every request.
+fn known(key: &str) -> Option<HeaderName> {
+    match key {
+        "traceparent" => Some(const { HeaderName::from_static("traceparent") }),
+        "tracestate" => Some(const { HeaderName::from_static("tracestate") }),
+        "baggage" => Some(const { HeaderName::from_static("baggage") }),
+        _ => None,
+    }
+}
+
 /// Reads the headers of a request that came in.
 pub(crate) struct Received<'a>(pub(crate) &'a HeaderMap);
 
 impl Extractor for Received<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
+        let value = match known(key) {
+            Some(name) => self.0.get(name),
+            None => self.0.get(key),
+        };
+        value?.to_str().ok()
     }
 
     fn keys(&self) -> Vec<&str> {
@@ -28,12 +42,9 @@ pub(crate) struct Sent<'a>(pub(crate) &'a mut HeaderMap);
 
 impl Injector for Sent<'_> {
     fn set(&mut self, key: &str, value: String) {
-        // Names that are known take no allocation.
-        let name = match key {
-            "traceparent" => Ok(HeaderName::from_static("traceparent")),
-            "tracestate" => Ok(HeaderName::from_static("tracestate")),
-            "baggage" => Ok(HeaderName::from_static("baggage")),
-            _ => HeaderName::from_bytes(key.as_bytes()),
+        let name = match known(key) {
+            Some(name) => Ok(name),
+            None => HeaderName::from_bytes(key.as_bytes()),
         };
         // The API has no way to report an error; what is no header cannot be sent.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {

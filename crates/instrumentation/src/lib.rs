@@ -85,7 +85,7 @@
 //! | `http.response.status_code` | conditional | conditional | there is one |
 //! | `error.type` | conditional | conditional | it ended with an error; see [`server`], [`client`] |
 //!
-//! Those that matter to samplers are there when the span is created. Values of the query keys `AWSAccessKeyId`,
+//! Those that matter to samplers are there when the span is created, unless the parent is not sampled. Values of the query keys `AWSAccessKeyId`,
 //! `Signature`, `X-Amz-Credential`, `X-Amz-Security-Token`, `X-Amz-Signature`, `X-Goog-Signature` and `sig` are
 //! replaced by `REDACTED`.
 //!
@@ -103,7 +103,8 @@
 //! # Cost
 //!
 //! Series are bound when they are first used, and found again without a lock; strings that come with every request
-//! are shared. A span that is not recorded costs its sampling attributes only.
+//! are shared. Where the parent is not sampled, no attribute is made; where there is no parent, a span that is not
+//! recorded costs those that its sampler may have wanted to see.
 //!
 //! [conventions]: https://opentelemetry.io/docs/specs/semconv/http/
 
@@ -114,6 +115,7 @@ mod failure;
 mod headers;
 mod host;
 mod method;
+mod names;
 mod operation;
 mod protocol;
 mod redaction;

@@ -20,17 +20,16 @@ pub(crate) struct Operation {
 pub(crate) struct Start<'a> {
     pub(crate) kind: SpanKind,
     pub(crate) name: Cow<'static, str>,
-    /// Those that a sampler may want to see (the conventions list them); with room for the rest.
-    pub(crate) attributes: Vec<KeyValue>,
     pub(crate) parent: &'a Context,
 }
 
 impl Operation {
-    /// Starts the span. `add_rest` adds the attributes that no sampler needs; it is not called for a span that
-    /// records nothing.
+    /// Starts the span. `sampling` makes the attributes that a sampler may want to see (the conventions list
+    /// them), with room for all; `add_rest` adds the others. A span that records nothing does not ask for these.
     pub(crate) fn start<T>(
         tracer: &T,
         start: Start<'_>,
+        sampling: impl FnOnce() -> Vec<KeyValue>,
         add_rest: impl FnOnce(&mut T::Span),
     ) -> Self
     where
@@ -44,10 +43,20 @@ impl Operation {
         let mut builder = SpanBuilder::from_name(start.name);
         builder.span_kind = Some(start.kind);
         builder.start_time = Some(started_at);
-        builder.attributes = Some(start.attributes);
+        // Below a parent that is not sampled there is nothing to decide, for any sampler that keeps traces whole:
+        // attributes would be made to be thrown away, by every service that the unsampled call comes by.
+        let is_decided =
+            start.parent.has_active_span() && !start.parent.span().span_context().is_sampled();
+        let mut sampling = Some(sampling);
+        if !is_decided {
+            builder.attributes = sampling.take().map(|sampling| sampling());
+        }
         let mut span = tracer.build_with_context(builder, start.parent);
         let is_recording = span.is_recording();
         let context = if is_recording {
+            if let Some(sampling) = sampling {
+                span.set_attributes(sampling());
+            }
             add_rest(&mut span);
             start.parent.with_span(span)
         } else {

@@ -10,6 +10,7 @@ use opentelemetry::metrics::{BoundUpDownCounter, Meter, UpDownCounter};
 use crate::attribute::{HTTP_REQUEST_METHOD, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME};
 use crate::cache::{Cache, hash};
 use crate::method::Method;
+use crate::names;
 use crate::protocol::{Scheme, Version};
 use crate::series::{RequestDuration, SeriesSet};
 
@@ -88,7 +89,7 @@ impl Endpoints {
         match route {
             None => get(&self.unmatched),
             Some(path) => self.matched.with(
-                hash(path),
+                hash(path.as_bytes()),
                 |route| route.path.as_deref() == Some(path),
                 || Route::new(Some(path.into())),
                 get,
@@ -148,7 +149,7 @@ impl Endpoint {
         attributes.extend(version.map(|version| KeyValue::new(NETWORK_PROTOCOL_VERSION, version)));
         Self {
             span_name: match &route {
-                Some(route) => Cow::Owned(format!("{} {route}", method.span_name())),
+                Some(route) => names::kept(format!("{} {route}", method.span_name())),
                 None => Cow::Borrowed(method.span_name()),
             },
             route,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath};
-use http::header::{HOST, HeaderValue, USER_AGENT};
+use http::header::{HOST, USER_AGENT};
 use http::{HeaderMap, Uri};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{Span, SpanKind, Tracer};
@@ -18,13 +18,12 @@ use crate::attribute::{
 };
 use crate::failure::Failure;
 use crate::headers::Received;
-use crate::host::Host;
 use crate::method::Method;
 use crate::operation::{Operation, Start};
 use crate::protocol::{Scheme, Version};
 use crate::redaction;
 use crate::series::Outcome;
-use crate::strings::{shared, shared_address};
+use crate::strings::{Server, shared, shared_address, shared_host};
 
 /// As many attributes as a span of a server can have; one allocation holds them.
 const ATTRIBUTES: usize = 16;
@@ -60,42 +59,47 @@ impl InFlight {
         let peer = extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map(|peer| peer.0);
-        let address = peer.map(|peer| shared_address(peer.ip()));
-
-        let mut attributes = Vec::with_capacity(ATTRIBUTES);
-        attributes.extend_from_slice(endpoint.series.attributes());
-        attributes.push(KeyValue::new(URL_PATH, path(uri, endpoint.route.as_ref())));
-        if let Some(query) = uri.query() {
-            attributes.push(KeyValue::new(
-                URL_QUERY,
-                redaction::query(query).into_owned(),
-            ));
-        }
-        if let Some(host) = host(uri, headers) {
-            attributes.push(KeyValue::new(SERVER_ADDRESS, shared(host.address)));
-            // Without a port in the header it is the scheme's, but only a request that names its scheme says which.
-            let default = uri.scheme().map(|_| scheme.default_port());
-            let port = host.port.or(default).map(i64::from);
-            attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, port)));
-        }
-        if let Some(address) = &address {
-            // The peer's own address: whatever a client writes into `Forwarded` is not believed.
-            attributes.push(KeyValue::new(CLIENT_ADDRESS, address.clone()));
-        }
-        if let Some(user_agent) = headers.get(USER_AGENT) {
-            attributes.push(KeyValue::new(USER_AGENT_ORIGINAL, text(user_agent)));
-        }
-
+        let sampling = || {
+            let mut attributes = Vec::with_capacity(ATTRIBUTES);
+            attributes.extend_from_slice(endpoint.series.attributes());
+            attributes.push(KeyValue::new(URL_PATH, path(uri, endpoint.route.as_ref())));
+            if let Some(query) = uri.query() {
+                attributes.push(KeyValue::new(
+                    URL_QUERY,
+                    redaction::query(query).into_owned(),
+                ));
+            }
+            if let Some((address, port)) = server(uri, headers) {
+                attributes.push(KeyValue::new(SERVER_ADDRESS, address));
+                // Without a port it is the scheme's, but only a request that names its scheme says which.
+                let default = uri.scheme().map(|_| scheme.default_port());
+                let port = port.or(default).map(i64::from);
+                attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, port)));
+            }
+            if let Some(peer) = peer {
+                // The peer's own address: whatever a client writes into `Forwarded` is not believed.
+                attributes.push(KeyValue::new(CLIENT_ADDRESS, shared_address(peer.ip())));
+            }
+            if let Some(user_agent) = headers.get(USER_AGENT) {
+                attributes.push(KeyValue::new(
+                    USER_AGENT_ORIGINAL,
+                    shared(user_agent.as_bytes()),
+                ));
+            }
+            attributes
+        };
         let parent = propagator.extract(&Received(headers));
         let start = Start {
             kind: SpanKind::Server,
             name: endpoint.span_name.clone(),
-            attributes,
             parent: &parent,
         };
-        let operation = Operation::start(tracer, start, |span| {
-            if let (Some(peer), Some(address)) = (peer, address) {
-                span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, address));
+        let operation = Operation::start(tracer, start, sampling, |span| {
+            if let Some(peer) = peer {
+                span.set_attribute(KeyValue::new(
+                    NETWORK_PEER_ADDRESS,
+                    shared_address(peer.ip()),
+                ));
                 span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
             }
             if method == Method::Other {
@@ -169,19 +173,9 @@ fn path(uri: &Uri, route: Option<&Arc<str>>) -> StringValue {
 }
 
 /// RFC 9112, 3.2.2: the authority of the target counts, if there is one (absolute-form, HTTP/2), before `Host`.
-fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<Host<'a>> {
+fn server(uri: &Uri, headers: &HeaderMap) -> Option<Server> {
     match uri.authority() {
-        Some(authority) => Host::parse(authority.as_str()),
-        None => Host::parse(headers.get(HOST)?.to_str().ok()?),
-    }
-}
-
-/// Header values may hold any byte; an attribute holds UTF-8.
-fn text(value: &HeaderValue) -> StringValue {
-    match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => shared(text),
-        Err(_) => String::from_utf8_lossy(value.as_bytes())
-            .into_owned()
-            .into(),
+        Some(authority) => shared_host(authority.as_str().as_bytes()),
+        None => shared_host(headers.get(HOST)?.as_bytes()),
     }
 }
