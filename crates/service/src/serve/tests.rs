@@ -158,11 +158,14 @@ async fn head_that_comes_slowly_is_cut_off_while_others_are_served() {
         }
     });
 
-    while !sending.is_finished() {
-        let mut other = running.client().await;
-        assert_eq!(within(other.get("/hello")).await.unwrap().status, 200);
-        tokio::time::sleep(SHORT / 10).await;
-    }
+    within(async {
+        while !sending.is_finished() {
+            let mut other = running.client().await;
+            assert_eq!(other.get("/hello").await.unwrap().status, 200);
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
