@@ -1,0 +1,38 @@
+//! `hello_axum_before.rs` with telemetry: spans by OTLP, metrics, trace ids in the log, and all of it sent at the end.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use instrumentation::server::Layer;
+use telemetry::{Service, Settings};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::from_env(&|name| std::env::var(name).ok())?;
+    let hello = Service {
+        name: "Hello",
+        version: "1.0.0",
+    };
+    let telemetry = telemetry::init(hello, &settings)?;
+    let (tracer, meter) = (telemetry.tracer("Hello"), telemetry.meter("Hello"));
+    let layer = Layer::new(tracer, &meter, telemetry.propagator());
+    let app = Router::new().route("/", get(async || "Hello, World!"));
+    let app = app.layer(layer);
+    let listener = TcpListener::bind("127.0.0.1:3000").await?;
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let stop = service::shutdown_signal();
+    axum::serve(listener, app)
+        .with_graceful_shutdown(stop)
+        .await?;
+    telemetry.shutdown(Duration::from_secs(5)).await?;
+    Ok(())
+}
