@@ -1,12 +1,20 @@
 //! The real binaries, over real HTTP, against a real receiver: what one `/ping` leaves behind.
 //!
-//! `process` starts one service, `pair` both and the receiver. Each other file tests one kind of promise.
+//! `process` starts one service, `pair` both and the receiver, `program` what is not ours. Each other file tests one
+//! kind of promise. The ignored tests want the programs that they name on `PATH`.
 
+mod collector;
+mod dashboards;
 mod faults;
+mod jaeger;
 mod metrics;
 mod pair;
+#[path = "../parts/mod.rs"]
+mod parts;
 mod process;
+mod program;
 mod prometheus;
+mod registry;
 mod settings;
 mod stop;
 mod traces;
@@ -17,14 +25,6 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Polls `look` until it finds something. `None` after [`PATIENCE`].
-async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    let found = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, found).await.ok()
+async fn eventually<T>(look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    parts::within(PATIENCE, look).await
 }

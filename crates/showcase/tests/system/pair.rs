@@ -3,6 +3,7 @@
 use backend::{Backend, Settings, Store, Trace, TraceId};
 use reqwest::{Client, RequestBuilder, Response};
 
+pub(crate) use crate::parts::client;
 use crate::process::{Ended, Process};
 use crate::{PATIENCE, eventually};
 
@@ -23,6 +24,11 @@ pub(crate) fn settings<'a>(backend: &Backend, more: &[Setting<'a>]) -> Vec<(&'st
     let basic = [
         ("ADDRESS", "127.0.0.1:0".to_owned()),
         ("JAEGER_ADDRESS", backend.address().to_string()),
+        // For whoever sets OTEL_METRICS_EXPORTER=otlp.
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+            format!("http://{}/v1/metrics", backend.address()),
+        ),
         ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned()),
     ];
     basic
@@ -112,13 +118,4 @@ impl Pair {
         }
         (self.backend, ended)
     }
-}
-
-/// A client as a user would have it, but for proxies of the machine.
-pub(crate) fn client() -> Client {
-    let client = Client::builder()
-        .user_agent("tester/1.0")
-        .no_proxy()
-        .timeout(PATIENCE);
-    client.build().expect("a client")
 }

@@ -2,87 +2,55 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use reqwest::Url;
-use serde_json::Value;
-
-use crate::eventually;
+use crate::PATIENCE;
 use crate::pair::{Pair, client};
+use crate::parts::ports::free_port;
+use crate::parts::prometheus;
+use crate::program::{Program, repository};
 
-/// A Prometheus server of its own folder; both go when it is dropped.
-struct Prometheus {
-    server: Child,
-    folder: PathBuf,
-    url: String,
+pub(crate) struct Prometheus {
+    _program: Program,
+    pub(crate) api: prometheus::Prometheus,
 }
 
 impl Prometheus {
-    fn start(jobs: &[(&str, &str)]) -> Self {
-        let folder =
-            std::env::temp_dir().join(format!("prometheus-{}-{}", std::process::id(), jobs.len()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let mut configuration = "global: {scrape_interval: 1s}\nscrape_configs:\n".to_owned();
-        for (job, url) in jobs {
-            let target = url.trim_start_matches("http://");
-            configuration += &format!(
-                "  - {{job_name: {job}, static_configs: [{{targets: [\"{target}\"]}}]}}\n"
-            );
+    /// Scrapes the pair, under the jobs and as `prometheus/prometheus.yml` says, but every second.
+    pub(crate) async fn start(pair: &Pair) -> Self {
+        let file = repository("prometheus/prometheus.yml");
+        let mut configuration = std::fs::read_to_string(file).expect("there is a configuration");
+        let ping = pair.ping_url.trim_start_matches("http://");
+        let pong = pair.pong_url.trim_start_matches("http://");
+        let replacements = [
+            ("scrape_interval: 5s", "scrape_interval: 1s".to_owned()),
+            ("dns_sd_configs", "static_configs".to_owned()),
+            (
+                "{names: [ping], type: A, port: 8081, refresh_interval: 5s}",
+                format!("{{targets: ['{ping}']}}"),
+            ),
+            (
+                "{names: [pong], type: A, port: 8082, refresh_interval: 5s}",
+                format!("{{targets: ['{pong}']}}"),
+            ),
+        ];
+        for (text, replacement) in replacements {
+            assert!(configuration.contains(text), "no {text} in {configuration}");
+            configuration = configuration.replace(text, &replacement);
         }
-        std::fs::write(folder.join("prometheus.yml"), configuration).unwrap();
-        // Prometheus takes no port 0: this one was free a moment ago.
-        let address = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let server = Command::new("prometheus")
-            .arg(format!(
-                "--config.file={}",
-                folder.join("prometheus.yml").display()
-            ))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                folder.join("data").display()
-            ))
-            .arg(format!("--web.listen-address={address}"))
-            .arg("--enable-feature=exemplar-storage")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus is on PATH");
-        Self {
-            server,
-            folder,
-            url: format!("http://{address}"),
-        }
-    }
-
-    /// The results of a query once there are `count` of them.
-    async fn query(&self, query: &str, count: usize) -> Vec<Value> {
-        let http = client();
-        let found = eventually(async || {
-            let url =
-                Url::parse_with_params(&format!("{}/api/v1/query", self.url), [("query", query)])
-                    .ok()?;
-            let answer = http.get(url).send().await.ok()?.text().await.ok()?;
-            let answer: Value = serde_json::from_str(&answer).ok()?;
-            answer["data"]["result"]
-                .as_array()
-                .filter(|results| results.len() == count)
-                .cloned()
+        let address = format!("127.0.0.1:{}", free_port());
+        let program = Program::start("prometheus", |command, folder| {
+            std::fs::write(folder.join("prometheus.yml"), configuration).expect("a file");
+            command
+                .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+                .arg(format!("--web.listen-address={address}"))
+                .arg("--enable-feature=exemplar-storage");
         });
-        found
-            .await
-            .unwrap_or_else(|| panic!("not {count} results of {query}"))
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
+        program.ready(&format!("http://{address}/-/ready")).await;
+        Self {
+            _program: program,
+            api: prometheus::Prometheus::at(format!("http://{address}")),
+        }
     }
 }
 
@@ -90,10 +58,10 @@ impl Drop for Prometheus {
 #[ignore = "needs prometheus"]
 async fn a_real_prometheus_scrapes_both_services_and_finds_the_request() {
     let pair = Pair::start();
-    let prometheus = Prometheus::start(&[("Ping", &pair.ping_url), ("Pong", &pair.pong_url)]);
+    let prometheus = Prometheus::start(&pair).await;
     pair.get("/ping").await;
 
-    prometheus.query("up == 1", 2).await;
+    prometheus.api.results("up == 1", 2, PATIENCE).await;
     for (query, count) in [
         (
             r#"request_count_total{userAgent="tester/1.0",job="Ping"} == 1"#,
@@ -112,7 +80,7 @@ async fn a_real_prometheus_scrapes_both_services_and_finds_the_request() {
         ("process_memory_usage_bytes > 1e6", 2),
         ("otel_sdk_exporter_span_exported_total > 0", 2),
     ] {
-        prometheus.query(query, count).await;
+        prometheus.api.results(query, count, PATIENCE).await;
     }
 }
 
