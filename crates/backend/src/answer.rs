@@ -67,6 +67,11 @@ impl Failure {
 
     /// A `google.rpc.Status`. In JSON if the request's encoding is neither: a person reads that.
     pub(crate) fn answer(self, encoding: Option<Encoding>) -> Response {
+        tracing::debug!(
+            status = self.status.as_u16(),
+            message = self.message,
+            "refused"
+        );
         let status = Status {
             code: self.code(),
             message: self.message,

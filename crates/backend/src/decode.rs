@@ -78,7 +78,10 @@ fn span_of(
     resource: &Arc<Resource>,
     scope: &Arc<Scope>,
 ) -> Result<Span, String> {
-    let fault = |field: &str, fault: InvalidId| format!("{field} of span {:?}: {fault}", span.name);
+    let fault = |field: &str, fault: InvalidId| {
+        let name: String = span.name.chars().take(80).collect();
+        format!("{field} of span {name:?}: {fault}")
+    };
     let trace_id = TraceId::try_from(span.trace_id.as_slice())
         .map_err(|invalid| fault("trace_id", invalid))?;
     let span_id =

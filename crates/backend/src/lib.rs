@@ -49,6 +49,7 @@ mod id;
 mod interner;
 mod json;
 mod log;
+mod messages;
 mod receiver;
 mod resource;
 mod server;

@@ -9,7 +9,7 @@
 //! | 403 | a web page of another origin asks |
 //! | 404, 405 | any other path or method |
 //! | 408 | the body took longer than 10 s |
-//! | 413 | the body is larger than 16 MiB, unpacked |
+//! | 413 | the body is larger than 16 MiB, unpacked, or holds more than a million messages |
 //! | 415 | neither protobuf nor JSON, or packed otherwise than with gzip |
 //! | 503 | bodies being received are 64 MiB together; `Retry-After` says when to try again |
 
@@ -45,6 +45,7 @@ use crate::{
     body::{Bodies, swallow},
     decode::{self, Decoded},
     json,
+    messages::{self, Shape},
     store::Store,
 };
 
@@ -133,6 +134,14 @@ async fn receive<R: Export>(
         Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
     })?;
     let body = receiver.bodies.read(headers, body).await?;
+    let too_many = match encoding {
+        Encoding::Protobuf => messages::too_many(&body.bytes, R::SHAPE),
+        Encoding::Json => messages::too_many_in_json(&body.bytes),
+    };
+    if too_many {
+        let message = format!("the body holds more than {} messages", messages::MOST);
+        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+    }
     let request = match encoding {
         Encoding::Protobuf => {
             R::decode(body.bytes.as_slice()).map_err(|error| undecodable(&error))?
@@ -151,7 +160,6 @@ fn undecodable(error: &dyn std::error::Error) -> Failure {
 }
 
 /// What was not taken of a request that was.
-#[derive(Default)]
 struct Rejected {
     count: i64,
     message: String,
@@ -178,11 +186,15 @@ impl Rejected {
 
 /// A request of one of the signals.
 trait Export: DeserializeOwned + Message + Default + 'static {
+    const SHAPE: &'static Shape;
+
     fn keep(self, store: &Store) -> Option<Rejected>;
     fn answer(encoding: Encoding, rejected: Option<Rejected>) -> Response;
 }
 
 impl Export for ExportTraceServiceRequest {
+    const SHAPE: &'static Shape = &messages::TRACES;
+
     fn keep(self, store: &Store) -> Option<Rejected> {
         let mut decoded = decode::spans(self);
         let too_large = store.insert_spans(std::mem::take(&mut decoded.items));
@@ -205,6 +217,8 @@ impl Export for ExportTraceServiceRequest {
 }
 
 impl Export for ExportLogsServiceRequest {
+    const SHAPE: &'static Shape = &messages::LOGS;
+
     fn keep(self, store: &Store) -> Option<Rejected> {
         let mut decoded = decode::log_records(self);
         let too_large = store.insert_logs(std::mem::take(&mut decoded.items));
@@ -227,6 +241,8 @@ impl Export for ExportLogsServiceRequest {
 }
 
 impl Export for ExportMetricsServiceRequest {
+    const SHAPE: &'static Shape = &messages::METRICS;
+
     fn keep(self, store: &Store) -> Option<Rejected> {
         let refused = self
             .resource_metrics

@@ -8,7 +8,7 @@ use proptest::{collection::vec, prelude::*};
 use prost::Message;
 use tokio::runtime::Runtime;
 
-use crate::{GZIP, JSON, PROTOBUF, gzip, post, sample, settings};
+use crate::{GZIP, JSON, PROTOBUF, field, gzip, post, sample, settings};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
@@ -113,12 +113,6 @@ proptest! {
 /// Values within values: protobuf of any depth is a few bytes a level.
 #[test]
 fn values_nested_without_end() {
-    fn field(number: u8, content: &[u8]) -> Vec<u8> {
-        let mut field = vec![number << 3 | 2];
-        prost::encoding::encode_varint(content.len() as u64, &mut field);
-        field.extend_from_slice(content);
-        field
-    }
     for depth in [20, 45, 60, 1000, 10_000] {
         let mut value = Vec::new();
         for _ in 0..depth {

@@ -20,7 +20,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{CLIENT, GZIP, JSON, PROTOBUF, gzip, post, sample, settings, start};
+use crate::{CLIENT, GZIP, JSON, PROTOBUF, field, gzip, post, sample, settings, start};
 
 #[derive(Clone, PartialEq, Message)]
 struct RpcStatus {
@@ -440,6 +440,76 @@ async fn a_gzip_bomb_is_413() {
     )
     .await;
     assert!(message.contains("16777216 bytes"), "{message}");
+}
+
+#[tokio::test]
+async fn a_body_of_a_million_empty_messages_is_413_wherever_they_stand() {
+    let backend = start();
+    // A list of empty messages within the fields of `path`, outermost first; the last is the number of the list itself.
+    let nested = |path: &[u8], messages: usize| {
+        let (list, outer) = path.split_last().unwrap();
+        let list = [list << 3 | 2, 0].repeat(messages);
+        outer
+            .iter()
+            .rev()
+            .fold(list, |content, number| field(*number, &content))
+    };
+    let traces: [&[u8]; 12] = [
+        &[1],
+        &[1, 2],
+        &[1, 1, 1],
+        &[1, 1, 3],
+        &[1, 2, 1, 3],
+        &[1, 2, 2],
+        &[1, 2, 2, 9],
+        &[1, 2, 2, 9, 2, 5, 1],
+        &[1, 2, 2, 9, 2, 6, 1, 2, 6, 1],
+        &[1, 2, 2, 11],
+        &[1, 2, 2, 11, 3],
+        &[1, 2, 2, 13, 4],
+    ];
+    let logs: [&[u8]; 3] = [&[1, 2, 2], &[1, 2, 2, 6], &[1, 2, 2, 5, 5, 1]];
+    let metrics: [&[u8]; 8] = [
+        &[1, 2, 2],
+        &[1, 2, 2, 12],
+        &[1, 2, 2, 5, 1, 7],
+        &[1, 2, 2, 7, 1, 5],
+        &[1, 2, 2, 9, 1, 8],
+        &[1, 2, 2, 9, 1, 9],
+        &[1, 2, 2, 10, 1, 11, 7],
+        &[1, 2, 2, 11, 1, 6],
+    ];
+    let all = [
+        ("/v1/traces", traces.as_slice()),
+        ("/v1/logs", &logs),
+        ("/v1/metrics", &metrics),
+    ];
+    for (path, places) in all {
+        for place in places {
+            let few = post(&backend, path, &[PROTOBUF], nested(place, 1000)).await;
+            assert_eq!(few.status(), 200, "{path} {place:?}");
+            let many = post(&backend, path, &[PROTOBUF], nested(place, 1_000_001)).await;
+            let message = refusal(many, 413).await;
+            assert!(message.contains("1000000 messages"), "{message}");
+        }
+    }
+
+    // Behind a group, which decoders skip.
+    let group = [
+        &[9 << 3 | 3, 9 << 3 | 4],
+        nested(&[1, 2, 2], 1_000_001).as_slice(),
+    ]
+    .concat();
+    refusal(post(&backend, "/v1/traces", &[PROTOBUF], group).await, 413).await;
+
+    for list in ["{},", "0,0,0,0,0,"] {
+        let json = format!(
+            r#"{{"resourceSpans":[],"x":[{}0]}}"#,
+            list.repeat(1_000_000)
+        );
+        let response = post(&backend, "/v1/traces", &[JSON], json).await;
+        assert_eq!(response.status(), 413);
+    }
 }
 
 #[tokio::test]

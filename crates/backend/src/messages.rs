@@ -1,0 +1,109 @@
+//! How many messages a request holds, counted before it is decoded.
+//!
+//! An empty span takes two bytes of a body and three hundred of memory once it is decoded: sixteen megabytes of them
+//! become gigabytes. So a request is walked first, field by field, without keeping anything; the worst that passes takes
+//! some 350 MiB while it is decoded, by one thread of the runtime. What is wrong with its bytes is not said here: where
+//! the walk cannot go on, decoding fails.
+
+/// Most messages that a request may hold. A batch of ten thousand rich spans has a third of it.
+pub(crate) const MOST: usize = 1_000_000;
+
+/// Deeper than messages are decoded.
+const DEPTH: usize = 128;
+
+/// A message type: the fields of it that are messages, and their types.
+pub(crate) struct Shape(&'static [(u64, &'static Shape)]);
+
+pub(crate) static TRACES: Shape = Shape(&[(1, &Shape(&[(1, &RESOURCE), (2, &SCOPE_SPANS)]))]);
+static SCOPE_SPANS: Shape = Shape(&[(1, &SCOPE), (2, &SPAN)]);
+static SPAN: Shape = Shape(&[(9, &KEY_VALUE), (11, &EVENT), (13, &LINK), (15, &LEAF)]);
+static EVENT: Shape = Shape(&[(3, &KEY_VALUE)]);
+static LINK: Shape = Shape(&[(4, &KEY_VALUE)]);
+
+pub(crate) static LOGS: Shape = Shape(&[(1, &Shape(&[(1, &RESOURCE), (2, &SCOPE_LOGS)]))]);
+static SCOPE_LOGS: Shape = Shape(&[(1, &SCOPE), (2, &LOG_RECORD)]);
+static LOG_RECORD: Shape = Shape(&[(5, &ANY_VALUE), (6, &KEY_VALUE)]);
+
+pub(crate) static METRICS: Shape = Shape(&[(1, &Shape(&[(1, &RESOURCE), (2, &SCOPE_METRICS)]))]);
+static SCOPE_METRICS: Shape = Shape(&[(1, &SCOPE), (2, &METRIC)]);
+static METRIC: Shape = Shape(&[
+    (5, &Shape(&[(1, &NUMBER)])),
+    (7, &Shape(&[(1, &NUMBER)])),
+    (9, &Shape(&[(1, &HISTOGRAM)])),
+    (10, &Shape(&[(1, &EXPONENTIAL_HISTOGRAM)])),
+    (11, &Shape(&[(1, &SUMMARY)])),
+    (12, &KEY_VALUE),
+]);
+static NUMBER: Shape = Shape(&[(5, &EXEMPLAR), (7, &KEY_VALUE)]);
+static HISTOGRAM: Shape = Shape(&[(8, &EXEMPLAR), (9, &KEY_VALUE)]);
+static EXPONENTIAL_HISTOGRAM: Shape =
+    Shape(&[(1, &KEY_VALUE), (8, &LEAF), (9, &LEAF), (11, &EXEMPLAR)]);
+static SUMMARY: Shape = Shape(&[(6, &LEAF), (7, &KEY_VALUE)]);
+static EXEMPLAR: Shape = Shape(&[(7, &KEY_VALUE)]);
+
+static RESOURCE: Shape = Shape(&[(1, &KEY_VALUE), (3, &LEAF)]);
+static SCOPE: Shape = Shape(&[(3, &KEY_VALUE)]);
+static KEY_VALUE: Shape = Shape(&[(2, &ANY_VALUE)]);
+static ANY_VALUE: Shape = Shape(&[
+    (5, &Shape(&[(1, &ANY_VALUE)])),
+    (6, &Shape(&[(1, &KEY_VALUE)])),
+]);
+static LEAF: Shape = Shape(&[]);
+
+/// Whether a protobuf message of type `shape` holds more than [`MOST`] messages.
+pub(crate) fn too_many(message: &[u8], shape: &Shape) -> bool {
+    let mut left = MOST;
+    walk(message, shape, DEPTH, &mut left).is_some_and(|Exceeded| true)
+}
+
+/// The same of a request in JSON, where each message is an object. Braces within text count too, which only refuses
+/// requests that hardly anybody sends; commas bound what lists of anything else become.
+pub(crate) fn too_many_in_json(body: &[u8]) -> bool {
+    let count = |byte: u8| body.iter().filter(|&&other| other == byte).count();
+    count(b'{') > MOST || count(b',') > 4 * MOST
+}
+
+struct Exceeded;
+
+fn walk(mut bytes: &[u8], shape: &Shape, depth: usize, left: &mut usize) -> Option<Exceeded> {
+    while let Some(key) = varint(&mut bytes) {
+        let length = match key & 7 {
+            0 => varint(&mut bytes).map(|_| 0)?,
+            1 => 8,
+            2 => usize::try_from(varint(&mut bytes)?).ok()?,
+            5 => 4,
+            _ => 0, // a group: its fields are looked at as if they stood here, and count rather than not
+        };
+        let (content, rest) = bytes.split_at_checked(length)?;
+        bytes = rest;
+        let inner = shape.0.iter().find(|(field, _)| *field == key >> 3);
+        if let Some((_, inner)) = inner
+            && key & 7 == 2
+        {
+            match left.checked_sub(1) {
+                Some(fewer) => *left = fewer,
+                None => return Some(Exceeded),
+            }
+            if depth > 0
+                && let Some(exceeded) = walk(content, inner, depth - 1, left)
+            {
+                return Some(exceeded);
+            }
+        }
+    }
+    None
+}
+
+/// Takes a varint of at most ten bytes off the front.
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for place in 0..10 {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << (7 * place);
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
