@@ -89,6 +89,8 @@ pub(crate) struct Failure {
     pub(crate) kind: Cow<'static, str>,
     /// For people.
     pub(crate) words: String,
+    /// How many items it is about; None: the whole export.
+    pub(crate) items: Option<u64>,
 }
 
 impl Item {
@@ -214,7 +216,12 @@ impl Health {
             Ok(()) => {
                 self.exported.fetch_add(count as u64, Ordering::Relaxed);
             }
-            Err(failure) => self.failed(count as u64, failure),
+            Err(failure) => {
+                let count = count as u64;
+                let lost = failure.items.map_or(count, |items| items.min(count));
+                self.exported.fetch_add(count - lost, Ordering::Relaxed);
+                self.failed(lost, failure);
+            }
         }
     }
 
@@ -423,6 +430,7 @@ impl Failure {
         Self {
             kind: Cow::Borrowed("_OTHER"),
             words: error.to_string(),
+            items: None,
         }
     }
 }

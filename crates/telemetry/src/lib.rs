@@ -165,6 +165,7 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
     let mut builder = otlp::Builder {
         grpc: telemetry.grpc.as_ref(),
         warnings: &mut telemetry.warnings,
+        ending: telemetry.providers.ending.clone(),
     };
     let (traces, pipelines) = traces::provider(&settings.traces, resource.clone(), &mut builder);
     telemetry.pipelines.extend(pipelines);

@@ -4,13 +4,21 @@
 //! failed. The client here carries `OTEL_EXPORTER_OTLP_*CERTIFICATE` and `…CLIENT_*`, keeps one time limit over all
 //! retries of an export, and remembers the reason in words.
 //!
+//! What the [specification](https://opentelemetry.io/docs/specs/otlp/) lists as passing (429, 502, 503, 504, gRPC's
+//! `UNAVAILABLE` and the like, no connection) is tried again with exponential back-off and jitter, later if the receiver
+//! asks for it (`Retry-After`, `RetryInfo`), until the export's time limit. At shutdown nobody waits for a receiver that
+//! is not there: one failed connection then ends an export.
+//!
+//! What a receiver rejects out of a batch that it takes (partial success) counts as failed, over HTTP. Over gRPC the
+//! exporter keeps the answer to itself; there it is logged only.
+//!
 //! TLS is rustls: an `https://` endpoint works without OpenSSL.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, Read};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,20 +27,30 @@ use opentelemetry_http::{Bytes, HttpError, Request, Response};
 use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
 use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
 use opentelemetry_otlp::{
-    Compression, LogExporter, MetricExporter, SpanExporter, WithExportConfig, WithHttpConfig,
-    WithTonicConfig,
+    Compression, LogExporter, MetricExporter, RetryPolicy, SpanExporter, WithExportConfig,
+    WithHttpConfig, WithTonicConfig,
 };
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::Temporality;
-use reqwest::Url;
+use prost::Message;
 use reqwest::blocking::Client;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT};
+use reqwest::{StatusCode, Url};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::health::Failure;
 use crate::settings::{Otlp, PemFile, Protocol};
 
 /// How much of an answer is read, in bytes: a message about what was rejected is shorter.
 const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// How much of a receiver's own words is repeated, in characters.
+const LONGEST_MESSAGE: usize = 200;
+
+/// The longest pause between two attempts that a receiver has not asked for. Over HTTP a shutdown waits for its end.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where a pipeline sends to, and what is known about the export under way.
 #[derive(Debug)]
@@ -43,6 +61,8 @@ pub(crate) struct Destination {
     timeout: Duration,
     /// The runtime that gRPC's connection lives on.
     runtime: Option<tokio::runtime::Handle>,
+    /// Whether the shutdown has begun.
+    ending: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
@@ -53,7 +73,12 @@ struct State {
 }
 
 impl Destination {
-    fn new(otlp: &Otlp, limit: Duration, runtime: Option<tokio::runtime::Handle>) -> Arc<Self> {
+    fn new(
+        otlp: &Otlp,
+        limit: Duration,
+        runtime: Option<tokio::runtime::Handle>,
+        ending: watch::Sender<bool>,
+    ) -> Arc<Self> {
         let url = Url::parse(otlp.endpoint.url()).ok();
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
         let port = url
@@ -66,6 +91,7 @@ impl Destination {
             protocol: otlp.protocol,
             timeout: otlp.timeout.min(limit),
             runtime,
+            ending,
             state: Mutex::new(State {
                 deadline: Instant::now(),
                 failure: None,
@@ -86,16 +112,32 @@ impl Destination {
             // Over HTTP the client keeps the deadline; a thread that blocks cannot be interrupted from here.
             None => export.await,
             Some(runtime) => {
-                let timeout = {
-                    let _inside = runtime.enter();
-                    tokio::time::timeout(self.timeout, export)
+                let bounded = async {
+                    tokio::select! {
+                        result = export => result,
+                        () = tokio::time::sleep(self.timeout) => {
+                            self.state().failure = Some(self.no_answer());
+                            Err(OTelSdkError::Timeout(self.timeout))
+                        }
+                        failure = self.nobody_at_the_end() => {
+                            self.state().failure = Some(failure);
+                            Err(OTelSdkError::Timeout(Duration::ZERO))
+                        }
+                    }
                 };
-                timeout.await.unwrap_or_else(|_| {
-                    self.state().failure = Some(self.no_answer());
-                    Err(OTelSdkError::Timeout(self.timeout))
+                // Inside, or the exporter's pauses would block the thread, and with it the limit.
+                let mut bounded = pin!(bounded);
+                poll_fn(|context| {
+                    let _inside = runtime.enter();
+                    bounded.as_mut().poll(context)
                 })
+                .await
             }
         };
+        if result.is_ok() {
+            // What was rejected by a receiver that took the rest.
+            return self.state().failure.take().map_or(Ok(()), Err);
+        }
         result.map_err(|error| {
             let remembered = self.state().failure.take();
             // A connection that runs into the limit by itself says so in words of its own.
@@ -104,6 +146,18 @@ impl Destination {
                 .or_else(no_answer)
                 .unwrap_or_else(|| self.sdk_failure(&error))
         })
+    }
+
+    /// Ends once the shutdown has begun and no connection can be made. gRPC's exporter does not tell why it tries again.
+    async fn nobody_at_the_end(&self) -> Failure {
+        // An error is impossible: the sender is here.
+        let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
+        let (host, port) = &self.server;
+        match TcpStream::connect((host.as_str(), *port)).await {
+            Ok(_) => std::future::pending().await,
+            Err(error) if is_refused(&error) => self.refused(),
+            Err(error) => self.not_connected(&error),
+        }
     }
 
     fn remaining(&self) -> Duration {
@@ -131,6 +185,7 @@ impl Destination {
                 "nothing listens at {}; start a receiver there, such as Jaeger, or set OTEL_EXPORTER_OTLP_ENDPOINT",
                 self.address()
             ),
+            items: None,
         }
     }
 
@@ -142,6 +197,7 @@ impl Destination {
                 self.address(),
                 self.timeout
             ),
+            items: None,
         }
     }
 
@@ -150,26 +206,51 @@ impl Destination {
         if error.is_timeout() {
             return self.no_answer();
         }
-        let address = self.address();
         if is_refused(error) {
             return self.refused();
         }
-        let kind = if error.is_connect() {
-            "connection_failed"
-        } else {
-            "_OTHER"
-        };
+        if error.is_connect() {
+            return self.not_connected(error);
+        }
         Failure {
-            kind: Cow::Borrowed(kind),
-            words: format!("{address}: {}", root_cause(error)),
+            kind: Cow::Borrowed("_OTHER"),
+            words: format!("{}: {}", self.address(), root_cause(error)),
+            items: None,
         }
     }
 
+    fn not_connected(&self, error: &(dyn StdError + 'static)) -> Failure {
+        Failure {
+            kind: Cow::Borrowed("connection_failed"),
+            words: format!("{}: {}", self.address(), root_cause(error)),
+            items: None,
+        }
+    }
+
+    /// What the answer to a request that succeeded says about items that were rejected all the same.
+    fn rejected(&self, body: &[u8]) -> Option<Failure> {
+        // The three signals' answers are the same on the wire but for the names.
+        let answer = ExportTraceServiceResponse::decode(body).ok()?;
+        let partial = answer.partial_success?;
+        let items = u64::try_from(partial.rejected_spans).ok()?;
+        let message: String = partial
+            .error_message
+            .chars()
+            .take(LONGEST_MESSAGE)
+            .collect();
+        (items > 0).then(|| Failure {
+            kind: Cow::Borrowed("rejected"),
+            words: format!("{} rejected some: {message:?}", self.address()),
+            items: Some(items),
+        })
+    }
+
     /// Words for an answer that is not a success.
-    fn status_failure(&self, status: reqwest::StatusCode) -> Failure {
+    fn status_failure(&self, status: StatusCode) -> Failure {
         Failure {
             kind: Cow::Owned(status.as_u16().to_string()),
             words: format!("{} answered {status}", self.address()),
+            items: None,
         }
     }
 
@@ -189,6 +270,7 @@ impl Destination {
         Failure {
             kind: code.map_or(Cow::Borrowed("_OTHER"), Cow::Owned),
             words: format!("{address}: {text}"),
+            items: None,
         }
     }
 
@@ -241,16 +323,33 @@ impl HttpClient {
 
         let mut request = reqwest::blocking::Request::try_from(Request::from_parts(parts, body))?;
         *request.timeout_mut() = Some(self.destination.remaining());
-        let mut answer = self
-            .client
-            .execute(request)
-            .map_err(|error| self.remember(&error))?;
+        let mut answer = match self.client.execute(request) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let words = self.remember(&error);
+                if error.is_connect() && *self.destination.ending.borrow() {
+                    // An error would be tried again, a status like this one is not.
+                    return Ok(Response::builder()
+                        .status(StatusCode::NOT_IMPLEMENTED)
+                        .body(Bytes::new())?);
+                }
+                return Err(words);
+            }
+        };
         let status = answer.status();
-        if !status.is_success() {
-            self.destination.state().failure = Some(self.destination.status_failure(status));
-        }
         let headers = std::mem::take(answer.headers_mut());
-        let mut response = Response::builder().status(status).body(self.body(answer))?;
+        let mut body = self.body(answer);
+        let failure = if status.is_success() {
+            self.destination.rejected(&body)
+        } else {
+            Some(self.destination.status_failure(status))
+        };
+        if status.is_success() && failure.is_some() {
+            // Said by us, and counted; the exporter need not say it again.
+            body = Bytes::new();
+        }
+        self.destination.state().failure = failure;
+        let mut response = Response::builder().status(status).body(body)?;
         *response.headers_mut() = headers;
         Ok(response)
     }
@@ -325,6 +424,7 @@ impl Drop for GrpcRuntime {
 pub(crate) struct Builder<'a> {
     pub(crate) grpc: Option<&'a GrpcRuntime>,
     pub(crate) warnings: &'a mut Vec<String>,
+    pub(crate) ending: watch::Sender<bool>,
 }
 
 /// An exporter and where it sends to.
@@ -337,7 +437,7 @@ impl Builder<'_> {
             otlp,
             limit,
             |client| http(SpanExporter::builder().with_http(), otlp, client).build(),
-            |tls| grpc(SpanExporter::builder().with_tonic(), otlp, tls).build(),
+            |tls, limit| grpc(SpanExporter::builder().with_tonic(), otlp, limit, tls).build(),
         )
     }
 
@@ -346,7 +446,7 @@ impl Builder<'_> {
             otlp,
             limit,
             |client| http(LogExporter::builder().with_http(), otlp, client).build(),
-            |tls| grpc(LogExporter::builder().with_tonic(), otlp, tls).build(),
+            |tls, limit| grpc(LogExporter::builder().with_tonic(), otlp, limit, tls).build(),
         )
     }
 
@@ -360,7 +460,7 @@ impl Builder<'_> {
             otlp,
             limit,
             |client| http(builder().with_http(), otlp, client).build(),
-            |tls| grpc(builder().with_tonic(), otlp, tls).build(),
+            |tls, limit| grpc(builder().with_tonic(), otlp, limit, tls).build(),
         )
     }
 
@@ -369,14 +469,14 @@ impl Builder<'_> {
         otlp: &Otlp,
         limit: Duration,
         http: impl FnOnce(HttpClient) -> Result<E, B>,
-        grpc: impl FnOnce(Option<ClientTlsConfig>) -> Result<E, B>,
+        grpc: impl FnOnce(Option<ClientTlsConfig>, Duration) -> Result<E, B>,
     ) -> Built<E> {
         let files = Files::read(otlp, self.warnings);
         let runtime = match otlp.protocol {
             Protocol::HttpProtobuf => None,
             Protocol::Grpc => self.grpc.and_then(GrpcRuntime::handle),
         };
-        let destination = Destination::new(otlp, limit, runtime);
+        let destination = Destination::new(otlp, limit, runtime, self.ending.clone());
         let built = match &destination.runtime {
             None => blocking_client(otlp, &files).and_then(|client| {
                 let client = HttpClient {
@@ -389,7 +489,7 @@ impl Builder<'_> {
             Some(runtime) => {
                 // The connection's task is spawned on the runtime that is entered here.
                 let _inside = runtime.enter();
-                grpc(files.tonic(otlp)).map_err(|error| error.to_string())
+                grpc(files.tonic(otlp), destination.timeout).map_err(|error| error.to_string())
             }
         };
         match built {
@@ -405,12 +505,20 @@ impl Builder<'_> {
     }
 }
 
+/// As many as fit into the time limit: 100 ms, 200 ms and so on up to [`LONGEST_PAUSE`], each with up to 100 ms more.
+fn retries() -> RetryPolicy {
+    RetryPolicy::recommended()
+        .with_max_retries(usize::MAX)
+        .with_max_delay(LONGEST_PAUSE)
+}
+
 fn http<B: WithExportConfig + WithHttpConfig>(builder: B, otlp: &Otlp, client: HttpClient) -> B {
     let timeout = client.destination.timeout;
     let builder = builder
         .with_endpoint(otlp.endpoint.url())
         .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
         .with_timeout(timeout)
+        .with_retry_policy(retries())
         .with_http_client(client);
     if otlp.gzip {
         builder.with_compression(Compression::Gzip)
@@ -422,11 +530,13 @@ fn http<B: WithExportConfig + WithHttpConfig>(builder: B, otlp: &Otlp, client: H
 fn grpc<B: WithExportConfig + WithTonicConfig>(
     builder: B,
     otlp: &Otlp,
+    limit: Duration,
     tls: Option<ClientTlsConfig>,
 ) -> B {
     let mut builder = builder
         .with_endpoint(otlp.endpoint.url())
-        .with_timeout(otlp.timeout)
+        .with_timeout(limit)
+        .with_retry_policy(retries())
         .with_metadata(MetadataMap::from_headers(otlp.headers.clone()));
     if let Some(tls) = tls {
         builder = builder.with_tls_config(tls);

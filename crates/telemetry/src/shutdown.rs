@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tokio::sync::watch;
 
 use crate::ShutdownError;
 use crate::health::{Health, Item};
@@ -22,6 +23,8 @@ pub(crate) struct Providers {
     pub(crate) logs: Option<SdkLoggerProvider>,
     /// Last: the others still count.
     pub(crate) metrics: Option<SdkMeterProvider>,
+    /// Tells the exporters that the end has begun.
+    pub(crate) ending: watch::Sender<bool>,
 }
 
 impl Providers {
@@ -31,6 +34,7 @@ impl Providers {
 
     /// Flushes and ends all of them. Returns whether that was done by `deadline`.
     pub(crate) async fn shutdown(self, deadline: Instant) -> bool {
+        self.ending.send_replace(true);
         let (done, is_done) = tokio::sync::oneshot::channel();
         let thread = thread::Builder::new()
             .name("telemetry-shutdown".to_owned())

@@ -11,6 +11,7 @@ mod metrics;
 mod otlp;
 mod process;
 mod receiver;
+mod retries;
 mod settings;
 mod shutdown;
 mod tls;

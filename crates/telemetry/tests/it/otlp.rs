@@ -375,23 +375,6 @@ async fn timeout_bounds_an_export_with_its_retries() {
 }
 
 #[tokio::test]
-async fn export_is_tried_again_after_503() {
-    let receiver = Receiver::answering(|number| {
-        if number == 0 {
-            Answer::Status(503)
-        } else {
-            Answer::Ok
-        }
-    });
-    path_with(
-        &receiver,
-        &[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())],
-    )
-    .await;
-    assert_eq!(receiver.requests().len(), 2);
-}
-
-#[tokio::test]
 async fn failure_is_told_in_words_with_the_address() {
     let address = nobody().to_string();
     for (protocol, variable, value) in [

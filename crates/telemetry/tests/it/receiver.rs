@@ -6,7 +6,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -17,13 +17,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
@@ -37,12 +39,21 @@ pub(crate) struct Request {
     pub(crate) message: Vec<u8>,
     /// Whether the message came compressed.
     pub(crate) compressed: bool,
+    pub(crate) at: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
     Ok,
     Status(u16),
+    /// A status with `Retry-After`.
+    RetryAfter(u16, &'static str),
+    /// gRPC's status alone.
+    Grpc(i32),
+    /// gRPC's `RESOURCE_EXHAUSTED` or `UNAVAILABLE` with a `RetryInfo` of one second.
+    RetryInfo(i32),
+    /// Takes the request, but says that this many items were rejected.
+    Partial(i64),
     /// Reads the request and says nothing.
     Never,
 }
@@ -67,6 +78,12 @@ impl Receiver {
         Self::with(None, |_| Answer::Ok)
     }
 
+    /// On a port that was taken before; `socket` is bound and refuses connections until now.
+    pub(crate) fn at(socket: TcpSocket) -> Self {
+        let listener = socket.listen(64).unwrap().into_std().unwrap();
+        Self::on(listener, None, |_| Answer::Ok)
+    }
+
     /// `plan` says how the nth request is answered.
     pub(crate) fn answering(plan: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Self {
         Self::with(None, plan)
@@ -82,6 +99,14 @@ impl Receiver {
     ) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
+        Self::on(listener, tls, plan)
+    }
+
+    fn on(
+        listener: std::net::TcpListener,
+        tls: Option<TlsAcceptor>,
+        plan: impl Fn(usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let handler = Handler {
@@ -221,31 +246,75 @@ impl Handler {
             headers: head.headers,
             message,
             compressed,
+            at: Instant::now(),
         });
         match (self.plan)(self.count.fetch_add(1, Ordering::SeqCst)) {
             Answer::Never => {
                 std::future::pending::<()>().await;
                 unreachable!()
             }
-            Answer::Ok if is_grpc => grpc_answer(),
-            Answer::Ok => http_answer(200),
-            Answer::Status(status) => http_answer(status),
+            Answer::Ok if is_grpc => grpc_answer(&[]),
+            Answer::Ok => http_answer(200, &[]),
+            Answer::Status(status) => http_answer(status, &[]),
+            Answer::RetryAfter(status, when) => {
+                let mut response = http_answer(status, &[]);
+                let when = HeaderValue::from_static(when);
+                response.headers_mut().insert("retry-after", when);
+                response
+            }
+            Answer::Grpc(code) => grpc_status(code),
+            Answer::RetryInfo(code) => {
+                let mut response = grpc_status(code);
+                let details = HeaderValue::from_static(RETRY_INFO);
+                response
+                    .headers_mut()
+                    .insert("grpc-status-details-bin", details);
+                response
+            }
+            Answer::Partial(rejected) => {
+                let message = ExportTraceServiceResponse {
+                    partial_success: Some(ExportTracePartialSuccess {
+                        rejected_spans: rejected,
+                        error_message: "too\nold".to_owned(),
+                    }),
+                }
+                .encode_to_vec();
+                if is_grpc {
+                    grpc_answer(&message)
+                } else {
+                    http_answer(200, &message)
+                }
+            }
         }
     }
 }
 
-fn http_answer(status: u16) -> hyper::Response<UnsyncBoxBody<Bytes, Infallible>> {
-    let mut response = hyper::Response::new(Full::default().boxed_unsync());
+/// A `google.rpc.Status` with one detail, a `google.rpc.RetryInfo` of one second, in base64.
+const RETRY_INFO: &str = "CAgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIIAQ";
+
+fn http_answer(status: u16, body: &[u8]) -> hyper::Response<UnsyncBoxBody<Bytes, Infallible>> {
+    let body = Full::new(Bytes::copy_from_slice(body));
+    let mut response = hyper::Response::new(body.boxed_unsync());
     *response.status_mut() = status.try_into().unwrap();
     response
 }
 
-/// An empty message and `grpc-status: 0`.
-fn grpc_answer() -> hyper::Response<UnsyncBoxBody<Bytes, Infallible>> {
+/// No message, but a status.
+fn grpc_status(code: i32) -> hyper::Response<UnsyncBoxBody<Bytes, Infallible>> {
+    let mut response = http_answer(200, &[]);
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", code.into());
+    response
+}
+
+/// A message, which is short, and `grpc-status: 0`.
+fn grpc_answer(message: &[u8]) -> hyper::Response<UnsyncBoxBody<Bytes, Infallible>> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let body =
-        Full::new(Bytes::from_static(&[0, 0, 0, 0, 0])).with_trailers(async { Some(Ok(trailers)) });
+    let length = u8::try_from(message.len()).unwrap();
+    let frame = [&[0, 0, 0, 0, length], message].concat();
+    let body = Full::new(Bytes::from(frame)).with_trailers(async { Some(Ok(trailers)) });
     let mut response = hyper::Response::new(body.boxed_unsync());
     response
         .headers_mut()

@@ -1,0 +1,224 @@
+//! What is sent again, when, and for how long; and what a receiver rejects.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpSocket;
+
+use crate::help::{PATIENCE, end, eventually, sample, span, telemetry};
+use crate::receiver::{Answer, HOUR, Receiver, SOON, nobody};
+
+const QUICK: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "10");
+
+/// Sends one span to a receiver that answers like this first, and well from then on. Returns when the requests came,
+/// and whether nothing was lost.
+async fn attempts(protocol: &str, first: Answer) -> (Vec<Instant>, bool) {
+    let receiver = Receiver::answering(move |number| match number {
+        0 => first,
+        _ => Answer::Ok,
+    });
+    let telemetry = telemetry(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        QUICK,
+    ]);
+    span(&telemetry, "span");
+    let kept = telemetry.shutdown(PATIENCE).await.is_ok();
+    let times = receiver.requests().into_iter().map(|request| request.at);
+    (times.collect(), kept)
+}
+
+#[tokio::test]
+async fn what_may_pass_is_sent_again_and_nothing_else_is() {
+    let statuses = [
+        (429, true),
+        (502, true),
+        (503, true),
+        (504, true),
+        (400, false),
+        (401, false),
+        (403, false),
+        (404, false),
+        (408, false),
+        (413, false),
+        (500, false),
+        (501, false),
+    ];
+    for (status, again) in statuses {
+        let (times, kept) = attempts("http/protobuf", Answer::Status(status)).await;
+        assert_eq!((times.len() == 2, kept), (again, again), "{status}");
+    }
+    // CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS; RESOURCE_EXHAUSTED (8) only with a
+    // RetryInfo.
+    for code in 1..=16 {
+        let again = [1, 4, 10, 11, 14, 15].contains(&code);
+        let (times, kept) = attempts("grpc", Answer::Grpc(code)).await;
+        assert_eq!((times.len() == 2, kept), (again, again), "gRPC {code}");
+    }
+}
+
+#[tokio::test]
+async fn receiver_says_when_it_is_sent_again() {
+    for (protocol, answer) in [
+        ("http/protobuf", Answer::RetryAfter(429, "1")),
+        ("http/protobuf", Answer::RetryAfter(503, "1")),
+        ("grpc", Answer::RetryInfo(8)),
+        ("grpc", Answer::RetryInfo(14)),
+    ] {
+        let (times, kept) = attempts(protocol, answer).await;
+        assert_eq!((times.len(), kept), (2, true), "{answer:?}");
+        let pause = times[1] - times[0];
+        assert!(pause >= Duration::from_secs(1), "{answer:?}: {pause:?}");
+    }
+    // A date that has passed, and what is neither date nor number: as if there were none. A date beyond the export's
+    // limit: there is no use in waiting.
+    for (when, again) in [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", true),
+        ("soon", true),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", false),
+        ("3600", false),
+    ] {
+        let (times, kept) = attempts("http/protobuf", Answer::RetryAfter(503, when)).await;
+        assert_eq!((times.len() == 2, kept), (again, again), "{when}");
+    }
+}
+
+#[tokio::test]
+async fn receiver_that_stays_unavailable_is_asked_until_the_limit_and_no_longer() {
+    for (protocol, answer, error_type) in [
+        ("http/protobuf", Answer::Status(503), "503"),
+        ("grpc", Answer::Grpc(14), "Unavailable"),
+    ] {
+        for variable in ["OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_EXPORT_TIMEOUT"] {
+            let receiver = Receiver::answering(move |_| answer);
+            let telemetry = telemetry(&[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                (variable, "3000"),
+                QUICK,
+            ]);
+            span(&telemetry, "span");
+            let label = format!("error_type=\"{error_type}\"");
+            let failed = || {
+                sample(
+                    &telemetry,
+                    "otel_sdk_exporter_span_exported_total",
+                    &[&label],
+                )
+            };
+            assert_eq!(eventually("the failure", failed), 1.0);
+            let times = receiver.requests();
+            // The first and more than the three retries that the exporter has by default.
+            assert!(times.len() > 4, "{protocol}: {} requests", times.len());
+            let pauses: Vec<_> = times
+                .windows(2)
+                .map(|pair| pair[1].at - pair[0].at)
+                .collect();
+            for (pause, least) in pauses.iter().zip([100, 200, 400, 800]) {
+                assert!(*pause >= Duration::from_millis(least), "{pauses:?}");
+            }
+            let all = times[times.len() - 1].at - times[0].at;
+            assert!(
+                all < Duration::from_secs(3),
+                "{protocol} {variable}: {all:?}"
+            );
+            let _ = telemetry.shutdown(SOON).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn receiver_that_is_away_for_three_seconds_costs_no_span() {
+    let services = ["http/protobuf", "grpc"].map(|protocol| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let endpoint = format!("http://{}", socket.local_addr().unwrap());
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            QUICK,
+        ]);
+        span(&telemetry, "early");
+        (socket, telemetry)
+    });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for (socket, telemetry) in services {
+        let receiver = Receiver::at(socket);
+        span(&telemetry, "late");
+        receiver.wait_for_spans(2);
+        end(telemetry).await;
+    }
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_a_receiver_that_is_not_there() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let endpoint = format!("http://{}", nobody());
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", HOUR),
+            ("OTEL_BSP_EXPORT_TIMEOUT", HOUR),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
+            ("OTEL_METRICS_EXPORTER", "otlp"),
+            ("OTEL_METRIC_EXPORT_TIMEOUT", HOUR),
+        ]);
+        for _ in 0..20 {
+            span(&telemetry, "span");
+        }
+        let start = Instant::now();
+        let lost = telemetry.shutdown(PATIENCE).await.unwrap_err();
+        assert!(start.elapsed() < SOON, "{protocol}: {:?}", start.elapsed());
+        assert!(
+            lost.losses[0].starts_with("20 spans not exported, last: nothing listens at "),
+            "{lost}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn spans_that_a_receiver_rejects_are_counted_as_failed_and_said_to_be_lost() {
+    // Rejected, and what is counted: never more than was sent; a mere warning is no loss.
+    for (rejected, failed) in [(2, 2.0), (7, 3.0), (0, 0.0), (-1, 0.0)] {
+        let receiver = Receiver::answering(move |_| Answer::Partial(rejected));
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "3"),
+            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+        ]);
+        for _ in 0..3 {
+            span(&telemetry, "span");
+        }
+        let name = "otel_sdk_exporter_span_exported_total";
+        let lines = || {
+            let all = crate::help::scrape(&telemetry);
+            let of_name = all.into_iter().filter(|line| line.starts_with(name));
+            of_name.partition::<Vec<_>, _>(|line| line.contains("error_type=\"rejected\""))
+        };
+        let value = |lines: &[String]| -> f64 {
+            let line = lines
+                .first()
+                .map_or("0", |line| line.rsplit(' ').next().unwrap());
+            line.parse().unwrap()
+        };
+        let total = || {
+            let (bad, good) = lines();
+            let (bad, good) = (value(&bad), value(&good));
+            (bad + good == 3.0).then_some(bad)
+        };
+        assert_eq!(eventually("the counts", total), failed, "{rejected}");
+        assert_eq!(
+            receiver.requests().len(),
+            1,
+            "rejected spans are not sent again"
+        );
+        let losses = telemetry.shutdown(SOON).await.err().map(|lost| lost.losses);
+        let expected = (failed > 0.0).then(|| {
+            vec![format!(
+                "{failed} spans not exported, last: {} rejected some: \"too\\nold\"",
+                receiver.address
+            )]
+        });
+        assert_eq!(losses, expected, "{rejected}");
+    }
+}
