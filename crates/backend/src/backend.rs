@@ -57,7 +57,12 @@ impl Backend {
         let store = Arc::new(Store::new(settings.store_bytes));
         let (stop, stopped) = oneshot::channel();
         let router = receiver::router(store.clone());
-        let server = runtime.spawn(server::serve(listener, router, stopped, server::SILENCE));
+        let server = runtime.spawn(server::serve(
+            listener,
+            router,
+            stopped,
+            server::Limits::default(),
+        ));
         Ok(Self {
             address,
             store,

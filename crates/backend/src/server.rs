@@ -22,25 +22,37 @@ use tokio::{
 /// Connections at once; more wait to be accepted. Half of what macOS lets a process open.
 const CONNECTIONS: usize = 128;
 
-/// How long a connection may be silent, before its first request or between two, and how long the head of a request may take.
-pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+/// How long connections may take for what.
+pub(crate) struct Limits {
+    /// To say something: before the first request, between two, and for the head of one.
+    pub(crate) silence: Duration,
+    /// To finish requests in flight at the stop.
+    pub(crate) stop: Duration,
+}
 
-/// Requests in flight have this long at the stop.
-const STOP_LIMIT: Duration = Duration::from_secs(3);
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(30),
+            stop: Duration::from_secs(3),
+        }
+    }
+}
 
 /// Pause after a failed accept: the usual reason is that no descriptor is free, and trying on would be a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until `stop` is sent or dropped. Then idle connections are closed at once, others when their request is
-/// answered, whatever is left after [`STOP_LIMIT`].
+/// answered, whatever is left after [`Limits::stop`].
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     mut stop: oneshot::Receiver<()>,
-    silence: Duration,
+    limits: Limits,
 ) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(silence);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.silence);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new(); // dropped, it ends them
@@ -65,7 +77,7 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    let _ = timeout(STOP_LIMIT, graceful.shutdown()).await;
+    let _ = timeout(limits.stop, graceful.shutdown()).await;
 }
 
 async fn accept(
@@ -80,38 +92,78 @@ async fn accept(
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        task::JoinHandle,
+    };
 
     use super::*;
 
-    #[tokio::test]
-    async fn connections_that_say_nothing_give_way_to_those_that_do() {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    async fn start(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (_stop, stopped) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
         let router = Router::new().route("/", get(async || "served"));
-        tokio::spawn(serve(listener, router, stopped, Duration::from_millis(200)));
+        let server = tokio::spawn(serve(listener, router, stopped, limits));
+        (address, stop, server)
+    }
 
+    /// Connects and says something.
+    async fn connect(address: SocketAddr, said: &str) -> TcpStream {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(said.as_bytes()).await.unwrap();
+        connection
+    }
+
+    #[tokio::test]
+    async fn connections_that_say_nothing_give_way_to_those_that_do() {
+        let limits = Limits {
+            silence: Duration::from_millis(200),
+            ..Limits::default()
+        };
+        let (address, _stop, _server) = start(limits).await;
         let mut silent = Vec::new();
         for said in ["", "GET / HTTP/1.1\r\nhost: a\r\n"]
             .iter()
             .cycle()
             .take(CONNECTIONS)
         {
-            let mut connection = TcpStream::connect(address).await.unwrap();
-            connection.write_all(said.as_bytes()).await.unwrap();
-            silent.push(connection);
+            silent.push(connect(address, said).await);
         }
-        let served = async {
-            let mut connection = TcpStream::connect(address).await.unwrap();
-            let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-            connection.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            connection.read_to_string(&mut answer).await.unwrap();
-            answer
-        };
-        let answer = timeout(Duration::from_secs(30), served).await.unwrap();
+        let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        let mut connection = connect(address, request).await;
+        let mut answer = String::new();
+        timeout(PATIENCE, connection.read_to_string(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
         assert!(answer.ends_with("served"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn idle_and_silent_connections_do_not_delay_the_stop() {
+        let (address, stop, server) = start(Limits {
+            silence: NEVER,
+            stop: NEVER,
+        })
+        .await;
+        let mut idle = connect(address, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"served") {
+            idle.read_buf(&mut answer).await.unwrap();
+        }
+        let mut silent = connect(address, "").await;
+        drop(stop);
+        timeout(PATIENCE, server).await.unwrap().unwrap();
+        for connection in [&mut idle, &mut silent] {
+            let read = timeout(PATIENCE, connection.read(&mut [0])).await.unwrap();
+            assert_eq!(read.unwrap_or(0), 0, "closed");
+        }
     }
 }
