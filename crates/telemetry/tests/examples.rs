@@ -1,4 +1,5 @@
 //! The examples as whoever follows `docs/tutorial.md` has them: real programs, what they print, what a receiver gets.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::env::consts::EXE_SUFFIX;
 use std::path::Path;
