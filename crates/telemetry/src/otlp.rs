@@ -70,6 +70,8 @@ pub(crate) struct Destination {
 struct State {
     deadline: Instant,
     failure: Option<Failure>,
+    /// Whether the last attempt found no connection. Known over HTTP only.
+    away: bool,
 }
 
 impl Destination {
@@ -95,6 +97,7 @@ impl Destination {
             state: Mutex::new(State {
                 deadline: Instant::now(),
                 failure: None,
+                away: false,
             }),
         })
     }
@@ -104,10 +107,11 @@ impl Destination {
         &self,
         export: impl Future<Output = Result<(), OTelSdkError>>,
     ) -> Result<(), Failure> {
-        *self.state() = State {
-            deadline: Instant::now() + self.timeout,
-            failure: None,
-        };
+        {
+            let mut state = self.state();
+            state.deadline = Instant::now() + self.timeout;
+            state.failure = None;
+        }
         let result = match &self.runtime {
             // Over HTTP the client keeps the deadline; a thread that blocks cannot be interrupted from here.
             None => export.await,
@@ -327,11 +331,20 @@ impl HttpClient {
             Ok(answer) => answer,
             Err(error) => {
                 let words = self.remember(&error);
-                if error.is_connect() && *self.destination.ending.borrow() {
+                if !error.is_connect() {
+                    return Err(words);
+                }
+                if *self.destination.ending.borrow() {
                     // An error would be tried again, a status like this one is not.
                     return Ok(Response::builder()
                         .status(StatusCode::NOT_IMPLEMENTED)
                         .body(Bytes::new())?);
+                }
+                let was_away = std::mem::replace(&mut self.destination.state().away, true);
+                if !was_away {
+                    // The loss, if there is one, is said when the time limit is over; nobody should wait for that.
+                    let limit = self.destination.timeout;
+                    tracing::warn!("{words}; trying again for {limit:?}");
                 }
                 return Err(words);
             }
@@ -348,7 +361,11 @@ impl HttpClient {
             // Said by us, and counted; the exporter need not say it again.
             body = Bytes::new();
         }
-        self.destination.state().failure = failure;
+        {
+            let mut state = self.destination.state();
+            state.failure = failure;
+            state.away = false;
+        }
         let mut response = Response::builder().status(status).body(body)?;
         *response.headers_mut() = headers;
         Ok(response)

@@ -120,6 +120,8 @@ async fn receiver_of_an_unknown_authority_is_not_trusted() {
         let telemetry = telemetry(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &https(&receiver)),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            // Over gRPC the reason is known when the tries are over.
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000"),
         ]);
         span(&telemetry, "secret");
         let lost = telemetry.shutdown(SOON).await.unwrap_err().to_string();
