@@ -28,8 +28,7 @@ use opentelemetry::context::FutureExt;
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::{Span, SpanKind, Tracer};
 use opentelemetry::{Context, KeyValue};
-use reqwest::{Request, Response};
-use url::Url;
+use reqwest::{Request, Response, Url};
 
 use crate::Propagator;
 use crate::attribute::{
@@ -258,5 +257,40 @@ impl Drop for Call {
         let rest = version.into_iter().chain(peer.into_iter().flatten());
         self.operation
             .end(&self.target.series, self.outcome, rest, || description);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::noop::NoopTracer;
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+
+    use super::*;
+
+    #[test]
+    fn more_targets_than_have_a_place_are_told_apart() {
+        let http = reqwest::Client::new();
+        let meter = opentelemetry::global::meter("test");
+        let propagator = Arc::new(TraceContextPropagator::new());
+        let client = Client::new(http, NoopTracer::new(), &meter, propagator);
+        let methods = [
+            Method::Delete,
+            Method::Get,
+            Method::Head,
+            Method::Options,
+            Method::Other,
+        ];
+        for _ in 0..2 {
+            for (number, method) in
+                (0..TARGETS / 2).flat_map(|number| methods.map(|method| (number, method)))
+            {
+                // Neighbouring ports and methods try the same places.
+                let (host, port) = (number / 16, 8000 + number % 16);
+                let url = Url::parse(&format!("http://host-{host}:{port}/")).unwrap();
+                let target = client.0.target(&url, method);
+                assert_eq!(*target.address, *format!("host-{host}"));
+                assert_eq!((usize::from(target.port), target.method), (port, method));
+            }
+        }
     }
 }

@@ -133,3 +133,33 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn error_of_the_system_is_named_by_its_kind() {
+        for (kind, label) in [
+            (ErrorKind::BrokenPipe, Some("broken_pipe")),
+            (ErrorKind::ConnectionAborted, Some("connection_aborted")),
+            (ErrorKind::ConnectionRefused, Some("connection_refused")),
+            (ErrorKind::ConnectionReset, Some("connection_reset")),
+            (ErrorKind::HostUnreachable, Some("host_unreachable")),
+            (ErrorKind::InvalidData, Some("tls")),
+            (ErrorKind::NetworkUnreachable, Some("network_unreachable")),
+            (ErrorKind::UnexpectedEof, Some("incomplete_response")),
+            (ErrorKind::Other, None),
+            (ErrorKind::PermissionDenied, None),
+        ] {
+            let error = io::Error::from(kind);
+            assert_eq!(
+                Failure::of_cause(&error).map(Failure::label),
+                label,
+                "{kind}"
+            );
+        }
+    }
+}

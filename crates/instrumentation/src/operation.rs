@@ -45,8 +45,10 @@ impl Operation {
         builder.start_time = Some(started_at);
         // Below a parent that is not sampled there is nothing to decide, for any sampler that keeps traces whole:
         // attributes would be made to be thrown away, by every service that the unsampled call comes by.
-        let is_decided =
-            start.parent.has_active_span() && !start.parent.span().span_context().is_sampled();
+        let is_decided = {
+            let parent = start.parent.span();
+            parent.span_context().is_valid() && !parent.span_context().is_sampled()
+        };
         let mut sampling = Some(sampling);
         if !is_decided {
             builder.attributes = sampling.take().map(|sampling| sampling());

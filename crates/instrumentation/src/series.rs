@@ -172,8 +172,9 @@ impl SeriesSet {
         let label = error_type.clone();
         attributes.extend(label.map(|label| KeyValue::new(ERROR_TYPE, label)));
         let exemplars = self.duration.exemplars.as_ref().map(|exemplars| {
-            let labels = attributes.iter().map(exposed);
-            exemplars.series(self.duration.family, &labels.collect::<Vec<_>>(), &BOUNDS)
+            let label = |label: &KeyValue| (label.key.to_string(), label.value.to_string());
+            let labels: Vec<_> = attributes.iter().map(label).collect();
+            exemplars.series(self.duration.family, &labels, &BOUNDS)
         });
         Series {
             outcome,
@@ -193,12 +194,4 @@ impl SeriesSet {
             _ => None,
         }
     }
-}
-
-/// An attribute as the exposition writes it.
-fn exposed(attribute: &KeyValue) -> (String, String) {
-    (
-        attribute.key.as_str().replace('.', "_"),
-        attribute.value.as_str().into_owned(),
-    )
 }

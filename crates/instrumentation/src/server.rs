@@ -156,25 +156,21 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = match this.in_flight {
-            Some(in_flight) => std::task::ready!(in_flight.enter(|| this.inner.poll(cx))),
-            None => {
-                return this
-                    .inner
-                    .poll(cx)
-                    .map_ok(|response| response.map(axum::body::Body::new));
-            }
+        let Some(mut in_flight) = this.in_flight.take() else {
+            // Polled after its end: whatever the service makes of that.
+            let poll = this.inner.poll(cx);
+            return poll.map_ok(|response| response.map(axum::body::Body::new));
         };
-        let in_flight = this.in_flight.take();
-        Poll::Ready(match (result, in_flight) {
-            (Ok(response), Some(in_flight)) => Ok(body::respond(response, in_flight)),
-            (Ok(response), None) => Ok(response.map(axum::body::Body::new)),
-            (Err(error), in_flight) => {
-                in_flight
-                    .into_iter()
-                    .for_each(|in_flight| in_flight.fail(Failure::Other));
-                Err(error)
+        match in_flight.enter(|| this.inner.poll(cx)) {
+            Poll::Pending => {
+                *this.in_flight = Some(in_flight);
+                Poll::Pending
             }
-        })
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(body::respond(response, in_flight))),
+            Poll::Ready(Err(error)) => {
+                in_flight.fail(Failure::Other);
+                Poll::Ready(Err(error))
+            }
+        }
     }
 }

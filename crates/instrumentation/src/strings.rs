@@ -19,14 +19,17 @@ const PLACES: usize = 64;
 /// Longer ones are copied: they are rare, and a thread keeps at most 16 KiB of each sort.
 const LONGEST: usize = 256;
 
-thread_local! {
-    static TEXTS: RefCell<[Option<Arc<str>>; PLACES]> = const { RefCell::new([const { None }; PLACES]) };
-    static HOSTS: RefCell<[Option<(Box<[u8]>, Server)>; PLACES]> = const { RefCell::new([const { None }; PLACES]) };
-    static ADDRESSES: RefCell<[Option<(IpAddr, Arc<str>)>; PLACES]> = const { RefCell::new([const { None }; PLACES]) };
-}
+/// The latest value of each place.
+type Places<T> = RefCell<[Option<T>; PLACES]>;
 
 /// A [`Host`] whose address is shared.
 pub(crate) type Server = (StringValue, Option<u16>);
+
+thread_local! {
+    static TEXTS: Places<Arc<str>> = const { RefCell::new([const { None }; PLACES]) };
+    static HOSTS: Places<(Box<[u8]>, Server)> = const { RefCell::new([const { None }; PLACES]) };
+    static ADDRESSES: Places<(IpAddr, Arc<str>)> = const { RefCell::new([const { None }; PLACES]) };
+}
 
 /// The text as an attribute's value. Bytes that are no UTF-8 are replaced.
 pub(crate) fn shared(text: &[u8]) -> StringValue {
@@ -141,6 +144,10 @@ mod tests {
             );
             assert_eq!(shared_host(b"\xff"), None);
         }
+        HOSTS.with_borrow(|hosts| {
+            let mut kept = hosts.iter().flatten();
+            assert!(kept.all(|(authority, _)| authority.len() <= LONGEST));
+        });
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A response body that is watched to its end.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -80,33 +80,30 @@ impl<B: Body<Data = Bytes>> Body for Watched<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let mut this = self.project();
-        let Some(in_flight) = this.in_flight else {
+        let Some(mut in_flight) = this.in_flight.take() else {
             return this.inner.poll_frame(cx);
         };
-        let frame = ready!(in_flight.enter(|| this.inner.as_mut().poll_frame(cx)));
-        let is_last = match &frame {
+        let Poll::Ready(frame) = in_flight.enter(|| this.inner.as_mut().poll_frame(cx)) else {
+            *this.in_flight = Some(in_flight);
+            return Poll::Pending;
+        };
+        match &frame {
+            None => in_flight.complete(),
+            Some(Err(_)) => in_flight.fail(Failure::ResponseBody),
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-                if let Some(remaining) = this.remaining {
-                    *remaining = remaining.saturating_sub(length);
-                }
+                *this.remaining = this
+                    .remaining
+                    .map(|remaining| remaining.saturating_sub(length));
                 // Whoever took the last byte does not have to ask for the end.
-                *this.remaining == Some(0) || frame.is_trailers() || this.inner.is_end_stream()
+                let is_last =
+                    *this.remaining == Some(0) || frame.is_trailers() || this.inner.is_end_stream();
+                if is_last {
+                    in_flight.complete();
+                } else {
+                    *this.in_flight = Some(in_flight);
+                }
             }
-            Some(Err(_)) => {
-                let failed = this.in_flight.take();
-                failed
-                    .into_iter()
-                    .for_each(|in_flight| in_flight.fail(Failure::ResponseBody));
-                false
-            }
-            None => true,
-        };
-        if is_last {
-            this.in_flight
-                .take()
-                .into_iter()
-                .for_each(InFlight::complete);
         }
         Poll::Ready(frame)
     }

@@ -158,3 +158,80 @@ impl Endpoint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METHODS: [Method; Method::COUNT] = [
+        Method::Connect,
+        Method::Delete,
+        Method::Get,
+        Method::Head,
+        Method::Options,
+        Method::Patch,
+        Method::Post,
+        Method::Put,
+        Method::Query,
+        Method::Trace,
+        Method::Other,
+    ];
+    const VERSIONS: [Version; Version::COUNT] = [
+        Version::Http09,
+        Version::Http10,
+        Version::Http11,
+        Version::Http2,
+        Version::Http3,
+        Version::Unknown,
+    ];
+
+    fn endpoints() -> Endpoints {
+        Endpoints::new(Instruments::new(&opentelemetry::global::meter("test")))
+    }
+
+    #[test]
+    fn every_method_scheme_and_version_of_a_route_is_an_endpoint_made_once() {
+        let endpoints = endpoints();
+        let mut made: Vec<Arc<Endpoint>> = Vec::new();
+        for route in [None, Some("/a"), Some("/b")] {
+            for method in METHODS {
+                for scheme in [Scheme::Http, Scheme::Https] {
+                    for version in VERSIONS {
+                        let get = || endpoints.get(route, method, scheme, version);
+                        let endpoint = get();
+                        assert!(Arc::ptr_eq(&endpoint, &get()));
+                        let labels = [
+                            (HTTP_REQUEST_METHOD, Some(method.label())),
+                            (URL_SCHEME, Some(scheme.label())),
+                            (HTTP_ROUTE, route),
+                            (NETWORK_PROTOCOL_VERSION, version.label()),
+                        ];
+                        let labels = labels.into_iter();
+                        let labels =
+                            labels.filter_map(|(key, label)| Some((key, label?.to_owned())));
+                        let attributes = endpoint.series.attributes().iter();
+                        let attributes = attributes
+                            .map(|attribute| (attribute.key.as_str(), attribute.value.to_string()));
+                        assert!(attributes.eq(labels));
+                        assert!(made.iter().all(|other| !Arc::ptr_eq(other, &endpoint)));
+                        made.push(endpoint);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn more_routes_than_have_a_place_are_told_apart() {
+        let endpoints = endpoints();
+        for _ in 0..2 {
+            for number in 0..ROUTES + ROUTES / 2 {
+                let route = format!("/route/{number}");
+                let endpoint =
+                    endpoints.get(Some(&route), Method::Get, Scheme::Http, Version::Http11);
+                assert_eq!(endpoint.route.as_deref(), Some(&*route));
+                assert_eq!(endpoint.span_name, format!("GET {route}"));
+            }
+        }
+    }
+}

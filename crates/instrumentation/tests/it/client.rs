@@ -14,9 +14,10 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use instrumentation::client::Client;
 use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::{FutureExt, TraceContextExt, Tracer};
+use opentelemetry::trace::{FutureExt, SpanId, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{Sampler, SdkTracer};
+use reqwest::dns::{Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Request, Url};
 use tokio::net::TcpListener;
@@ -393,6 +394,13 @@ async fn answer_that_breaks_off_is_incomplete_response() {
 }
 
 #[tokio::test]
+async fn connection_that_is_reset_is_connection_reset() {
+    let peer = Peer::resetting().await;
+    let url = format!("http://{}/", peer.address);
+    check_failure(http(), get(&url), "connection_reset", "").await;
+}
+
+#[tokio::test]
 async fn answer_that_is_no_http_is_invalid_response() {
     let peer = Peer::answering("220 mail.example.com ESMTP\r\n\r\n").await;
     check_failure(
@@ -624,11 +632,38 @@ async fn where_telemetry_is_suppressed_the_request_is_only_sent() {
     assert_eq!(recorded.spans(), []);
     // Whatever comes afterwards is the only thing that counts.
     let peer = Peer::answering(OK).await;
-    client(&recorded)
-        .execute(get(&format!("http://{}/", peer.address)))
+    let request = get(&format!("http://{}/", peer.address));
+    client(&recorded).execute(request).await.unwrap();
+    let metrics = recorded.metrics();
+    assert!(
+        metrics.lines().count() == 1 && metrics.ends_with("} 1"),
+        "{metrics}"
+    );
+}
+
+/// A resolver, for one, that is instrumented itself.
+#[tokio::test]
+async fn what_reqwest_does_for_a_request_is_done_in_its_span() {
+    #[derive(Default)]
+    struct Resolver(Arc<std::sync::Mutex<Vec<SpanId>>>);
+    impl Resolve for Resolver {
+        fn resolve(&self, _: Name) -> Resolving {
+            let span_id = Context::current().span().span_context().span_id();
+            self.0.lock().unwrap().push(span_id);
+            Box::pin(async { Err("nowhere".into()) })
+        }
+    }
+    let recorded = Recorded::new();
+    let resolver = Resolver::default();
+    let seen = resolver.0.clone();
+    let client = client_of(&recorded, http().dns_resolver(Arc::new(resolver)));
+    client
+        .execute(get("http://example.com/"))
         .await
-        .unwrap();
-    assert!(recorded.metrics().ends_with("} 1"));
+        .unwrap_err();
+    let span = recorded.span().await;
+    assert_eq!(*seen.lock().unwrap(), [span.span_context.span_id()]);
+    assert!(!Context::current().has_active_span());
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::{
-    InMemorySpanExporter, Sampler, SdkTracer, SdkTracerProvider, SpanData,
+    InMemorySpanExporter, Sampler, SdkTracer, SdkTracerProvider, ShouldSample, SpanData,
 };
 
 /// Generous: a machine may be busy.
@@ -34,7 +34,7 @@ impl Recorded {
         Self::sampled_by(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
     }
 
-    pub(crate) fn sampled_by(sampler: Sampler) -> Self {
+    pub(crate) fn sampled_by(sampler: impl ShouldSample + 'static) -> Self {
         let spans = InMemorySpanExporter::default();
         let metrics = InMemoryMetricExporter::default();
         // Collected on demand only.

@@ -12,18 +12,29 @@ pub(crate) struct Peer {
     request: oneshot::Receiver<String>,
 }
 
+enum Answer {
+    Text(&'static str),
+    Reset,
+    None,
+}
+
 impl Peer {
     /// Reads the head of a request, writes `answer`, closes.
     pub(crate) async fn answering(answer: &'static str) -> Self {
-        Self::new(Some(answer)).await
+        Self::new(Answer::Text(answer)).await
     }
 
     /// Reads the head of a request, then waits until the other side closes.
     pub(crate) async fn silent() -> Self {
-        Self::new(None).await
+        Self::new(Answer::None).await
     }
 
-    async fn new(answer: Option<&'static str>) -> Self {
+    /// Reads the head of a request, then breaks the connection.
+    pub(crate) async fn resetting() -> Self {
+        Self::new(Answer::Reset).await
+    }
+
+    async fn new(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (arrived, request) = oneshot::channel();
@@ -32,8 +43,10 @@ impl Peer {
             // Not every test wants to know.
             let _ = arrived.send(read_head(&mut stream).await);
             match answer {
-                Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
-                None => drop(stream.read_to_end(&mut Vec::new()).await),
+                Answer::Text(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                // Without lingering, the system resets the connection when it is dropped.
+                Answer::Reset => stream.set_zero_linger().unwrap(),
+                Answer::None => drop(stream.read_to_end(&mut Vec::new()).await),
             }
         });
         Self { address, request }

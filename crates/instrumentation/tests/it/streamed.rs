@@ -259,6 +259,34 @@ async fn response_without_a_body_ends_with_the_head() {
     }
 }
 
+/// A body that is at its end, though it does not say how long it was, is not asked for it either.
+#[tokio::test]
+async fn body_that_is_at_its_end_ends_with_the_head() {
+    struct Over;
+    impl http_body::Body for Over {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            std::task::Poll::Ready(None)
+        }
+        fn is_end_stream(&self) -> bool {
+            true
+        }
+    }
+    let recorded = Recorded::new();
+    let handler = || async { Response::new(Body::new(Over)) };
+    let service = Router::new()
+        .route("/over", get(handler))
+        .layer(layer(&recorded));
+    let request = Request::get("/over").body(Body::empty()).unwrap();
+    drop(service.oneshot(request).await.unwrap());
+    let span = recorded.span().await;
+    assert!(!text(&span).contains("error"), "{}", text(&span));
+}
+
 /// Over a real connection, where hyper decides when a body is done.
 #[tokio::test]
 async fn streamed_response_that_was_read_in_full_is_no_error() {

@@ -1,14 +1,17 @@
 //! The edge of a trace, from a client's span to a server's, over a real connection.
 
+use std::sync::{Arc, Mutex};
+
 use axum::Router;
 use axum::routing::get;
 use instrumentation::client::Client;
-use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::trace::{
-    FutureExt, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState,
+    FutureExt, Link, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceId,
+    TraceState,
 };
-use opentelemetry_sdk::trace::Sampler;
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample, SpanData};
 use reqwest::{Method, Request, Url};
 
 use crate::recorded::{Recorded, expected, propagator};
@@ -55,8 +58,7 @@ async fn call(recorded: &Recorded, context: Context) -> String {
 #[tokio::test]
 async fn client_span_parents_server_span() {
     let recorded = Recorded::new();
-    let baggage =
-        caller(TraceFlags::SAMPLED).with_baggage([opentelemetry::KeyValue::new("user", "7")]);
+    let baggage = caller(TraceFlags::SAMPLED).with_baggage([KeyValue::new("user", "7")]);
     let answer = call(&recorded, baggage).await;
     let spans = recorded.ended(2).await;
     let of_kind = |kind| spans.iter().find(|span| span.span_kind == kind).unwrap();
@@ -129,64 +131,103 @@ async fn caller_without_a_context_starts_a_trace() {
     );
 }
 
-/// What a sampler may want to know is there when it is asked.
-#[tokio::test]
-async fn sampler_sees_the_attributes_that_the_conventions_want_it_to_see() {
-    use opentelemetry::trace::Link;
-    use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
+/// Notes what it is shown.
+#[derive(Clone, Debug)]
+struct Seen {
+    notes: Arc<Mutex<Vec<String>>>,
+    decision: SamplingDecision,
+}
 
-    #[derive(Clone, Debug)]
-    struct Seen(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
-    impl ShouldSample for Seen {
-        fn should_sample(
-            &self,
-            _: Option<&Context>,
-            _: TraceId,
-            name: &str,
-            kind: &SpanKind,
-            attributes: &[opentelemetry::KeyValue],
-            _: &[Link],
-        ) -> SamplingResult {
-            let mut keys: Vec<_> = attributes
-                .iter()
-                .map(|attribute| attribute.key.as_str())
-                .collect();
-            keys.sort();
-            let seen = format!("{name} {kind:?} {}", keys.join(" "));
-            self.0.lock().unwrap().push(seen);
-            SamplingResult {
-                decision: SamplingDecision::Drop,
-                attributes: Vec::new(),
-                trace_state: TraceState::default(),
-            }
+impl Seen {
+    fn deciding(decision: SamplingDecision) -> Self {
+        Self {
+            notes: Arc::default(),
+            decision,
         }
     }
-    let seen = Seen(Default::default());
-    let recorded = Recorded::sampled_by(Sampler::ParentBased(Box::new(seen.clone())));
-    let address = serve(echo().layer(layer(&recorded))).await;
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .user_agent("test")
-        .build()
-        .unwrap();
-    let client = Client::new(http, recorded.tracer(), &recorded.meter(), propagator());
-    let url = Url::parse(&format!("http://{address}/echo?q")).unwrap();
-    client
-        .execute(Request::new(Method::GET, url))
-        .await
-        .unwrap();
-    send(
-        address,
-        b"GET /echo?q HTTP/1.0\r\nHost: a:1\r\nUser-Agent: b\r\n\r\n",
-    )
-    .await;
-    let seen = seen.0.lock().unwrap().join("\n");
-    let expected = expected(
-        "GET Client http.request.method server.address server.port url.full
-         GET /echo Server client.address http.request.method http.route network.protocol.version server.address server.port url.path url.query url.scheme user_agent.original",
-        &[],
+
+    fn notes(&self) -> String {
+        self.notes.lock().unwrap().join("\n")
+    }
+}
+
+impl ShouldSample for Seen {
+    fn should_sample(
+        &self,
+        _: Option<&Context>,
+        _: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        _: &[Link],
+    ) -> SamplingResult {
+        let mut keys: Vec<_> = attributes
+            .iter()
+            .map(|attribute| attribute.key.as_str())
+            .collect();
+        keys.sort();
+        self.notes
+            .lock()
+            .unwrap()
+            .push(format!("{name} {kind:?} {}", keys.join(" ")));
+        SamplingResult {
+            decision: self.decision.clone(),
+            attributes: Vec::new(),
+            trace_state: TraceState::default(),
+        }
+    }
+}
+
+/// What a sampler may want to know is there when it is asked, with a sampled parent, or with none, or with one
+/// that is none.
+#[tokio::test]
+async fn sampler_sees_the_attributes_that_the_conventions_want_it_to_see() {
+    for parent in [
+        Context::new(),
+        Context::new().with_remote_span_context(SpanContext::NONE),
+        caller(TraceFlags::SAMPLED),
+    ] {
+        let seen = Seen::deciding(SamplingDecision::RecordAndSample);
+        let recorded = Recorded::sampled_by(seen.clone());
+        call(&recorded, parent).await;
+        let expected = expected(
+            "GET Client http.request.method server.address server.port url.full
+             GET /echo Server client.address http.request.method http.route network.protocol.version server.address server.port url.path url.scheme",
+            &[],
+        );
+        assert_eq!(seen.notes(), expected);
+    }
+}
+
+/// Almost every sampler follows the parent; one that does not gets its spans as whole as any.
+#[tokio::test]
+async fn sampler_that_records_below_an_unsampled_parent_gets_all_attributes() {
+    let seen = Seen::deciding(SamplingDecision::RecordOnly);
+    let recorded = Recorded::sampled_by(seen.clone());
+    let processed = call(&recorded, caller(TraceFlags::NOT_SAMPLED)).await;
+    assert!(processed.starts_with(TRACE_ID));
+    assert_eq!(seen.notes(), "GET Client \nGET /echo Server ");
+    let recorded = Recorded::sampled_by(Sampler::AlwaysOn);
+    call(&recorded, caller(TraceFlags::NOT_SAMPLED)).await;
+    let keys = |span: &SpanData| {
+        let mut keys: Vec<_> = span
+            .attributes
+            .iter()
+            .map(|attribute| attribute.key.to_string())
+            .collect();
+        keys.sort();
+        keys.join(" ")
+    };
+    let spans = recorded.ended(2).await;
+    let mut keys: Vec<_> = spans.iter().map(keys).collect();
+    keys.sort();
+    assert_eq!(
+        keys,
+        [
+            "client.address http.request.method http.response.status_code http.route network.peer.address network.peer.port network.protocol.version server.address server.port url.path url.scheme",
+            "http.request.method http.response.status_code network.peer.address network.peer.port network.protocol.version server.address server.port url.full",
+        ]
     );
-    assert_eq!(seen, expected);
 }
 
 /// Through a span of `tracing`, or of anything else that attaches its context, a call's span hangs on the
@@ -224,7 +265,7 @@ async fn client_called_by_a_handler_continues_the_handlers_trace() {
         .filter(|span| span.parent_span_id == SpanId::INVALID);
     let mut traces = 0;
     for root in roots {
-        let child = |parent: &opentelemetry_sdk::trace::SpanData| {
+        let child = |parent: &SpanData| {
             let id = parent.span_context.span_id();
             let mut children = spans.iter().filter(move |span| span.parent_span_id == id);
             let child = children.next().unwrap();
