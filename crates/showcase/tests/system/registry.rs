@@ -24,7 +24,8 @@ fn root() -> PathBuf {
 }
 
 fn groups(kind: &str) -> Vec<Value> {
-    let files = ["attributes", "metrics", "spans"].map(|name| root().join(format!("telemetry-registry/{name}.yaml")));
+    let files = ["attributes", "metrics", "spans"]
+        .map(|name| root().join(format!("telemetry-registry/{name}.yaml")));
     let mut found = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file).expect("the registry can be read");
@@ -37,33 +38,69 @@ fn groups(kind: &str) -> Vec<Value> {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("text, not {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("text, not {value}"))
+        .to_owned()
 }
 
 fn texts<'a>(values: &'a Value, pick: impl Fn(&'a Value) -> &'a Value) -> BTreeSet<String> {
-    values.as_array().map(|values| values.iter().map(|value| text(pick(value))).collect()).unwrap_or_default()
+    values
+        .as_array()
+        .map(|values| values.iter().map(|value| text(pick(value))).collect())
+        .unwrap_or_default()
 }
 
 /// The attributes that are the registry's own.
 fn attributes() -> BTreeSet<String> {
-    groups("attribute_group").iter().flat_map(|group| texts(&group["attributes"], |attribute| &attribute["id"])).collect()
+    groups("attribute_group")
+        .iter()
+        .flat_map(|group| texts(&group["attributes"], |attribute| &attribute["id"]))
+        .collect()
 }
 
 /// What pushes the metrics to the receiver as the instruments have them; an exposition would rename them.
-const PUSHED: [Setting<'_>; 2] = [("OTEL_METRICS_EXPORTER", "otlp"), ("OTEL_METRIC_EXPORT_INTERVAL", "200")];
+const PUSHED: [Setting<'_>; 2] = [
+    ("OTEL_METRICS_EXPORTER", "otlp"),
+    ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
+];
 
 fn keys(attributes: &[KeyValue]) -> BTreeSet<String> {
-    attributes.iter().map(|attribute| attribute.key.clone()).collect()
+    attributes
+        .iter()
+        .map(|attribute| attribute.key.clone())
+        .collect()
 }
 
 /// The instrument's kind as the registry calls it, and the keys of all its series.
 fn kind(data: &Data) -> (&'static str, BTreeSet<String>) {
     match data {
-        Data::Histogram(histogram) => ("histogram", histogram.data_points.iter().flat_map(|point| keys(&point.attributes)).collect()),
-        Data::Gauge(gauge) => ("gauge", gauge.data_points.iter().flat_map(|point| keys(&point.attributes)).collect()),
+        Data::Histogram(histogram) => (
+            "histogram",
+            histogram
+                .data_points
+                .iter()
+                .flat_map(|point| keys(&point.attributes))
+                .collect(),
+        ),
+        Data::Gauge(gauge) => (
+            "gauge",
+            gauge
+                .data_points
+                .iter()
+                .flat_map(|point| keys(&point.attributes))
+                .collect(),
+        ),
         Data::Sum(sum) => (
-            if sum.is_monotonic { "counter" } else { "updowncounter" },
-            sum.data_points.iter().flat_map(|point| keys(&point.attributes)).collect(),
+            if sum.is_monotonic {
+                "counter"
+            } else {
+                "updowncounter"
+            },
+            sum.data_points
+                .iter()
+                .flat_map(|point| keys(&point.attributes))
+                .collect(),
         ),
         other => panic!("nothing here makes {other:?}"),
     }
@@ -75,7 +112,12 @@ async fn metrics_beyond_the_conventions_are_those_of_the_registry() {
         .iter()
         .map(|group| {
             let attributes = texts(&group["attributes"], |attribute| &attribute["ref"]);
-            let metric = (text(&group["instrument"]), text(&group["unit"]), text(&group["brief"]), attributes);
+            let metric = (
+                text(&group["instrument"]),
+                text(&group["unit"]),
+                text(&group["brief"]),
+                attributes,
+            );
             (text(&group["metric_name"]), metric)
         })
         .collect();
@@ -86,12 +128,27 @@ async fn metrics_beyond_the_conventions_are_those_of_the_registry() {
     let (backend, _) = pair.stop();
     let resources = backend.store().metrics();
     assert!(resources.len() >= 2, "both services have pushed");
-    let pushed = resources.iter().flat_map(|resource| &resource.scope_metrics).flat_map(|scope| &scope.metrics);
+    let pushed = resources
+        .iter()
+        .flat_map(|resource| &resource.scope_metrics)
+        .flat_map(|scope| &scope.metrics);
     let emitted: BTreeMap<String, Metric> = pushed
-        .filter(|metric| !CONVENTIONS.iter().any(|namespace| metric.name.starts_with(namespace)))
+        .filter(|metric| {
+            !CONVENTIONS
+                .iter()
+                .any(|namespace| metric.name.starts_with(namespace))
+        })
         .map(|metric| {
             let (kind, attributes) = kind(metric.data.as_ref().expect("data"));
-            (metric.name.clone(), (kind.to_owned(), metric.unit.clone(), metric.description.clone(), attributes))
+            (
+                metric.name.clone(),
+                (
+                    kind.to_owned(),
+                    metric.unit.clone(),
+                    metric.description.clone(),
+                    attributes,
+                ),
+            )
         })
         .collect();
     assert_eq!(emitted, defined);
@@ -99,16 +156,27 @@ async fn metrics_beyond_the_conventions_are_those_of_the_registry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn manual_spans_their_attributes_and_their_events_are_those_of_the_registry() {
-    let events: BTreeMap<String, String> =
-        groups("event").iter().map(|group| (text(&group["id"]), text(&group["name"]))).collect();
+    let events: BTreeMap<String, String> = groups("event")
+        .iter()
+        .map(|group| (text(&group["id"]), text(&group["name"])))
+        .collect();
     let defined: BTreeMap<String, Span> = groups("span")
         .iter()
         .map(|group| {
             assert_eq!(group["span_kind"], "internal");
             // An id is no name: that has a hyphen.
             let name = text(&group["id"]).replace("span.", "").replace('_', "-");
-            let names = texts(&group["events"], |id| id).iter().map(|id| events[id].clone()).collect();
-            (name, (texts(&group["attributes"], |attribute| &attribute["ref"]), names))
+            let names = texts(&group["events"], |id| id)
+                .iter()
+                .map(|id| events[id].clone())
+                .collect();
+            (
+                name,
+                (
+                    texts(&group["attributes"], |attribute| &attribute["ref"]),
+                    names,
+                ),
+            )
         })
         .collect();
 
@@ -117,7 +185,11 @@ async fn manual_spans_their_attributes_and_their_events_are_those_of_the_registr
         let pair = Pair::start_with(&[], &[("PONG_FAILURE_RATE", failures)]);
         pair.get("/ping").await;
         let trace = pair.store().wait_for_trace(5, PATIENCE).await.unwrap();
-        for span in trace.spans.iter().filter(|span| span.kind == SpanKind::Internal) {
+        for span in trace
+            .spans
+            .iter()
+            .filter(|span| span.kind == SpanKind::Internal)
+        {
             let (attributes, events) = emitted.entry(span.name.clone()).or_default();
             attributes.extend(span.attributes.iter().map(|(key, _)| key.to_owned()));
             events.extend(span.events.iter().map(|event| event.name.clone()));
@@ -131,8 +203,15 @@ fn the_readme_tells_what_the_registry_defines() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let mut names = attributes();
     names.extend(groups("event").iter().map(|group| text(&group["name"])));
-    names.extend(groups("span").iter().map(|group| text(&group["id"]).replace("span.", "").replace('_', "-")));
-    let missing: Vec<_> = names.iter().filter(|name| !readme.contains(name.as_str())).collect();
+    names.extend(
+        groups("span")
+            .iter()
+            .map(|group| text(&group["id"]).replace("span.", "").replace('_', "-")),
+    );
+    let missing: Vec<_> = names
+        .iter()
+        .filter(|name| !readme.contains(name.as_str()))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
