@@ -1,0 +1,35 @@
+//! `stack` starts and removes what a test needs. Each other file tests one kind of promise.
+
+mod collector;
+mod faults;
+mod image;
+mod replicas;
+mod stack;
+mod start;
+mod stop;
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::parts::within;
+
+/// How long anything is waited for: far longer than it takes, since the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Polls `look` until it finds something. `None` after [`PATIENCE`].
+async fn eventually<T>(look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    within(PATIENCE, look).await
+}
+
+/// What a `docker` command prints, which must succeed.
+fn docker(arguments: &[&str]) -> String {
+    output(Command::new("docker").args(arguments))
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {output:#?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
