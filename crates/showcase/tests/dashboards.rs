@@ -366,7 +366,7 @@ fn exemplars_lead_to_traces_in_grafana_and_in_jaeger() {
     assert!(links[0].starts_with("\"/explore?"), "{}", links[0]);
     assert!(links[0].contains("%22uid%22:%22jaeger%22"), "{}", links[0]);
     assert!(
-        links[1].starts_with("http://localhost:16686/trace/"),
+        links[1].starts_with("http://localhost:$JAEGER_PORT/trace/"),
         "{}",
         links[1]
     );

@@ -124,6 +124,16 @@ impl Item {
             Self::DataPoint => "metric data points",
         }
     }
+
+    fn counted(self, count: u64) -> String {
+        let plural = self.plural();
+        let noun = if count == 1 {
+            plural.trim_end_matches('s')
+        } else {
+            plural
+        };
+        format!("{count} {noun}")
+    }
 }
 
 impl Health {
@@ -239,12 +249,13 @@ impl Health {
 
     /// One sentence for each kind of loss since the start, what is still queued or on its way included.
     pub(crate) fn losses(&self) -> Vec<String> {
-        let what = self.item.plural();
+        let counted = |count| self.item.counted(count);
         let mut losses = Vec::new();
         let dropped = self.dropped.load(Ordering::Relaxed);
         if dropped > 0 {
             losses.push(format!(
-                "{dropped} {what} dropped, because the queue of {} was full",
+                "{} dropped, because the queue of {} was full",
+                counted(dropped),
                 self.capacity.unwrap_or_default()
             ));
         }
@@ -252,18 +263,18 @@ impl Health {
         let failed: u64 = failures.lost.values().sum();
         if failed > 0 {
             let last = failures.last.as_deref().unwrap_or("for an unknown reason");
-            losses.push(format!("{failed} {what} not exported, last: {last}"));
+            losses.push(format!("{} not exported, last: {last}", counted(failed)));
         }
         drop(failures);
-        let open = self.open.load(Ordering::Relaxed);
+        let open = self.open.load(Ordering::Relaxed) as u64;
         if open > 0 {
-            losses.push(format!("{open} spans had not ended"));
+            losses.push(format!("{} had not ended", Item::Span.counted(open)));
         }
         if self.capacity.is_some() {
             let held =
                 self.queued.load(Ordering::Relaxed) as u64 + self.inflight.load(Ordering::Relaxed);
             if held > 0 {
-                losses.push(format!("{held} {what} not flushed in time"));
+                losses.push(format!("{} not flushed in time", counted(held)));
             }
         }
         losses

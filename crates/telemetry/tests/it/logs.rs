@@ -190,7 +190,7 @@ async fn export_timeout_bounds_an_export() {
     });
     let lost = telemetry.shutdown(crate::receiver::SOON).await.unwrap_err();
     assert!(
-        lost.losses[0].starts_with("1 log records not exported"),
+        lost.losses[0].starts_with("1 log record not exported"),
         "{lost}"
     );
 }

@@ -373,7 +373,8 @@ async fn failed_exports_are_counted_by_reason() {
     let refusing = nobody();
     let failing = Receiver::answering(|_| Answer::Status(400));
     for (address, reason) in [(refusing, "connection_refused"), (failing.address, "400")] {
-        let telemetry = sending(address, &[]);
+        // A refused connection is tried again until then.
+        let telemetry = sending(address, &[("OTEL_EXPORTER_OTLP_TIMEOUT", "500")]);
         span(&telemetry, "span");
         let label = format!("error_type=\"{reason}\"");
         let failed = || {

@@ -366,7 +366,7 @@ async fn timeout_bounds_an_export_with_its_retries() {
             assert_eq!(
                 lost.losses,
                 [format!(
-                    "1 spans not exported, last: {} did not answer within 300ms",
+                    "1 span not exported, last: {} did not answer within 300ms",
                     receiver.address
                 )]
             );
@@ -395,7 +395,7 @@ async fn failure_is_told_in_words_with_the_address() {
         assert_eq!(
             lost.to_string(),
             format!(
-                "telemetry was lost: 1 spans not exported, last: nothing listens at {address}; start a receiver there, \
+                "telemetry was lost: 1 span not exported, last: nothing listens at {address}; start a receiver there, \
                  such as Jaeger, or set OTEL_EXPORTER_OTLP_ENDPOINT"
             ),
             "{protocol}"
@@ -408,7 +408,7 @@ async fn failure_is_told_in_words_with_the_address() {
     assert_eq!(
         lost.losses,
         [format!(
-            "1 spans not exported, last: {} answered 401 Unauthorized",
+            "1 span not exported, last: {} answered 401 Unauthorized",
             receiver.address
         )]
     );

@@ -91,7 +91,7 @@ async fn spans_that_have_not_ended_are_said() {
     );
     let open = telemetry.tracer("Ping").start("open");
     let lost = telemetry.shutdown(SOON).await.unwrap_err();
-    assert_eq!(lost.losses, ["1 spans had not ended"]);
+    assert_eq!(lost.losses, ["1 span had not ended"]);
     drop(open);
 }
 

@@ -126,7 +126,7 @@ async fn receiver_of_an_unknown_authority_is_not_trusted() {
         span(&telemetry, "secret");
         let lost = telemetry.shutdown(SOON).await.unwrap_err().to_string();
         assert!(
-            lost.contains("1 spans not exported") && lost.contains("certificate"),
+            lost.contains("1 span not exported") && lost.contains("certificate"),
             "{lost}"
         );
         assert_eq!(receiver.requests().len(), 0, "{protocol}");
