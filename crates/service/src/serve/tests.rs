@@ -423,9 +423,12 @@ async fn request_that_is_being_answered_is_not_given_up_for_another() {
     let second = tokio::spawn(ask(running.client().await, "/gate"));
     gate.until(2).await;
 
-    // It waits in the backlog.
+    // It waits in the backlog, however long those two take.
     let third = tokio::spawn(ask(running.client().await, "/gate"));
+    tokio::time::sleep(3 * limits::GREETING).await;
+    assert_eq!(gate.waiting.load(Ordering::SeqCst), 2);
     gate.open.add_permits(1);
+    eventually(async || first.is_finished() || second.is_finished()).await;
     gate.until(2).await;
     assert!(!third.is_finished());
 
