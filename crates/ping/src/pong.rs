@@ -48,6 +48,8 @@ impl PongError {
 pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .timeout(LIMIT)
+        // Pong closes a connection after 20 s without a request: a call must not just miss that.
+        .pool_idle_timeout(Duration::from_secs(10))
         .redirect(reqwest::redirect::Policy::none())
         // A proxy that is meant for the outside would see, and break, the calls to a neighbour.
         .no_proxy()

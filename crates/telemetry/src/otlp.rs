@@ -388,7 +388,12 @@ impl HttpClient {
     fn remember(&self, error: &reqwest::Error) -> HttpError {
         let failure = self.destination.http_failure(error);
         let words = failure.words.clone();
-        self.destination.state().failure = Some(failure);
+        let mut state = self.destination.state();
+        // The last try may be cut short by the limit: why those before it failed says more.
+        if state.failure.is_none() || !error.is_timeout() {
+            state.failure = Some(failure);
+        }
+        drop(state);
         words.into()
     }
 }
