@@ -22,21 +22,38 @@ impl Prometheus {
         }
     }
 
+    /// What the API answers at `path`.
+    ///
+    /// # Errors
+    ///
+    /// What it answers instead, or why it does not.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Value, String> {
+        let url = format!("{}/api/v1/{path}", self.url);
+        let url = Url::parse_with_params(&url, parameters).expect("a URL");
+        let text = async { self.http.get(url).send().await?.text().await };
+        let text = text.await.map_err(|error| error.to_string())?;
+        let answer: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        match answer["status"].as_str() {
+            Some("success") => Ok(answer["data"].clone()),
+            _ => Err(text),
+        }
+    }
+
     /// The results of an instant query.
     ///
     /// # Errors
     ///
     /// What it answers instead, or why it does not.
     pub(crate) async fn query(&self, query: &str) -> Result<Vec<Value>, String> {
-        let url = format!("{}/api/v1/query", self.url);
-        let url = Url::parse_with_params(&url, [("query", query)]).expect("a URL");
-        let text = async { self.http.get(url).send().await?.text().await };
-        let text = text.await.map_err(|error| error.to_string())?;
-        let answer: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        match answer["data"]["result"].as_array() {
-            Some(results) => Ok(results.clone()),
-            None => Err(text),
-        }
+        let data = self.get("query", &[("query", query)]).await?;
+        data["result"]
+            .as_array()
+            .cloned()
+            .ok_or_else(|| data.to_string())
     }
 
     /// The results of a query once there are `count` of them.

@@ -5,6 +5,7 @@
 
 mod collector;
 mod dashboards;
+mod exemplars;
 mod faults;
 mod jaeger;
 mod metrics;
@@ -15,6 +16,7 @@ mod process;
 mod program;
 mod prometheus;
 mod registry;
+mod rules;
 mod settings;
 mod stop;
 mod traces;

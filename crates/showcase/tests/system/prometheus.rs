@@ -41,6 +41,14 @@ impl Prometheus {
         let address = format!("127.0.0.1:{}", free_port());
         let program = Program::start("prometheus", |command, folder| {
             std::fs::write(folder.join("prometheus.yml"), configuration).expect("a file");
+            std::fs::create_dir(folder.join("rules")).expect("a folder");
+            for rules in std::fs::read_dir(repository("prometheus/rules")).expect("there are rules")
+            {
+                let rules = rules.expect("a folder can be read").path();
+                if let (true, Some(name)) = (rules.is_file(), rules.file_name()) {
+                    std::fs::copy(&rules, folder.join("rules").join(name)).expect("a file");
+                }
+            }
             command
                 .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
                 .arg(format!("--web.listen-address={address}"))
