@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use support::{Client, within};
 use tokio::process::Child;
+use tokio::sync::Mutex;
 
 const CONNECTIONS: usize = 10_000;
 const MEMORY_BUDGET: u64 = 80 << 20;
@@ -45,7 +46,11 @@ async fn good_client(address: SocketAddr) -> Duration {
     longest
 }
 
+/// Each attack needs most of the descriptors that a process may have.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 async fn attack(name: &str, opening: Vec<u8>) {
+    let _turn = TURN.lock().await;
     rlimit::increase_nofile_limit(CONNECTIONS as u64 + 1_000).unwrap();
     let (child, address) = process::serving().await;
     let good = tokio::spawn(good_client(address));
