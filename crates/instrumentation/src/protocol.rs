@@ -71,3 +71,22 @@ impl Version {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Over real connections only three of them come.
+    #[test]
+    fn each_version_has_the_label_of_the_conventions() {
+        for (version, label) in [
+            (http::Version::HTTP_09, "0.9"),
+            (http::Version::HTTP_10, "1.0"),
+            (http::Version::HTTP_11, "1.1"),
+            (http::Version::HTTP_2, "2"),
+            (http::Version::HTTP_3, "3"),
+        ] {
+            assert_eq!(Version::of(version).label(), Some(label));
+        }
+    }
+}
