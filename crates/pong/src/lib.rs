@@ -74,13 +74,14 @@ pub const ABOUT: About = About {
 /// A setting that is not understood, an address where it cannot listen, or telemetry that cannot be set up.
 pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), Error> {
     let settings = Settings::from_env(env)?;
+    // Before there is telemetry to end: a port in use is one line and nothing else.
+    let listener = service::listen(settings.address).await?;
     let service = Service {
         name: NAME,
         version: ABOUT.version,
     };
     let telemetry = telemetry::init(service, &settings.telemetry)?;
 
-    let listener = service::listen(settings.address).await?;
     let readiness = Readiness::default();
     let app = app(&settings, &telemetry, readiness.clone());
     tracing::info!("pong listens on http://{}", listener.local_addr()?);

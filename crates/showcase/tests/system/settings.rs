@@ -13,6 +13,7 @@ fn refused(service: &str, setting: Setting<'_>) -> Ended {
     let ended = Process::start(service, [("ADDRESS", "127.0.0.1:0"), setting]).wait();
     assert_eq!(ended.status.code(), Some(2), "{setting:?}: {ended:#?}");
     assert_eq!(ended.stderr.lines().count(), 1, "{setting:?}: {ended:#?}");
+    assert!(ended.log.is_empty(), "{setting:?}: {ended:#?}");
     ended
 }
 
