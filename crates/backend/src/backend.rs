@@ -1,4 +1,4 @@
-//! The receiver and the store it fills, running.
+//! The receiver, the store it fills, and the answers about it, running.
 
 use std::{
     io,
@@ -6,26 +6,42 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, task::JoinHandle};
+use axum::Router;
+use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
 
-use crate::{receiver, server, store::Store};
+use crate::{query, receiver, server, store::Store};
 
-/// What a backend is started with.
+/// What a backend is started with. Port 0 takes a free one. An address that is not loopback is open to the whole
+/// network: there is no authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where to listen for OTLP over HTTP; port 0 takes a free one. Anything but loopback is open to the whole network:
-    /// there is no authentication.
-    pub address: SocketAddr,
+    /// Where to listen for OTLP over HTTP.
+    pub otlp_http: SocketAddr,
+    /// Where to answer Jaeger's query API.
+    pub query: SocketAddr,
     /// Bound of the store, in bytes.
     pub store_bytes: usize,
 }
 
-/// OTLP's port on loopback, 64 MiB.
+/// The ports that everybody knows, on loopback; 64 MiB.
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            address: (Ipv4Addr::LOCALHOST, 4318).into(),
+            otlp_http: (Ipv4Addr::LOCALHOST, 4318).into(),
+            query: (Ipv4Addr::LOCALHOST, 16686).into(),
             store_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults, on ports that are free: several backends can run side by side.
+    pub fn on_free_ports() -> Self {
+        let any = (Ipv4Addr::LOCALHOST, 0).into();
+        Self {
+            otlp_http: any,
+            query: any,
+            ..Self::default()
         }
     }
 }
@@ -35,10 +51,11 @@ impl Default for Settings {
 /// Dropped, it stops listening and ends in the background; [`stop`](Self::stop) waits for that.
 #[derive(Debug)]
 pub struct Backend {
-    address: SocketAddr,
+    otlp_http: SocketAddr,
+    query: SocketAddr,
     store: Arc<Store>,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<()>,
+    stop: watch::Sender<()>,
+    servers: JoinSet<()>,
 }
 
 impl Backend {
@@ -46,34 +63,51 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// The address is in use or not of this machine, or there is no tokio runtime.
+    /// An address is in use or not of this machine, or there is no tokio runtime.
     pub fn start(settings: Settings) -> io::Result<Self> {
-        let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let listener = std::net::TcpListener::bind(settings.address)?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let address = listener.local_addr()?;
+        Self::start_with_page(settings, Router::new())
+    }
 
+    /// Like [`start`](Self::start), with `page`'s routes beside the query API's.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_with_page(settings: Settings, page: Router) -> io::Result<Self> {
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
         let store = Arc::new(Store::new(settings.store_bytes));
-        let (stop, stopped) = oneshot::channel();
-        let router = receiver::router(store.clone());
-        let server = runtime.spawn(server::serve(
-            listener,
-            router,
-            stopped,
-            server::Limits::default(),
-        ));
+        let (otlp_http, otlp_listener) = listen(settings.otlp_http)?;
+        let (query, query_listener) = listen(settings.query)?;
+
+        let stop = watch::Sender::new(());
+        let mut servers = JoinSet::new();
+        for (listener, router) in [
+            (otlp_listener, receiver::router(store.clone())),
+            (query_listener, query::router(store.clone()).merge(page)),
+        ] {
+            let limits = server::Limits::default();
+            servers.spawn_on(
+                server::serve(listener, router, stopped(&stop), limits),
+                &runtime,
+            );
+        }
         Ok(Self {
-            address,
+            otlp_http,
+            query,
             store,
             stop,
-            server,
+            servers,
         })
     }
 
-    /// The address it listens on, with the port it really has.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it takes OTLP over HTTP, with the port it really has.
+    pub fn otlp_http(&self) -> SocketAddr {
+        self.otlp_http
+    }
+
+    /// Where it answers queries, with the port it really has.
+    pub fn query(&self) -> SocketAddr {
+        self.query
     }
 
     /// What has arrived. The store stays readable after the stop for whoever has cloned the `Arc`.
@@ -83,7 +117,21 @@ impl Backend {
 
     /// Stops listening, closes idle connections, and gives requests in flight three seconds to end.
     pub async fn stop(self) {
-        drop(self.stop);
-        let _ = self.server.await; // an error says that the runtime is going down
+        let Self { stop, servers, .. } = self;
+        drop(stop);
+        servers.join_all().await;
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    Ok((listener.local_addr()?, listener))
+}
+
+/// Returns when `stop` is dropped.
+fn stopped(stop: &watch::Sender<()>) -> impl Future<Output = ()> + use<> {
+    let mut stop = stop.subscribe();
+    async move { while stop.changed().await.is_ok() {} }
 }

@@ -12,7 +12,7 @@
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let backend = Backend::start(Settings { address: "127.0.0.1:0".parse()?, ..Settings::default() })?;
+//! let backend = Backend::start(Settings::on_free_ports())?;
 //!
 //! // Any OpenTelemetry exporter does this.
 //! let span = r#"{"resourceSpans": [{
@@ -23,7 +23,7 @@
 //!         "startTimeUnixNano": "1544712660000000000", "endTimeUnixNano": "1544712661000000000"
 //!     }]}]
 //! }]}"#;
-//! let request = reqwest::Client::new().post(format!("http://{}/v1/traces", backend.address()));
+//! let request = reqwest::Client::new().post(format!("http://{}/v1/traces", backend.otlp_http()));
 //! let answer = request.header("content-type", "application/json").body(span).send().await?;
 //! assert_eq!(answer.status(), 200);
 //!
@@ -50,6 +50,7 @@ mod interner;
 mod json;
 mod log;
 mod messages;
+mod query;
 mod receiver;
 mod resource;
 mod server;

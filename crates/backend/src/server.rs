@@ -3,7 +3,7 @@
 //! HTTP/1.1 only, on hyper itself: `axum::serve` and hyper-util's protocol detection set no limit to a connection that
 //! says nothing.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -14,7 +14,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -42,14 +42,15 @@ impl Default for Limits {
 /// Pause after a failed accept: the usual reason is that no descriptor is free, and trying on would be a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Serves until `stop` is sent or dropped. Then idle connections are closed at once, others when their request is
+/// Serves until `stop` ends. Then idle connections are closed at once, others when their request is
 /// answered, whatever is left after [`Limits::stop`].
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    mut stop: oneshot::Receiver<()>,
+    stop: impl Future<Output = ()>,
     limits: Limits,
 ) {
+    let mut stop = pin!(stop);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.silence);
@@ -58,7 +59,7 @@ pub(crate) async fn serve(
     let mut connections = JoinSet::new(); // dropped, it ends them
     loop {
         tokio::select! {
-            _ = &mut stop => break,
+            () = &mut stop => break,
             Some(_) = connections.join_next() => {}
             accepted = accept(&listener, &places) => match accepted {
                 Ok((stream, place)) => {
@@ -97,6 +98,7 @@ mod tests {
     use axum::routing::get;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
+        sync::oneshot,
         task::JoinHandle,
     };
 
@@ -110,6 +112,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let router = Router::new().route("/", get(async || "served"));
+        let stopped = async { drop(stopped.await) };
         let server = tokio::spawn(serve(listener, router, stopped, limits));
         (address, stop, server)
     }

@@ -3,7 +3,7 @@
 //! Every method takes the one lock briefly, and none waits for a reader.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -157,6 +157,17 @@ impl Store {
             .into_iter()
             .map(|(id, spans)| Trace::new(id, spans))
             .collect()
+    }
+
+    /// Names of the services of which something is kept, sorted.
+    pub fn services(&self) -> Vec<String> {
+        let contents = self.lock();
+        let names: BTreeSet<_> = contents
+            .resources
+            .iter()
+            .map(|resource| resource.service())
+            .collect();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     /// The log records kept, oldest arrival first.

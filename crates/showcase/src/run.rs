@@ -68,14 +68,14 @@ pub(crate) fn run(ports: Ports, env: Lookup<'_>) -> ExitCode {
 /// Something cannot be started. A child that was is dropped then, which stops it.
 async fn show(addresses: &Addresses, env: Lookup<'_>) -> io::Result<bool> {
     let backend = Backend::start(backend::Settings {
-        address: addresses.otlp,
-        ..backend::Settings::default()
+        otlp_http: addresses.otlp,
+        ..backend::Settings::on_free_ports()
     })?;
     let (screen, mut writer) = Screen::start();
     let mut live = Live::new(backend.store().clone(), screen.clone());
     let otlp = (
         "OTEL_EXPORTER_OTLP_ENDPOINT",
-        format!("http://{}", backend.address()),
+        format!("http://{}", backend.otlp_http()),
     );
     let pong_endpoint = ("PONG_ENDPOINT", addresses.pong.to_string());
     let mut pong = Child::start("pong", addresses.pong, [otlp.clone()], env)?;

@@ -43,11 +43,10 @@ fn run(example: &str, arguments: &[&str], env: &[(&str, &str)]) -> String {
 /// Runs an example that sends its spans to a receiver; what it prints, and the trace that arrives.
 async fn run_with_receiver(example: &str, arguments: &[&str], spans: usize) -> (String, Trace) {
     let settings = Settings {
-        address: ([127, 0, 0, 1], 0).into(),
-        ..Settings::default()
+        ..Settings::on_free_ports()
     };
     let backend = Backend::start(settings).unwrap();
-    let address = backend.address().to_string();
+    let address = backend.otlp_http().to_string();
     // The port is the test's own; otherwise the first variable is all.
     let env = [
         ("OTEL_TRACES_EXPORTER", "otlp"),

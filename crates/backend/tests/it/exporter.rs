@@ -18,7 +18,7 @@ use crate::{LIMIT, start};
 #[tokio::test]
 async fn spans_of_the_real_exporter_come_back_equal() {
     let backend = start();
-    let endpoint = format!("http://{}/v1/traces", backend.address());
+    let endpoint = format!("http://{}/v1/traces", backend.otlp_http());
     let other = SpanContext::new(
         0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.into(),
         0x00f0_67aa_0ba9_02b7.into(),

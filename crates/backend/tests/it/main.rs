@@ -19,10 +19,7 @@ use flate2::{Compression, write::GzEncoder};
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn settings() -> Settings {
-    Settings {
-        address: "127.0.0.1:0".parse().unwrap(),
-        ..Settings::default()
-    }
+    Settings::on_free_ports()
 }
 
 fn start() -> Backend {
@@ -61,7 +58,7 @@ async fn post(
     body: impl Into<reqwest::Body>,
 ) -> reqwest::Response {
     let request = CLIENT
-        .post(format!("http://{}{path}", backend.address()))
+        .post(format!("http://{}{path}", backend.otlp_http()))
         .body(body);
     headers
         .iter()

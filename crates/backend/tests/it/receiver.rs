@@ -515,7 +515,7 @@ async fn a_body_of_a_million_empty_messages_is_413_wherever_they_stand() {
 #[tokio::test]
 async fn a_body_announced_too_large_is_413_before_it_is_sent() {
     let backend = start();
-    let mut connection = TcpStream::connect(backend.address()).await.unwrap();
+    let mut connection = TcpStream::connect(backend.otlp_http()).await.unwrap();
     let head = "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 16777217\r\nexpect: 100-continue\r\n\r\n";
     connection.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -527,7 +527,7 @@ async fn a_body_announced_too_large_is_413_before_it_is_sent() {
 #[tokio::test]
 async fn a_body_that_grows_too_large_is_413() {
     let backend = start();
-    let mut connection = TcpStream::connect(backend.address()).await.unwrap();
+    let mut connection = TcpStream::connect(backend.otlp_http()).await.unwrap();
     let head = "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     connection.write_all(head.as_bytes()).await.unwrap();
     let chunk = [b"100000\r\n".as_slice(), &vec![b' '; 1 << 20], b"\r\n"].concat();
@@ -571,7 +571,7 @@ async fn a_refusal_reaches_a_sender_that_reads_only_when_it_has_sent_all() {
         ),
     ];
     for (path, headers, length, status) in cases {
-        let mut connection = TcpStream::connect(backend.address()).await.unwrap();
+        let mut connection = TcpStream::connect(backend.otlp_http()).await.unwrap();
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: a\r\n{headers}\r\ncontent-length: {length}\r\n\r\n"
         );
@@ -635,7 +635,7 @@ async fn other_methods_are_405_and_other_paths_404() {
             reqwest::Method::OPTIONS,
         ] {
             let response = CLIENT
-                .request(method, format!("http://{}{path}", backend.address()))
+                .request(method, format!("http://{}{path}", backend.otlp_http()))
                 .send()
                 .await
                 .unwrap();
@@ -654,8 +654,8 @@ async fn other_methods_are_405_and_other_paths_404() {
 #[tokio::test]
 async fn web_pages_of_other_origins_are_403() {
     let backend = start();
-    let own = format!("http://{}", backend.address());
-    let port = backend.address().port();
+    let own = format!("http://{}", backend.otlp_http());
+    let port = backend.otlp_http().port();
     let foreign = [
         "https://example.com".to_owned(),
         "null".to_owned(),
@@ -700,8 +700,8 @@ async fn web_pages_of_other_origins_are_403() {
 #[tokio::test]
 async fn several_backends_do_not_know_each_other() {
     let (one, other) = (start(), start());
-    assert_ne!(one.address(), other.address());
-    assert!(one.address().ip().is_loopback());
+    assert_ne!(one.otlp_http(), other.otlp_http());
+    assert!(one.otlp_http().ip().is_loopback());
     post(
         &one,
         "/v1/traces",
@@ -711,7 +711,7 @@ async fn several_backends_do_not_know_each_other() {
     .await;
     assert_eq!((one.store().len(), other.store().len()), (1, 0));
     let taken = Backend::start(Settings {
-        address: one.address(),
+        otlp_http: one.otlp_http(),
         ..settings()
     })
     .unwrap_err();

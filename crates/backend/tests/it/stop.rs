@@ -12,7 +12,7 @@ use crate::{JSON, LIMIT, PROTOBUF, post, sample, start};
 #[tokio::test]
 async fn a_client_that_keeps_its_connection_is_refused_after_the_stop() {
     let backend = start();
-    let url = format!("http://{}/v1/traces", backend.address());
+    let url = format!("http://{}/v1/traces", backend.otlp_http());
     let keeps_alive = reqwest::Client::builder().no_proxy().build().unwrap();
     let send = async || {
         keeps_alive
@@ -34,7 +34,7 @@ async fn a_request_in_flight_at_the_stop_is_answered_and_stored() {
     let backend = start();
     let store = backend.store().clone();
     let body = sample::full_protobuf().encode_to_vec();
-    let mut connection = TcpStream::connect(backend.address()).await.unwrap();
+    let mut connection = TcpStream::connect(backend.otlp_http()).await.unwrap();
     // The interim response says that the request has arrived: only then is the body asked for.
     let head = format!(
         "POST /v1/traces HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
@@ -45,7 +45,7 @@ async fn a_request_in_flight_at_the_stop_is_answered_and_stored() {
     connection.read_exact(&mut interim).await.unwrap();
     assert_eq!(interim.as_slice(), b"HTTP/1.1 100 Continue\r\n\r\n");
 
-    let address = backend.address();
+    let address = backend.otlp_http();
     let stop = tokio::spawn(backend.stop());
     while TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await; // until it no longer listens
@@ -65,7 +65,7 @@ async fn a_request_in_flight_at_the_stop_is_answered_and_stored() {
 #[tokio::test]
 async fn a_request_that_never_ends_is_cut_off_at_the_stop() {
     let backend = start();
-    let mut connection = TcpStream::connect(backend.address()).await.unwrap();
+    let mut connection = TcpStream::connect(backend.otlp_http()).await.unwrap();
     let head = "POST /v1/traces HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
     connection.write_all(head.as_bytes()).await.unwrap();
     connection.read_exact(&mut [0; 25]).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_request_that_never_ends_is_cut_off_at_the_stop() {
 async fn a_backend_that_is_dropped_stops_listening() {
     let backend = start();
     post(&backend, "/v1/traces", &[PROTOBUF], "").await;
-    let address = backend.address();
+    let address = backend.otlp_http();
     drop(backend);
     let ended = async {
         while TcpStream::connect(address).await.is_ok() {

@@ -93,10 +93,10 @@ async fn get(port: &str, path: &str, headers: &[(&str, &str)]) -> String {
 pub(crate) fn receiver() -> (Backend, (&'static str, String)) {
     let address = ([127, 0, 0, 1], 0).into();
     let backend = Backend::start(Settings {
-        address,
-        ..Settings::default()
+        otlp_http: address,
+        ..Settings::on_free_ports()
     })
     .unwrap();
-    let endpoint = format!("http://{}/v1/traces", backend.address());
+    let endpoint = format!("http://{}/v1/traces", backend.otlp_http());
     (backend, ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint))
 }

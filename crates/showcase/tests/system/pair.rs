@@ -23,11 +23,11 @@ pub(crate) struct Pair {
 pub(crate) fn settings<'a>(backend: &Backend, more: &[Setting<'a>]) -> Vec<(&'static str, String)> {
     let basic = [
         ("ADDRESS", "127.0.0.1:0".to_owned()),
-        ("JAEGER_ADDRESS", backend.address().to_string()),
+        ("JAEGER_ADDRESS", backend.otlp_http().to_string()),
         // For whoever sets OTEL_METRICS_EXPORTER=otlp.
         (
             "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-            format!("http://{}/v1/metrics", backend.address()),
+            format!("http://{}/v1/metrics", backend.otlp_http()),
         ),
         ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned()),
     ];
@@ -40,8 +40,7 @@ pub(crate) fn settings<'a>(backend: &Backend, more: &[Setting<'a>]) -> Vec<(&'st
 /// A receiver on a free port.
 pub(crate) fn backend() -> Backend {
     let settings = Settings {
-        address: ([127, 0, 0, 1], 0).into(),
-        ..Settings::default()
+        ..Settings::on_free_ports()
     };
     Backend::start(settings).expect("the receiver starts")
 }

@@ -59,7 +59,7 @@ const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 async fn left_by_pong_with(more: &[Setting<'_>]) -> Left {
     let backend = backend();
-    let logs = format!("http://{}/v1/logs", backend.address());
+    let logs = format!("http://{}/v1/logs", backend.otlp_http());
     let mut all = vec![("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", logs.as_str())];
     all.extend(more);
     let mut pong = Process::start("pong", settings(&backend, &all));
@@ -312,8 +312,8 @@ async fn headers_compression_and_protocol_are_on_the_wire() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_start_up_line_says_what_a_receiver_then_really_gets() {
     let backend = backend();
-    let endpoint = format!("http://{}/elsewhere", backend.address());
-    let right = format!("http://{}/", backend.address());
+    let endpoint = format!("http://{}/elsewhere", backend.otlp_http());
+    let right = format!("http://{}/", backend.otlp_http());
     let more = [
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint.as_str()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", right.as_str()),
@@ -330,7 +330,7 @@ async fn the_start_up_line_says_what_a_receiver_then_really_gets() {
 
     let mut pong = Process::start("pong", settings(&backend, &more[1..]));
     let line = pong.line_with("telemetry: ");
-    let expected = format!("http://{}/v1/traces", backend.address());
+    let expected = format!("http://{}/v1/traces", backend.otlp_http());
     assert!(
         line.contains("Renamed")
             && line.contains(&expected)
