@@ -7,6 +7,7 @@ mod arguments;
 mod child;
 mod duration;
 mod live;
+mod page;
 mod ports;
 mod print;
 mod run;

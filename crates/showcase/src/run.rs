@@ -15,6 +15,7 @@ use crate::{
     arguments::Ports,
     child::{Child, ready},
     live::Live,
+    page,
     ports::Addresses,
     screen::Screen,
 };
@@ -67,10 +68,11 @@ pub(crate) fn run(ports: Ports, env: Lookup<'_>) -> ExitCode {
 ///
 /// Something cannot be started. A child that was is dropped then, which stops it.
 async fn show(addresses: &Addresses, env: Lookup<'_>) -> io::Result<bool> {
-    let backend = Backend::start(backend::Settings {
+    let settings = backend::Settings {
         otlp_http: addresses.otlp,
         ..backend::Settings::on_free_ports()
-    })?;
+    };
+    let backend = Backend::start_with_page(settings, page::router())?;
     let (screen, mut writer) = Screen::start();
     let mut live = Live::new(backend.store().clone(), screen.clone());
     let otlp = (

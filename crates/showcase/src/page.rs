@@ -1,0 +1,150 @@
+//! The page: the files of `web/`, as they are.
+//!
+//! In a release build they are part of the executable; in a debug build they are read from the disk, so that a reload
+//! shows an edit. Nothing comes from another host, and the browser is told to hold the page to that.
+
+use axum::{
+    Router,
+    extract::Path,
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+#[derive(RustEmbed)]
+#[folder = "web/"]
+struct Files;
+
+/// Sent with every file. Scripts and styles are files of this origin: what a span's name says is never run.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    // Kept, but asked for each time: a newer showcase on the same port shows its own page.
+    (header::CACHE_CONTROL, "no-cache"),
+];
+
+/// `/` is the page, `/page/…` what it consists of.
+pub(crate) fn router() -> Router {
+    Router::new()
+        .route(
+            "/",
+            get(async |headers: HeaderMap| file("index.html", &headers)),
+        )
+        .route(
+            "/page/{*path}",
+            get(async |Path(path): Path<String>, headers: HeaderMap| file(&path, &headers)),
+        )
+}
+
+fn file(path: &str, request: &HeaderMap) -> Response {
+    match (Files::get(path), content_type(path)) {
+        (Some(file), Some(content_type)) => answer(&file, content_type, request),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn answer(file: &EmbeddedFile, content_type: &'static str, request: &HeaderMap) -> Response {
+    let tag: String = file.metadata.sha256_hash()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let tag = format!("\"{tag}\"");
+    let known = request.get(header::IF_NONE_MATCH);
+    if known.is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)], HEADERS).into_response();
+    }
+    let own = [
+        (header::ETAG, tag),
+        (header::CONTENT_TYPE, content_type.to_owned()),
+    ];
+    (own, HEADERS, file.data.clone()).into_response()
+}
+
+/// `None`: no such files are served.
+fn content_type(path: &str) -> Option<&'static str> {
+    let (_, extension) = path.rsplit_once('.')?;
+    match extension {
+        "css" => Some("text/css; charset=utf-8"),
+        "html" => Some("text/html; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "svg" => Some("image/svg+xml"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use backend::{Backend, Settings};
+    use reqwest::{Client, Response};
+
+    use super::*;
+
+    /// Beside the query API, as in the showcase.
+    async fn get(path: &str, tag: Option<&str>) -> Response {
+        let backend = Backend::start_with_page(Settings::on_free_ports(), router()).unwrap();
+        let address: SocketAddr = backend.query();
+        let mut request = Client::new().get(format!("http://{address}{path}"));
+        if let Some(tag) = tag {
+            request = request.header("if-none-match", tag);
+        }
+        request.send().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_file_of_the_page_is_served_and_only_to_a_page_of_its_own() {
+        for path in Files::iter() {
+            let response = get(&format!("/page/{path}"), None).await;
+            assert_eq!(response.status(), 200, "{path}");
+            let headers = response.headers();
+            let content_type = headers["content-type"].to_str().unwrap();
+            let (_, extension) = path.rsplit_once('.').unwrap();
+            let kind = match extension {
+                "js" => "text/javascript",
+                "svg" => "image/svg+xml",
+                text => &format!("text/{text}"),
+            };
+            assert!(content_type.starts_with(kind), "{path}: {content_type}");
+            let policy = headers["content-security-policy"].to_str().unwrap();
+            assert!(policy.starts_with("default-src 'self';"), "{policy}");
+            assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+            assert_eq!(headers["x-content-type-options"], "nosniff");
+            assert_eq!(headers["referrer-policy"], "no-referrer");
+        }
+        assert!(
+            get("/", None)
+                .await
+                .text()
+                .await
+                .unwrap()
+                .contains("<!doctype html>")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_the_browser_has_is_not_sent_again() {
+        let response = get("/", None).await;
+        let tag = response.headers()["etag"].to_str().unwrap();
+        let again = get("/", Some(tag)).await;
+        assert_eq!(again.status(), 304);
+        assert_eq!(again.text().await.unwrap(), "");
+        assert_eq!(get("/", Some("\"other\"")).await.status(), 200);
+    }
+
+    #[tokio::test]
+    async fn nothing_else_of_the_disk_is_served() {
+        for path in [
+            "/page/none.js",
+            "/page/..%2Fsrc%2Fpage.rs",
+            "/page/..%2F..%2F..%2Fgrafana%2Fgrafana.js",
+        ] {
+            assert_eq!(get(path, None).await.status(), 404, "{path}");
+        }
+    }
+}
