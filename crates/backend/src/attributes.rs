@@ -1,10 +1,12 @@
 //! Attributes and their values: OTLP's `KeyValue` and `AnyValue`.
 
 use std::{
+    borrow::Cow,
     fmt,
     hash::{Hash, Hasher},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// A typed value. An absent one (`AnyValue` with no field set) is [`Value::Empty`].
@@ -48,6 +50,59 @@ impl Value {
             Self::Int(int) => Some(*int),
             _ => None,
         }
+    }
+
+    /// As text, the way the Collector and Jaeger have it: text as it is, bytes in base64, arrays and maps as JSON,
+    /// integral doubles without a point.
+    pub fn to_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Empty => Cow::Borrowed(""),
+            Self::String(text) => Cow::Borrowed(text),
+            Self::Bool(true) => Cow::Borrowed("true"),
+            Self::Bool(false) => Cow::Borrowed("false"),
+            Self::Int(int) => Cow::Owned(int.to_string()),
+            Self::Double(double) => Cow::Owned(double_text(*double)),
+            Self::Bytes(bytes) => Cow::Owned(BASE64_STANDARD.encode(bytes)),
+            Self::Array(_) | Self::Map(_) => Cow::Owned(self.to_json().to_string()),
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Empty => serde_json::Value::Null,
+            Self::Bool(truth) => (*truth).into(),
+            Self::Int(int) => (*int).into(),
+            Self::Double(double) => serde_json::from_str(&double_text(*double))
+                .unwrap_or_else(|_| double_text(*double).into()), // NaN and the infinities
+            Self::String(_) | Self::Bytes(_) => self.to_text().into(),
+            Self::Array(values) => values.iter().map(Self::to_json).collect(),
+            Self::Map(attributes) => {
+                let fields = attributes.iter();
+                fields
+                    .map(|(key, value)| (key.to_owned(), value.to_json()))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// As JavaScript and Go's JSON write a number.
+fn double_text(double: f64) -> String {
+    let size = double.abs();
+    if double.is_nan() {
+        "json: unsupported value: NaN".to_owned()
+    } else if double.is_infinite() {
+        let sign = if double > 0.0 { '+' } else { '-' };
+        format!("json: unsupported value: {sign}Inf")
+    } else if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        let text = format!("{double:e}");
+        if size < 1.0 {
+            text
+        } else {
+            text.replace('e', "e+")
+        }
+    } else {
+        double.to_string()
     }
 }
 

@@ -71,7 +71,7 @@ impl Span {
 }
 
 /// A span's role in a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SpanKind {
     /// Not said, or a number that OTLP does not define.

@@ -15,8 +15,9 @@ use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
     contents::{Contents, Entry, LatestMetrics},
-    id::TraceId,
+    id::{SpanId, TraceId},
     log::LogRecord,
+    search::{Operation, Query},
     span::Span,
     trace::Trace,
 };
@@ -159,15 +160,39 @@ impl Store {
             .collect()
     }
 
-    /// Names of the services of which something is kept, sorted.
+    /// The traces that `query` looks for, the one that began to arrive last first.
+    pub fn search(&self, query: &Query) -> Vec<Trace> {
+        self.latest(usize::MAX)
+            .into_iter()
+            .filter(|trace| query.matches(trace))
+            .take(query.limit)
+            .collect()
+    }
+
+    /// Names of the services of which spans are kept, sorted.
     pub fn services(&self) -> Vec<String> {
-        let contents = self.lock();
-        let names: BTreeSet<_> = contents
-            .resources
+        let names: BTreeSet<_> = self
+            .latest(usize::MAX)
             .iter()
-            .map(|resource| resource.service())
+            .flat_map(|trace| &trace.spans)
+            .map(|span| span.service().to_owned())
             .collect();
-        names.into_iter().map(str::to_owned).collect()
+        names.into_iter().collect()
+    }
+
+    /// Names and roles that spans of `service` have, each pair once, sorted.
+    pub fn operations(&self, service: &str) -> Vec<Operation> {
+        let operations: BTreeSet<_> = self
+            .latest_of(service, usize::MAX)
+            .iter()
+            .flat_map(|trace| &trace.spans)
+            .filter(|span| span.service() == service)
+            .map(|span| Operation {
+                name: span.name.clone(),
+                kind: span.kind,
+            })
+            .collect();
+        operations.into_iter().collect()
     }
 
     /// The log records kept, oldest arrival first.
@@ -175,12 +200,13 @@ impl Store {
         self.lock().logs.iter().cloned().collect()
     }
 
-    /// The log records kept that were made in the trace `id`, oldest arrival first.
-    pub fn logs_of(&self, id: TraceId) -> Vec<Arc<LogRecord>> {
+    /// The log records kept that were made in the trace, or in one span of it, oldest arrival first.
+    pub fn logs_of(&self, trace: TraceId, span: Option<SpanId>) -> Vec<Arc<LogRecord>> {
         self.lock()
             .logs
             .iter()
-            .filter(|log| log.trace_id == Some(id))
+            .filter(|log| log.trace_id == Some(trace))
+            .filter(|log| span.is_none() || log.span_id == span)
             .cloned()
             .collect()
     }

@@ -6,6 +6,7 @@ mod exporter;
 mod junk;
 mod receiver;
 mod sample;
+mod search;
 mod stop;
 mod store;
 mod views;

@@ -303,7 +303,7 @@ async fn logs_are_kept_by_trace_in_either_encoding() {
 
     let of_trace = backend
         .store()
-        .logs_of("01010101010101010101010101010101".parse().unwrap());
+        .logs_of("01010101010101010101010101010101".parse().unwrap(), None);
     let [one, other] = of_trace.as_slice() else {
         panic!("{of_trace:?}")
     };

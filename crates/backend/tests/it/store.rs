@@ -12,7 +12,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::LIMIT;
 
-fn span(trace: u64, id: u64) -> Span {
+pub(crate) fn span(trace: u64, id: u64) -> Span {
     Span {
         trace_id: u128::from(trace)
             .to_be_bytes()
@@ -39,14 +39,14 @@ fn span(trace: u64, id: u64) -> Span {
     }
 }
 
-fn of_service(name: &str) -> Resource {
+pub(crate) fn of_service(name: &str) -> Resource {
     Resource {
         attributes: Attributes::from([("service.name", name.into())]),
         ..Resource::default()
     }
 }
 
-fn log(text: String) -> LogRecord {
+pub(crate) fn log(text: String) -> LogRecord {
     LogRecord {
         unix_nanos: 0,
         observed_unix_nanos: 0,

@@ -96,6 +96,35 @@ fn attributes_compare_as_sets_and_keep_what_a_sender_repeats() {
 }
 
 #[test]
+fn a_value_is_text_the_way_the_collector_and_jaeger_have_it() {
+    for (value, text) in [
+        (Value::Empty, ""),
+        ("NaN ☃".into(), "NaN ☃"),
+        (true.into(), "true"),
+        (i64::MIN.into(), "-9223372036854775808"),
+        (2.0.into(), "2"),
+        ((-1.5).into(), "-1.5"),
+        (0.000001.into(), "0.000001"),
+        (0.00000015.into(), "1.5e-7"),
+        (1e20.into(), "100000000000000000000"),
+        (1e21.into(), "1e+21"),
+        (f64::NAN.into(), "json: unsupported value: NaN"),
+        (f64::NEG_INFINITY.into(), "json: unsupported value: -Inf"),
+        (vec![0, 255, 16].into(), "AP8Q"),
+        (
+            [Value::from("a\""), 2.0.into(), vec![1].into(), Value::Empty].into(),
+            r#"["a\"",2,"AQ==",null]"#,
+        ),
+        (
+            Attributes::from([("b", 1.into()), ("a", Attributes::default().into())]).into(),
+            r#"{"a":{},"b":1}"#,
+        ),
+    ] {
+        assert_eq!(value.to_text(), text);
+    }
+}
+
+#[test]
 fn a_trace_in_json_loses_nothing_to_the_numbers_of_javascript() {
     let [root, child] = full();
     let resource = json!({
