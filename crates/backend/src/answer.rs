@@ -1,9 +1,12 @@
-//! What the receiver answers, in the encoding of the request: OTLP/HTTP, "Response".
+//! What a request came to, and how that is answered in the request's encoding: OTLP/HTTP, "Response".
 
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use prost::Message;
 use serde_json::json;
@@ -36,7 +39,7 @@ impl Encoding {
         })
     }
 
-    pub(crate) fn answer(
+    fn answer(
         self,
         status: StatusCode,
         protobuf: &impl Message,
@@ -47,6 +50,40 @@ impl Encoding {
             Self::Json => Body::from(json.to_string()),
         };
         (status, [(header::CONTENT_TYPE, self.content_type())], body).into_response()
+    }
+}
+
+/// A request that was taken, but perhaps not all of it.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Spans taken.
+    pub(crate) spans: usize,
+    /// Items not taken.
+    pub(crate) rejected: usize,
+    /// Why not.
+    pub(crate) reason: String,
+}
+
+impl Kept {
+    /// The answer; `rejected` is what JSON calls the number of items not taken.
+    pub(crate) fn answer(self, encoding: Encoding, rejected: &str) -> Response {
+        // `opentelemetry-proto` would write `null` for what is to be left out, and a number for a 64-bit one.
+        let json = match self.rejected {
+            0 => json!({}),
+            count => {
+                json!({ "partialSuccess": { rejected: count.to_string(), "errorMessage": self.reason } })
+            }
+        };
+        encoding.answer(StatusCode::OK, &self.into_message(), &json)
+    }
+
+    /// The answer as a message, the same on the wire for all signals.
+    pub(crate) fn into_message(self) -> ExportTraceServiceResponse {
+        let partial_success = (self.rejected > 0).then(|| ExportTracePartialSuccess {
+            rejected_spans: i64::try_from(self.rejected).unwrap_or(i64::MAX),
+            error_message: self.reason,
+        });
+        ExportTraceServiceResponse { partial_success }
     }
 }
 
@@ -67,11 +104,6 @@ impl Failure {
 
     /// A `google.rpc.Status`. In JSON if the request's encoding is neither: a person reads that.
     pub(crate) fn answer(self, encoding: Option<Encoding>) -> Response {
-        tracing::debug!(
-            status = self.status.as_u16(),
-            message = self.message,
-            "refused"
-        );
         let status = Status {
             code: self.code(),
             message: self.message,
@@ -91,7 +123,7 @@ impl Failure {
     }
 
     /// The code of `google.rpc.Code` that belongs to the HTTP status.
-    fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         match self.status {
             StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => 3, // INVALID_ARGUMENT
             StatusCode::REQUEST_TIMEOUT => 4,                                  // DEADLINE_EXCEEDED
@@ -99,18 +131,18 @@ impl Failure {
             StatusCode::PAYLOAD_TOO_LARGE => 8,                                // RESOURCE_EXHAUSTED
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => 12,      // UNIMPLEMENTED
             StatusCode::SERVICE_UNAVAILABLE => 14,                             // UNAVAILABLE
-            _ => 2,                                                            // UNKNOWN
+            _ => 13,                                                           // INTERNAL
         }
     }
 }
 
 /// `google.rpc.Status` without details.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct Status {
+struct Status {
     #[prost(int32, tag = "1")]
-    pub(crate) code: i32,
+    code: i32,
     #[prost(string, tag = "2")]
-    pub(crate) message: String,
+    message: String,
 }
 
 #[cfg(test)]

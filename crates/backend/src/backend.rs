@@ -6,10 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use axum::Router;
+use axum::{Router, middleware};
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
 
-use crate::{query, receiver, server, store::Store};
+use crate::{
+    grpc, origin, query,
+    received::{Count, Received},
+    receiver::{self, Receiver},
+    server::{self, Version},
+    store::Store,
+};
 
 /// What a backend is started with. Port 0 takes a free one. An address that is not loopback is open to the whole
 /// network: there is no authentication.
@@ -17,6 +23,8 @@ use crate::{query, receiver, server, store::Store};
 pub struct Settings {
     /// Where to listen for OTLP over HTTP.
     pub otlp_http: SocketAddr,
+    /// Where to listen for OTLP over gRPC.
+    pub otlp_grpc: SocketAddr,
     /// Where to answer Jaeger's query API.
     pub query: SocketAddr,
     /// Bound of the store, in bytes.
@@ -28,6 +36,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             otlp_http: (Ipv4Addr::LOCALHOST, 4318).into(),
+            otlp_grpc: (Ipv4Addr::LOCALHOST, 4317).into(),
             query: (Ipv4Addr::LOCALHOST, 16686).into(),
             store_bytes: 64 << 20,
         }
@@ -40,6 +49,7 @@ impl Settings {
         let any = (Ipv4Addr::LOCALHOST, 0).into();
         Self {
             otlp_http: any,
+            otlp_grpc: any,
             query: any,
             ..Self::default()
         }
@@ -51,7 +61,8 @@ impl Settings {
 /// Dropped, it stops listening and ends in the background; [`stop`](Self::stop) waits for that.
 #[derive(Debug)]
 pub struct Backend {
-    otlp_http: SocketAddr,
+    otlp_http: (SocketAddr, Arc<Count>),
+    otlp_grpc: (SocketAddr, Arc<Count>),
     query: SocketAddr,
     store: Arc<Store>,
     stop: watch::Sender<()>,
@@ -76,23 +87,32 @@ impl Backend {
     pub fn start_with_page(settings: Settings, page: Router) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let store = Arc::new(Store::new(settings.store_bytes));
-        let (otlp_http, otlp_listener) = listen(settings.otlp_http)?;
+        let (otlp_http, http_listener) = listen(settings.otlp_http)?;
+        let (otlp_grpc, grpc_listener) = listen(settings.otlp_grpc)?;
         let (query, query_listener) = listen(settings.query)?;
+        let over_http = Receiver::new(store.clone());
+        let over_grpc = over_http.with_own_count();
+        let (http_count, grpc_count) = (over_http.count.clone(), over_grpc.count.clone());
+        let pages = query::router(store.clone())
+            .merge(page)
+            .layer(middleware::from_fn(origin::refuse_others));
 
         let stop = watch::Sender::new(());
         let mut servers = JoinSet::new();
-        for (listener, router) in [
-            (otlp_listener, receiver::router(store.clone())),
-            (query_listener, query::router(store.clone()).merge(page)),
+        for (listener, version, router) in [
+            (http_listener, Version::Http1, receiver::router(over_http)),
+            (grpc_listener, Version::Http2, grpc::router(over_grpc)),
+            (query_listener, Version::Http1, pages),
         ] {
             let limits = server::Limits::default();
             servers.spawn_on(
-                server::serve(listener, router, stopped(&stop), limits),
+                server::serve(listener, version, router, stopped(&stop), limits),
                 &runtime,
             );
         }
         Ok(Self {
-            otlp_http,
+            otlp_http: (otlp_http, http_count),
+            otlp_grpc: (otlp_grpc, grpc_count),
             query,
             store,
             stop,
@@ -102,7 +122,22 @@ impl Backend {
 
     /// Where it takes OTLP over HTTP, with the port it really has.
     pub fn otlp_http(&self) -> SocketAddr {
-        self.otlp_http
+        self.otlp_http.0
+    }
+
+    /// Where it takes OTLP over gRPC, with the port it really has.
+    pub fn otlp_grpc(&self) -> SocketAddr {
+        self.otlp_grpc.0
+    }
+
+    /// What each receiver has taken since the start.
+    pub fn received(&self) -> Vec<Received> {
+        [
+            ("otlp/http", &self.otlp_http),
+            ("otlp/grpc", &self.otlp_grpc),
+        ]
+        .map(|(protocol, (address, count))| count.of(protocol, *address))
+        .into()
     }
 
     /// Where it answers queries, with the port it really has.

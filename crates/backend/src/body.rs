@@ -1,18 +1,20 @@
 //! Bodies of requests: read whole, unpacked, within limits of size, of time, and of memory for all together.
 
 use std::{
+    fmt::Display,
     io::{self, Write},
+    sync::Arc,
     time::Duration,
 };
 
 use axum::{
-    body::Body,
-    http::{HeaderMap, StatusCode, header},
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderName, StatusCode, header},
 };
 use flate2::write::MultiGzDecoder;
 use http_body_util::BodyExt;
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -32,79 +34,150 @@ const TIME: Duration = Duration::from_secs(10);
 const SWALLOWED: usize = 4 * LARGEST;
 const SWALLOW_TIME: Duration = Duration::from_secs(5);
 
-/// The room for bodies being read.
+/// What gRPC calls the packing of a message.
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+/// The room for bodies being read, shared by all clones.
+#[derive(Clone)]
 pub(crate) struct Bodies {
-    room: Semaphore, // a permit a byte
+    room: Arc<Semaphore>, // a permit a byte
     time: Duration,
 }
 
 /// A body that was read. It takes its room until dropped.
-pub(crate) struct Read<'a> {
+pub(crate) struct Read {
     pub(crate) bytes: Vec<u8>,
-    _room: Option<SemaphorePermit<'a>>,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Bodies {
     pub(crate) fn new() -> Self {
         Self {
-            room: Semaphore::new(ALL),
+            room: Arc::new(Semaphore::new(ALL)),
             time: TIME,
         }
     }
 
-    /// The whole body, unpacked.
+    /// The whole body, unpacked as `Content-Encoding` says.
     ///
     /// # Errors
     ///
     /// 400 not what it says it is, or broken off; 408, 413, 415, 503: see [`receiver`](crate::receiver).
-    pub(crate) async fn read(
-        &self,
-        headers: &HeaderMap,
-        body: &mut Body,
-    ) -> Result<Read<'_>, Failure> {
-        let mut unpacker = Unpacker::of(headers)?;
+    pub(crate) async fn read(&self, headers: &HeaderMap, body: &mut Body) -> Result<Read, Failure> {
+        let mut unpacker = Unpacker::of(headers, &header::CONTENT_ENCODING)?;
         if announced(headers).is_some_and(|bytes| bytes > LARGEST) {
             return Err(too_large());
         }
-        match timeout(self.time, self.read_into(&mut unpacker, body)).await {
-            Ok(room) => Ok(Read {
-                _room: room?,
+        self.in_time(async {
+            let mut room = None;
+            while let Some(data) = next(body).await? {
+                self.unpack(&data, &mut unpacker, &mut room)?;
+            }
+            Ok(Read {
                 bytes: unpacker.finish()?,
-            }),
-            Err(_) => Err(Failure::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "the body took too long",
-            )),
-        }
+                _room: room,
+            })
+        })
+        .await
     }
 
-    async fn read_into(
+    /// The one message in the body of a unary gRPC request, unpacked: behind a byte that says whether it is packed, and
+    /// four of its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(crate) async fn read_message(
         &self,
-        unpacker: &mut Unpacker,
+        headers: &HeaderMap,
         body: &mut Body,
-    ) -> Result<Option<SemaphorePermit<'_>>, Failure> {
-        let mut room: Option<SemaphorePermit<'_>> = None;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| unreadable(&error))?;
-            let Some(data) = frame.data_ref() else {
-                continue;
+    ) -> Result<Read, Failure> {
+        self.in_time(async {
+            let mut head = Vec::new();
+            while head.len() < 5 {
+                let data = next(body).await?.ok_or_else(|| unreadable("no message"))?;
+                head.extend_from_slice(&data);
+            }
+            let (mut unpacker, length) = match head[..5] {
+                [0, ref length @ ..] => (Unpacker::plain(), length),
+                [1, ref length @ ..] => (Unpacker::of(headers, &GRPC_ENCODING)?, length),
+                _ => return Err(unreadable("neither packed nor not")),
             };
-            let before = unpacker.len();
-            unpacker.write(data)?;
-            let grown = u32::try_from(unpacker.len() - before).unwrap_or(u32::MAX);
-            let more = self.room.try_acquire_many(grown).map_err(|_| {
+            let mut left = length
+                .iter()
+                .fold(0, |length, byte| length << 8 | usize::from(*byte));
+            if left > LARGEST {
+                return Err(too_large());
+            }
+            let mut room = None;
+            let mut data = Bytes::from(head).slice(5..);
+            loop {
+                left = left
+                    .checked_sub(data.len())
+                    .ok_or_else(|| unreadable("more than one message"))?;
+                self.unpack(&data, &mut unpacker, &mut room)?;
+                match next(body).await? {
+                    Some(more) => data = more,
+                    None if left == 0 => break,
+                    None => return Err(unreadable("the message is shorter than it says")),
+                }
+            }
+            Ok(Read {
+                bytes: unpacker.finish()?,
+                _room: room,
+            })
+        })
+        .await
+    }
+
+    async fn in_time(
+        &self,
+        read: impl Future<Output = Result<Read, Failure>>,
+    ) -> Result<Read, Failure> {
+        timeout(self.time, read).await.unwrap_or_else(|_| {
+            Err(Failure::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body took too long",
+            ))
+        })
+    }
+
+    fn unpack(
+        &self,
+        data: &[u8],
+        unpacker: &mut Unpacker,
+        room: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<(), Failure> {
+        let before = unpacker.len();
+        unpacker.write(data)?;
+        let grown = u32::try_from(unpacker.len() - before).unwrap_or(u32::MAX);
+        let more = self
+            .room
+            .clone()
+            .try_acquire_many_owned(grown)
+            .map_err(|_| {
                 Failure::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "too much is being received at once",
                 )
             })?;
-            match &mut room {
-                Some(room) => room.merge(more),
-                None => room = Some(more),
-            }
+        match room {
+            Some(room) => room.merge(more),
+            None => *room = Some(more),
         }
-        Ok(room)
+        Ok(())
     }
+}
+
+/// The next bytes of a body; none at its end.
+async fn next(body: &mut Body) -> Result<Option<Bytes>, Failure> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(unreadable)?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads on what nobody wants, so that the sender gets to read the answer. Not if it waits to be asked for the body.
@@ -140,7 +213,7 @@ fn too_large() -> Failure {
     )
 }
 
-fn unreadable(error: &dyn std::error::Error) -> Failure {
+fn unreadable(error: impl Display) -> Failure {
     Failure::new(
         StatusCode::BAD_REQUEST,
         format!("the body cannot be read: {error}"),
@@ -154,18 +227,20 @@ enum Unpacker {
 }
 
 impl Unpacker {
-    /// As `Content-Encoding` says.
-    fn of(headers: &HeaderMap) -> Result<Self, Failure> {
-        let limited = Limited(Vec::new());
-        match headers
-            .get(header::CONTENT_ENCODING)
-            .map(|encoding| encoding.as_bytes())
-        {
-            None | Some(b"identity") => Ok(Self::Plain(limited)),
-            Some(b"gzip") => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(limited)))),
+    fn plain() -> Self {
+        Self::Plain(Limited(Vec::new()))
+    }
+
+    /// As the header `encoding` says.
+    fn of(headers: &HeaderMap, encoding: &HeaderName) -> Result<Self, Failure> {
+        match headers.get(encoding).map(|encoding| encoding.as_bytes()) {
+            None | Some(b"identity") => Ok(Self::plain()),
+            Some(b"gzip") => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Limited(
+                Vec::new(),
+            ))))),
             Some(_) => Err(Failure::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Content-Encoding is gzip, or absent",
+                format!("{encoding} is gzip, or absent"),
             )),
         }
     }
@@ -259,7 +334,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_never_ends_is_408_and_its_room_is_free_again() {
         let bodies = Bodies {
-            room: Semaphore::new(10),
+            room: Arc::new(Semaphore::new(10)),
             time: Duration::from_millis(50),
         };
         let body = Body::new(Silent(Some(Bytes::from_static(b"{"))));
@@ -270,7 +345,7 @@ mod tests {
     #[tokio::test]
     async fn bodies_share_their_room_and_one_that_does_not_fit_is_503() {
         let bodies = Bodies {
-            room: Semaphore::new(10),
+            room: Arc::new(Semaphore::new(10)),
             ..Bodies::new()
         };
         let headers = HeaderMap::new();

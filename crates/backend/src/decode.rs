@@ -25,16 +25,18 @@ pub(crate) struct Decoded<T> {
     pub(crate) first_fault: Option<String>,
 }
 
-impl<T> Decoded<T> {
-    fn new() -> Self {
+impl<T> Default for Decoded<T> {
+    fn default() -> Self {
         Self {
             items: Vec::new(),
             invalid: 0,
             first_fault: None,
         }
     }
+}
 
-    fn push(&mut self, item: Result<T, String>) {
+impl<T> Decoded<T> {
+    pub(crate) fn push(&mut self, item: Result<T, String>) {
         match item {
             Ok(item) => self.items.push(item),
             Err(fault) => {
@@ -46,7 +48,7 @@ impl<T> Decoded<T> {
 }
 
 pub(crate) fn spans(request: ExportTraceServiceRequest) -> Decoded<Span> {
-    let mut decoded = Decoded::new();
+    let mut decoded = Decoded::default();
     for of_resource in request.resource_spans {
         let resource = Arc::new(resource_of(of_resource.resource, of_resource.schema_url));
         for of_scope in of_resource.scope_spans {
@@ -60,7 +62,7 @@ pub(crate) fn spans(request: ExportTraceServiceRequest) -> Decoded<Span> {
 }
 
 pub(crate) fn log_records(request: ExportLogsServiceRequest) -> Decoded<LogRecord> {
-    let mut decoded = Decoded::new();
+    let mut decoded = Decoded::default();
     for of_resource in request.resource_logs {
         let resource = Arc::new(resource_of(of_resource.resource, of_resource.schema_url));
         for of_scope in of_resource.scope_logs {

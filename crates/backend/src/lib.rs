@@ -1,5 +1,5 @@
-//! A small OpenTelemetry backend for one person's screen: a receiver of OTLP over HTTP, and a bounded store of the
-//! traces that arrive, in memory.
+//! A small OpenTelemetry backend for one person's screen: a receiver of OTLP over HTTP and gRPC, and a bounded store of
+//! the traces that arrive, in memory.
 //!
 //! It is there to look at traces while developing, and for tests that want to know what a service really sends. It is
 //! no store for a fleet: nothing is written to disk, the oldest traces go when the memory is full, and whoever can reach
@@ -45,16 +45,20 @@ mod backend;
 mod body;
 mod contents;
 mod decode;
+mod grpc;
 mod id;
 mod interner;
 mod json;
 mod log;
 mod messages;
+mod origin;
 mod query;
+mod received;
 mod receiver;
 mod resource;
 mod search;
 mod server;
+mod signal;
 mod size;
 mod span;
 mod store;
@@ -65,6 +69,7 @@ pub use attributes::{Attributes, Value};
 pub use backend::{Backend, Settings};
 pub use id::{InvalidId, SpanId, TraceId};
 pub use log::LogRecord;
+pub use received::Received;
 pub use resource::{Resource, Scope};
 pub use search::{Operation, Query};
 pub use span::{Event, Link, Span, SpanKind, Status, StatusCode};

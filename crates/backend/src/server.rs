@@ -1,14 +1,14 @@
 //! Connections: how many, how long, and how they end.
 //!
-//! HTTP/1.1 only, on hyper itself: `axum::serve` and hyper-util's protocol detection set no limit to a connection that
+//! HTTP/1.1 only, or HTTP/2 only, on hyper itself: `axum::serve` and hyper-util's protocol detection set no limit to a connection that
 //! says nothing.
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
@@ -21,6 +21,22 @@ use tokio::{
 
 /// Connections at once; more wait to be accepted. Half of what macOS lets a process open.
 const CONNECTIONS: usize = 128;
+
+/// Streams of an HTTP/2 connection at once; gRPC's clients wait when there are more.
+const STREAMS: u32 = 32;
+
+/// What an HTTP/2 connection may hold of its streams' bodies before they are read, in bytes.
+const WINDOW: u32 = 1 << 18;
+
+/// Largest head of an HTTP/2 request, in bytes.
+const HEADERS: u32 = 16 << 10;
+
+/// What a port speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Version {
+    Http1,
+    Http2,
+}
 
 /// How long connections may take for what.
 pub(crate) struct Limits {
@@ -46,14 +62,24 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// answered, whatever is left after [`Limits::stop`].
 pub(crate) async fn serve(
     listener: TcpListener,
+    version: Version,
     router: Router,
     stop: impl Future<Output = ()>,
     limits: Limits,
 ) {
     let mut stop = pin!(stop);
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
+    let mut http1 = http1::Builder::new();
+    http1
+        .timer(TokioTimer::new())
         .header_read_timeout(limits.silence);
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.silence)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADERS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new(); // dropped, it ends them
@@ -63,12 +89,18 @@ pub(crate) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = accept(&listener, &places) => match accepted {
                 Ok((stream, place)) => {
+                    let stream = TokioIo::new(stream);
                     let service = TowerToHyperService::new(router.clone());
-                    let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-                    connections.spawn(async move {
-                        let _ = connection.await; // broken off by the client, or silent for too long
-                        drop(place);
-                    });
+                    match version {
+                        Version::Http1 => {
+                            let connection = graceful.watch(http1.serve_connection(stream, service));
+                            connections.spawn(end(connection, place))
+                        }
+                        Version::Http2 => {
+                            let connection = graceful.watch(http2.serve_connection(stream, service));
+                            connections.spawn(end(connection, place))
+                        }
+                    };
                 }
                 Err(error) => {
                     tracing::debug!(%error, "accept failed");
@@ -79,6 +111,11 @@ pub(crate) async fn serve(
     }
     drop(listener);
     let _ = timeout(limits.stop, graceful.shutdown()).await;
+}
+
+async fn end(connection: impl Future, place: Option<OwnedSemaphorePermit>) {
+    connection.await; // broken off by the client, or silent for too long
+    drop(place);
 }
 
 async fn accept(
@@ -113,7 +150,7 @@ mod tests {
         let (stop, stopped) = oneshot::channel();
         let router = Router::new().route("/", get(async || "served"));
         let stopped = async { drop(stopped.await) };
-        let server = tokio::spawn(serve(listener, router, stopped, limits));
+        let server = tokio::spawn(serve(listener, Version::Http1, router, stopped, limits));
         (address, stop, server)
     }
 

@@ -1,8 +1,8 @@
-//! The real exporter of the OpenTelemetry SDK, as services use it.
+//! The real exporters of the OpenTelemetry SDK, as services use them.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use backend::{Attributes, SpanKind, StatusCode, Value};
+use backend::{Attributes, Backend, SpanKind, StatusCode, Value};
 use opentelemetry::{
     Array, InstrumentationScope, KeyValue,
     trace::{
@@ -10,8 +10,14 @@ use opentelemetry::{
         TraceState, Tracer, TracerProvider,
     },
 };
-use opentelemetry_otlp::{Compression, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
-use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use opentelemetry_otlp::{
+    Compression, Protocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
+};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
+};
+use tokio::{runtime::Handle, task::JoinSet, time::timeout};
 
 use crate::{LIMIT, start};
 
@@ -19,6 +25,80 @@ use crate::{LIMIT, start};
 async fn spans_of_the_real_exporter_come_back_equal() {
     let backend = start();
     let endpoint = format!("http://{}/v1/traces", backend.otlp_http());
+    come_back_equal(backend, move || {
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_compression(Compression::Gzip)
+            .with_endpoint(endpoint);
+        exporter.build().unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn spans_of_the_real_exporter_come_back_equal_over_grpc() {
+    for compression in [None, Some(Compression::Gzip)] {
+        let backend = start();
+        let exporter = grpc(&backend, compression);
+        come_back_equal(backend, exporter).await;
+    }
+}
+
+/// A maker of exporters whose connection belongs to this runtime.
+fn grpc(
+    backend: &Backend,
+    compression: Option<Compression>,
+) -> impl FnOnce() -> SpanExporter + Send + 'static {
+    let endpoint = format!("http://{}", backend.otlp_grpc());
+    let runtime = Handle::current();
+    move || {
+        let _entered = runtime.enter();
+        let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint);
+        let exporter = match compression {
+            Some(compression) => exporter.with_compression(compression),
+            None => exporter,
+        };
+        exporter.build().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn many_exporters_at_once_lose_no_span_over_grpc() {
+    const EXPORTERS: usize = 16;
+    const SPANS: usize = 1000;
+    let backend = start();
+    let mut senders = JoinSet::new();
+    for _ in 0..EXPORTERS {
+        let exporter = grpc(&backend, Some(Compression::Gzip));
+        senders.spawn_blocking(move || {
+            let batches = BatchSpanProcessor::builder(exporter())
+                .with_batch_config(
+                    BatchConfigBuilder::default()
+                        .with_max_queue_size(SPANS)
+                        .build(),
+                )
+                .build();
+            let provider = SdkTracerProvider::builder()
+                .with_span_processor(batches)
+                .build();
+            let tracer = provider.tracer("many");
+            for _ in 0..SPANS {
+                drop(tracer.start("span"));
+            }
+            provider.shutdown().unwrap();
+        });
+    }
+    timeout(LIMIT, senders.join_all()).await.unwrap();
+    assert_eq!(backend.store().len(), EXPORTERS * SPANS);
+    let received = backend.received();
+    assert_eq!((received[1].spans, received[1].refused), (16_000, 0));
+}
+
+async fn come_back_equal(
+    backend: Backend,
+    exporter: impl FnOnce() -> SpanExporter + Send + 'static,
+) {
     let other = SpanContext::new(
         0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.into(),
         0x00f0_67aa_0ba9_02b7.into(),
@@ -30,13 +110,6 @@ async fn spans_of_the_real_exporter_come_back_equal() {
 
     // The blocking client must neither be made, used nor dropped on a runtime's thread.
     let sender = std::thread::spawn(move || {
-        let exporter = SpanExporter::builder()
-            .with_http()
-            .with_protocol(Protocol::HttpBinary)
-            .with_compression(Compression::Gzip)
-            .with_endpoint(endpoint)
-            .build()
-            .unwrap();
         let resource = Resource::builder_empty()
             .with_schema_url(
                 [
@@ -47,7 +120,7 @@ async fn spans_of_the_real_exporter_come_back_equal() {
             )
             .build();
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
+            .with_batch_exporter(exporter())
             .with_resource(resource)
             .build();
         let scope = InstrumentationScope::builder("Ping")

@@ -231,7 +231,7 @@ async fn what_is_larger_than_the_store_is_rejected() {
     assert_eq!(body.partial_success.unwrap().rejected_data_points, 1);
 }
 
-fn logs(record: LogRecord) -> ExportLogsServiceRequest {
+pub(crate) fn logs(record: LogRecord) -> ExportLogsServiceRequest {
     let scope_logs = vec![ScopeLogs {
         log_records: vec![record],
         ..ScopeLogs::default()
@@ -244,7 +244,7 @@ fn logs(record: LogRecord) -> ExportLogsServiceRequest {
     }
 }
 
-fn metrics(name: &str, value: f64) -> ExportMetricsServiceRequest {
+pub(crate) fn metrics(name: &str, value: f64) -> ExportMetricsServiceRequest {
     let point = NumberDataPoint {
         value: Some(number_data_point::Value::AsDouble(value)),
         ..NumberDataPoint::default()
@@ -695,6 +695,46 @@ async fn web_pages_of_other_origins_are_403() {
             .status(),
         200
     );
+}
+
+/// A page is read with GET, of which browsers say nothing when they take it for its own origin's.
+#[tokio::test]
+async fn the_query_port_answers_no_foreign_page_and_no_foreign_name() {
+    let backend = start();
+    let port = backend.query().port();
+    let own = format!("http://127.0.0.1:{port}");
+    let rebound = format!("evil.example:{port}");
+    let rebound_page = format!("http://{rebound}");
+    let of_localhost = format!("localhost:{port}");
+    let page_of_localhost = format!("http://{of_localhost}");
+    let cases: [(&[(&str, &str)], u16); 8] = [
+        (&[], 200),
+        (&[("origin", &own)], 200),
+        (&[("host", &of_localhost)], 200),
+        (
+            &[("host", &of_localhost), ("origin", &page_of_localhost)],
+            200,
+        ),
+        (&[("origin", "https://example.com")], 403),
+        (&[("origin", &own), ("origin", "https://example.com")], 403),
+        (&[("host", &rebound)], 403),
+        (&[("host", &rebound), ("origin", &rebound_page)], 403),
+    ];
+    for (headers, status) in cases {
+        for path in ["/api/services", "/nothing"] {
+            let mut request = CLIENT.get(format!("{own}{path}"));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let response = request.send().await.unwrap();
+            let expected = if path == "/nothing" && status == 200 {
+                404
+            } else {
+                status
+            };
+            assert_eq!(response.status(), expected, "{path} {headers:?}");
+        }
+    }
 }
 
 #[tokio::test]

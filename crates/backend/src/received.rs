@@ -1,0 +1,53 @@
+//! How much each receiver has taken.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use serde::Serialize;
+
+use crate::answer::{Failure, Kept};
+
+/// A receiver, and what it has taken since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Received {
+    /// What it speaks: `otlp/http` or `otlp/grpc`.
+    pub protocol: &'static str,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Spans taken. One that is sent twice counts twice.
+    pub spans: u64,
+    /// Requests refused, as a whole or some of what they held.
+    pub refused: u64,
+}
+
+/// The numbers, as they grow.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
+    spans: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Count {
+    /// Counts what a request came to.
+    pub(crate) fn add(&self, outcome: Result<&Kept, &Failure>) {
+        let (spans, refused) = match outcome {
+            Ok(kept) => (kept.spans, kept.rejected > 0),
+            Err(_) => (0, true),
+        };
+        self.spans
+            .fetch_add(u64::try_from(spans).unwrap_or(0), Ordering::Relaxed);
+        self.refused.fetch_add(refused.into(), Ordering::Relaxed);
+    }
+
+    /// The numbers now.
+    pub(crate) fn of(&self, protocol: &'static str, address: SocketAddr) -> Received {
+        Received {
+            protocol,
+            address,
+            spans: self.spans.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+}
