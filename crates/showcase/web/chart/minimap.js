@@ -1,0 +1,68 @@
+// The whole trace, small: where one is, and a part of it to choose by dragging.
+
+import { colourOf, resolve } from "../colours.js";
+import { h } from "../dom.js";
+import { changed, state } from "../store.js";
+
+/** @import { OpenTrace, Trace } from "../types.js" */
+
+/** Shorter drags are clicks, in fractions of the width: they show everything again. */
+const CLICK = 0.01;
+
+/** @type {{ trace: Trace | null, key: string, canvas: HTMLCanvasElement | null, from: number | null }} */
+const picture = { trace: null, key: "", canvas: null, from: null };
+
+/** @param {OpenTrace} open @param {Trace} trace */
+export function minimap(open, trace) {
+  const { from, to } = open.range;
+  const part = { left: `${from * 100}%`, width: `${(to - from) * 100}%` };
+  return h("div", { class: "minimap" },
+    h("div", { class: "minimap-picture", title: "Drag to see a part of the time, click to see it all",
+      onpointerdown: (/** @type {PointerEvent} */ event) => {
+        picture.from = fraction(event);
+        /** @type {Element} */ (event.currentTarget).setPointerCapture(event.pointerId);
+      },
+      onpointermove: (/** @type {PointerEvent} */ event) => picture.from !== null && choose(open, picture.from, fraction(event)),
+      onpointerup: (/** @type {PointerEvent} */ event) => {
+        if (picture.from !== null) choose(open, picture.from, fraction(event));
+        picture.from = null;
+      },
+    },
+      h("canvas", { role: "img", "aria-label": "All spans of the trace", drawn: (/** @type {HTMLCanvasElement} */ canvas) => draw(canvas, trace) }),
+      h("div", { class: `window${to - from < 1 ? " part" : ""}`, style: part })));
+}
+
+/** @param {PointerEvent} event */
+function fraction(event) {
+  const box = /** @type {Element} */ (event.currentTarget).getBoundingClientRect();
+  return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+}
+
+/** @param {OpenTrace} open @param {number} from @param {number} to */
+function choose(open, from, to) {
+  const short = Math.abs(to - from) < CLICK;
+  open.range = short ? { from: 0, to: 1 } : { from: Math.min(from, to), to: Math.max(from, to) };
+  changed();
+}
+
+/** @param {HTMLCanvasElement} canvas @param {Trace} trace */
+function draw(canvas, trace) {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const key = `${width} ${height} ${state.dark}`;
+  if (width === 0 || (trace === picture.trace && key === picture.key && canvas === picture.canvas)) return;
+  Object.assign(picture, { trace, key, canvas });
+  canvas.width = width * devicePixelRatio;
+  canvas.height = height * devicePixelRatio;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.scale(devicePixelRatio, devicePixelRatio);
+  const colours = new Map(trace.services.map((name) => [name, resolve(colourOf(name))]));
+  const error = resolve("var(--error)");
+  const row = height / trace.spans.length;
+  const thick = Math.max(1, Math.min(row - 1, 5));
+  trace.spans.forEach((span, index) => {
+    context.fillStyle = span.error ? error : (colours.get(span.service) ?? "");
+    const left = trace.duration > 0 ? (span.start / trace.duration) * width : 0;
+    const length = trace.duration > 0 ? (span.duration / trace.duration) * width : width;
+    context.fillRect(left, index * row + (row - thick) / 2, Math.max(length, 1), thick);
+  });
+}

@@ -1,0 +1,57 @@
+// Numbers as people read them: three digits and a unit.
+
+/** @param {number} value */
+function digits(value) {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 99.95 || size === 0 ? 0 : size >= 9.995 ? 1 : 2);
+}
+
+/** @param {number | null | undefined} ms */
+export function duration(ms) {
+  if (ms === null || ms === undefined) return "–";
+  if (ms === 0) return "0 ms";
+  if (Math.abs(ms) < 0.9995) return `${digits(ms * 1000)} µs`;
+  if (Math.abs(ms) < 999.5) return `${digits(ms)} ms`;
+  if (Math.abs(ms) < 59_950) return `${digits(ms / 1000)} s`;
+  return `${digits(ms / 60_000)} min`;
+}
+
+/** @param {number | null | undefined} value @param {string} [unit] */
+export function number(value, unit = "") {
+  if (value === null || value === undefined) return "–";
+  if (Math.abs(value) >= 99_950) return `${digits(value / 1000)}k${unit}`;
+  if (Number.isInteger(value)) return value.toLocaleString("en") + unit;
+  return (Math.abs(value) >= 999.5 ? Math.round(value).toLocaleString("en") : digits(value)) + unit;
+}
+
+/** @param {number | null | undefined} ratio */
+export function percent(ratio) {
+  return ratio === null || ratio === undefined ? "–" : `${digits(ratio * 100)} %`;
+}
+
+/** @param {number | null | undefined} value */
+export function bytes(value) {
+  if (value === null || value === undefined) return "–";
+  const units = ["B", "KiB", "MiB", "GiB"];
+  let unit = 0;
+  while (Math.abs(value) >= 1023.5 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit ? digits(value) : value} ${units[unit]}`;
+}
+
+/** @param {number} ms */
+export function clock(ms) {
+  return new Date(ms).toLocaleTimeString("en-GB");
+}
+
+/** With milliseconds. @param {number} ms */
+export function exactClock(ms) {
+  return `${clock(ms)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}`;
+}
+
+/** @param {number} count @param {string} one */
+export function plural(count, one) {
+  return `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
+}

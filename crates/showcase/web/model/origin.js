@@ -1,0 +1,31 @@
+// Where a span comes from: from instrumentation that makes it by itself, or from a line that somebody wrote.
+
+/** @import { Span } from "../types.js" */
+
+const SERVER = {
+  automatic: true,
+  text: "The server layer starts it for each request, as a child of the context in the request's traceparent, and ends it with the answer.",
+  file: "crates/instrumentation/src/server.rs",
+};
+const CLIENT = {
+  automatic: true,
+  text: "The client starts it for each request it sends, and puts its context into the request's traceparent.",
+  file: "crates/instrumentation/src/client.rs",
+};
+
+/** @param {Span} span @returns {{ automatic: boolean, text: string, file: string, source: string }} `file` is empty if it is not of this repository. */
+export function origin(span) {
+  const http = span.attributes.some(({ key }) => key === "http.request.method" || key === "http.method");
+  const ours = span.service === "Ping" || span.service === "Pong";
+  if (http && span.kind === "SERVER") return located(SERVER, ours);
+  if (http && span.kind === "CLIENT") return located(CLIENT, ours);
+  const name = { "ping-request": "ping", "pong-request": "pong" }[span.name];
+  const text = "Somebody wrote it: the handler opens the span, and says what happens in it with events.";
+  const manual = { automatic: false, text, file: name ? `crates/${name}/src/handler.rs` : "" };
+  return located(manual, name !== undefined);
+}
+
+/** @param {{ automatic: boolean, text: string, file: string }} origin @param {boolean} ours */
+function located(origin, ours) {
+  return ours ? { ...origin, source: `source/${origin.file}` } : { ...origin, file: "", source: "" };
+}

@@ -1,0 +1,114 @@
+// The shapes that travel: answers of the API, and the state of the page. Times are unix milliseconds, durations
+// milliseconds, ids lower-case hex.
+
+/** @typedef {{ id: string, start: number, duration: number, root: { service: string, name: string } | null,
+ *   services: { name: string, spans: number }[], spans: number, errors: number, complete: boolean }} Summary A trace in the list. */
+
+/** @typedef {{ route: string, rate: number | null, errors: number | null, p50: number | null, p95: number | null, p99: number | null }} RoutePoint */
+/** @typedef {{ time: number, up: boolean, routes: RoutePoint[], active: number | null, cpu: number | null, memory: number | null,
+ *   exported: number | null, dropped: number | null, failed: number | null }} Point Figures of a service at one time. */
+/** @typedef {{ time: number, value: number, route: string, traceId: string, spanId: string }} Exemplar */
+/** @typedef {{ name: string, url: string, up: boolean, points: Point[], exemplars: Exemplar[] }} ServiceFigures */
+/** @typedef {{ interval: number, services: ServiceFigures[] }} Figures */
+
+/** @typedef {{ time: number, severity: string, body: string, service: string, traceId: string, spanId: string, attributes: Record<string, unknown> }} LogLine */
+
+/** @typedef {{ from: string, to: string, calls: number, errors: number, rate: number, p50: number, p95: number }} Call */
+/** @typedef {{ services: { name: string, spans: number, errors: number }[], calls: Call[] }} ServiceMap */
+
+/** @typedef {{ protocol: string, address: string, spans: number, refused: number }} Receiver */
+/** @typedef {{ name: string, url: string, up: boolean, sampler: string | null, exporter: string | null, endpoint: string | null,
+ *   exported: number | null, failed: number | null, dropped: number | null, lastError: string | null }} ServiceStatus */
+/** @typedef {{ version: string, receivers: Receiver[], store: { traces: number, spans: number, bytes: number, limit: number }, services: ServiceStatus[] }} Status */
+
+/** @typedef {{ running: boolean, pid: number | null, settings: Record<string, string>, shell: string }} Process */
+/** @typedef {{ ping: Process, pong: Process, load: { running: boolean, rate: number }, curl: string }} TrySettings */
+
+/** @typedef {{ key: string, value: string }} Attribute */
+/** @typedef {{ name: string, time: number, attributes: Attribute[] }} SpanEvent `time` since the start of the trace. */
+/**
+ * @typedef {object} Span
+ * @property {string} id
+ * @property {string} parent Empty: none.
+ * @property {string} name
+ * @property {string} kind SERVER, CLIENT, INTERNAL, PRODUCER, CONSUMER
+ * @property {string} service
+ * @property {number} start Since the start of the trace.
+ * @property {number} duration
+ * @property {boolean} error
+ * @property {string} message Of the status.
+ * @property {number} flags
+ * @property {string} state
+ * @property {Attribute[]} attributes
+ * @property {Attribute[]} resource
+ * @property {{ name: string, version: string }} scope
+ * @property {SpanEvent[]} events
+ * @property {{ trace: string, span: string, attributes: Attribute[] }[]} links
+ * @property {Span[]} children
+ * @property {number} depth
+ * @property {boolean} orphan Its parent is not there.
+ * @property {[number, number][]} critical Parts of it on the critical path, since the start of the trace.
+ */
+/** @typedef {{ id: string, start: number, duration: number, spans: Span[], roots: Span[], services: string[], errors: number, byId: Map<string, Span> }} Trace
+ *   `spans` in the order of the tree. */
+
+/**
+ * @typedef {object} OpenTrace The trace that is looked at.
+ * @property {string} id
+ * @property {Trace | null} trace
+ * @property {unknown} json As it came, to be saved.
+ * @property {string} error
+ * @property {Set<string>} closed Spans whose children are hidden.
+ * @property {string} cursor The span with the focus.
+ * @property {{ from: number, to: number }} range Fractions of the trace that the timeline shows.
+ * @property {number} scroll
+ * @property {number} height
+ * @property {LogLine[] | null} logs
+ */
+
+/**
+ * @typedef {object} TraceList
+ * @property {Summary[]} list Newest first.
+ * @property {number} kept Traces that the backend has.
+ * @property {boolean} loading
+ * @property {string} error
+ * @property {Summary[]} waiting Came while one was reading.
+ * @property {boolean} missed Whether others came of which only the server knows.
+ * @property {boolean} paused
+ * @property {string} cursor Trace with the focus; empty: none.
+ * @property {number} scroll
+ * @property {number} height
+ */
+
+/** @typedef {{ view: string, path: string[], query: URLSearchParams }} Route */
+
+/**
+ * @typedef {object} State
+ * @property {Route} route
+ * @property {"system" | "light" | "dark"} theme
+ * @property {boolean} dark What that comes to.
+ * @property {boolean} narrow
+ * @property {number} width Of the window.
+ * @property {boolean} help Whether the keys are shown.
+ * @property {string} notice What was just done.
+ * @property {"connecting" | "open" | "lost"} connection
+ * @property {number} now
+ * @property {Record<string, number>} colours Number of the colour of each service.
+ * @property {string[]} services
+ * @property {string[]} operations
+ * @property {TraceList} traces
+ * @property {OpenTrace | null} trace
+ * @property {Figures | null} figures
+ * @property {string} figuresError
+ * @property {Record<string, string>} shownRoutes The route whose latency is shown, by service.
+ * @property {number | null} hover Time under the pointer, in all charts.
+ * @property {ServiceMap | null} map
+ * @property {string} mapError
+ * @property {Record<string, Trace | string>} compare By id; a string is the error.
+ * @property {{ settings: TrySettings | null, busy: string, error: string, said: Record<string, string> }} try
+ * @property {Status | null} status
+ * @property {string} statusError
+ * @property {string} language
+ */
+
+export {};

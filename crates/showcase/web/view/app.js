@@ -1,0 +1,70 @@
+// The page as a function of the state.
+
+import { h } from "../dom.js";
+import { state, update } from "../store.js";
+import { switchTheme } from "../theme.js";
+import { compareView } from "./compare.js";
+import { help } from "./help.js";
+import { mapView } from "./map.js";
+import { overviewView } from "./overview.js";
+import { connection } from "./parts.js";
+import { statusView } from "./status.js";
+import { traceView } from "./trace.js";
+import { tracesView } from "./traces.js";
+import { tryView } from "./try.js";
+
+/** @type {Record<string, { name: string, view: () => import("../dom.js").Child, parent?: string }>} */
+const VIEWS = {
+  overview: { name: "Overview", view: overviewView },
+  traces: { name: "Traces", view: tracesView },
+  map: { name: "Map", view: mapView },
+  compare: { name: "Compare", view: compareView },
+  try: { name: "Try it", view: tryView },
+  status: { name: "No traces?", view: statusView },
+  trace: { name: "", view: traceView, parent: "traces" },
+};
+
+export const viewOf = (/** @type {string} */ name) => (Object.hasOwn(VIEWS, name) ? name : "overview");
+
+export function app() {
+  const current = viewOf(state.route.view);
+  const { view, parent } = /** @type {NonNullable<typeof VIEWS[string]>} */ (VIEWS[current]);
+  const full = current === "trace" || current === "traces";
+  return [
+    h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to the content"),
+    h(
+      "header",
+      { class: "header" },
+      h("a", { class: "brand", href: "#/" }, h("img", { src: "page/icon.svg", alt: "" }), "Ping & Pong"),
+      h("nav", { class: "nav", "aria-label": "Views" }, links(parent ?? current)),
+      h("div", { class: "tools" }, connection(), theme(), keys()),
+    ),
+    h("main", { key: current, id: "main", tabindex: "-1", class: full ? "full" : "" }, view()),
+    h("div", { class: "notice", role: "status" }, state.notice),
+    help(),
+  ];
+}
+
+/** @param {Event} event */
+function skip(event) {
+  event.preventDefault(); // the address belongs to the route
+  document.getElementById("main")?.focus();
+}
+
+/** @param {string} current */
+function links(current) {
+  return Object.entries(VIEWS)
+    .filter(([, { name }]) => name)
+    .map(([view, { name }]) =>
+      h("a", { href: view === "overview" ? "#/" : `#/${view}`, "aria-current": view === current ? "page" : null }, name),
+    );
+}
+
+function theme() {
+  const label = state.dark ? "Light theme" : "Dark theme";
+  return h("button", { class: "quiet icon", onclick: switchTheme, "aria-label": label, title: label }, state.dark ? "☀" : "☾");
+}
+
+function keys() {
+  return h("button", { class: "quiet icon", onclick: () => update({ help: true }), "aria-label": "Keyboard", title: "Keyboard (?)" }, "?");
+}

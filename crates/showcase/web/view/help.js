@@ -1,0 +1,31 @@
+// The keys.
+
+import { h } from "../dom.js";
+import { state, update } from "../store.js";
+
+/** @type {[string[], string][]} */
+const KEYS = [
+  [["/"], "Search the traces"],
+  [["↑", "↓"], "The trace or span before, after"],
+  [["←", "→"], "Fold, unfold the span"],
+  [["Enter"], "Open the trace; the span's details"],
+  [["Esc"], "Close, or back to the list"],
+  [["g", "o / t / m / c / y / n"], "Go to Overview, Traces, Map, Compare, Try it, No traces?"],
+  [["?"], "This"],
+];
+
+export function help() {
+  return h(
+    "dialog",
+    { "aria-labelledby": "keys", drawn: show, onclose: () => update({ help: false }) },
+    h("h2", { id: "keys" }, "Keyboard"),
+    h("dl", null, KEYS.map(([keys, what]) => [h("dt", null, keys.map((key) => [h("kbd", null, key), " "])), h("dd", null, what)])),
+    h("button", { onclick: () => update({ help: false }) }, "Close"),
+  );
+}
+
+/** As a modal dialog: the browser keeps the focus in it and gives it back. @param {HTMLDialogElement} dialog */
+function show(dialog) {
+  if (state.help && !dialog.open) dialog.showModal();
+  else if (!state.help && dialog.open) dialog.close();
+}

@@ -1,0 +1,65 @@
+// Small things that several views show.
+
+import { colourOf } from "../colours.js";
+import { h } from "../dom.js";
+import { state, update } from "../store.js";
+
+/** @import { Child } from "../dom.js" */
+
+/** A service's name with its colour. @param {string} name @param {Child} [more] */
+export function service(name, more) {
+  return h("span", { class: "service" }, swatch(name), name, more);
+}
+
+/** @param {string} name */
+export function swatch(name) {
+  return h("span", { class: "swatch", style: { background: colourOf(name) } });
+}
+
+/** @param {string} heading @param {Child} text @param {Child[]} actions */
+export function empty(heading, text, ...actions) {
+  return h("div", { class: "empty" }, h("h2", null, heading), h("p", null, text), actions.length > 0 && h("div", { class: "row" }, actions));
+}
+
+/** Something is being loaded: it has the height of what comes. @param {number} height */
+export function loading(height) {
+  return h("div", { role: "status", "aria-label": "Loading" }, h("div", { class: "skeleton", style: { height: `${height}px` } }));
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let forgetting;
+
+/** Says for a moment what was done. @param {string} notice */
+export function say(notice) {
+  clearTimeout(forgetting);
+  update({ notice });
+  forgetting = setTimeout(() => update({ notice: "" }), 1800);
+}
+
+/** @param {string} text @param {string} what Such as `Trace id`. */
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`${what} copied`);
+  } catch {
+    say("The browser does not let this page copy");
+  }
+}
+
+/** Text to be copied as a whole. @param {string} text @param {string} what */
+export function copyable(text, what) {
+  return h(
+    "div",
+    { class: "copyable" },
+    h("pre", { tabindex: "0", role: "region", "aria-label": what }, text),
+    h("button", { class: "small", onclick: () => copy(text, what), "aria-label": `Copy: ${what}` }, "Copy"),
+  );
+}
+
+/** Shown while the server is away; it has a place of its own so that nothing jumps. */
+export function connection() {
+  const { connection } = state;
+  const text = { connecting: "Connecting", open: "Live", lost: "Reconnecting" }[connection];
+  const dot = { connecting: "", open: "good", lost: "bad" }[connection];
+  return h("span", { class: "connection", role: "status" }, h("span", { class: `dot ${dot}` }), text);
+}

@@ -1,0 +1,53 @@
+// The search above the list. What is looked for is in the address, so that it can be shared.
+
+import { h } from "../dom.js";
+import { replace } from "../route.js";
+import { state } from "../store.js";
+import { loadSummaries } from "../model/summaries.js";
+import { loadOperations } from "../model/services.js";
+
+/** Pause after the last key, in milliseconds. */
+const TYPED = 250;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let typing;
+
+/** @param {string} name @param {string[]} values */
+function set(name, values) {
+  const query = new URLSearchParams(state.route.query);
+  query.delete(name);
+  for (const value of values) if (value) query.append(name, value);
+  if (name === "service") query.delete("operation");
+  replace(`#/traces${query.size > 0 ? `?${query}` : ""}`);
+  if (name === "service") void loadOperations(query.get("service") ?? "");
+  clearTimeout(typing);
+  typing = setTimeout(loadSummaries, TYPED);
+}
+
+const get = (/** @type {string} */ name) => state.route.query.get(name) ?? "";
+const value = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.currentTarget).value;
+
+export function search() {
+  const attributes = state.route.query.getAll("attribute").join(" ");
+  return h(
+    "form",
+    { class: "search card", role: "search", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+    field("Text", h("input", { id: "search", type: "search", placeholder: "Name, value or trace id   /", autocomplete: "off", spellcheck: "false", value: get("text"), oninput: (/** @type {Event} */ event) => set("text", [value(event)]) })),
+    field("Service", choice("service", "All services", state.services)),
+    field("Operation", choice("operation", "All operations", state.operations, !get("service"))),
+    field("Attributes", h("input", { placeholder: "http.route=/ping", autocomplete: "off", spellcheck: "false", value: attributes, onchange: (/** @type {Event} */ event) => set("attribute", value(event).split(/\s+/)) })),
+    field("At least, ms", h("input", { type: "number", min: "0", step: "any", placeholder: "0", value: get("minDuration"), oninput: (/** @type {Event} */ event) => set("minDuration", [value(event)]) })),
+    h("label", { class: "check" }, h("input", { type: "checkbox", checked: get("errors") === "true", onchange: (/** @type {Event} */ event) => set("errors", [/** @type {HTMLInputElement} */ (event.currentTarget).checked ? "true" : ""]) }), "Errors only"),
+  );
+}
+
+/** @param {string} name @param {import("../dom.js").Child} control */
+const field = (name, control) => h("label", { class: "field" }, name, control);
+
+/** @param {string} name @param {string} all @param {string[]} values @param {boolean} [disabled] */
+function choice(name, all, values, disabled = false) {
+  const now = get(name);
+  const options = now && !values.includes(now) ? [now, ...values] : values;
+  return h("select", { value: now, disabled, onchange: (/** @type {Event} */ event) => set(name, [value(event)]) },
+    h("option", { value: "" }, all),
+    options.map((option) => h("option", { key: option, value: option }, option)));
+}

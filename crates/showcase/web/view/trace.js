@@ -1,0 +1,75 @@
+// One trace: its head, timeline and the details of a span.
+
+import { h } from "../dom.js";
+import { duration, exactClock, plural } from "../format.js";
+import { foldAll, openTrace } from "../model/trace.js";
+import { save } from "../model/save.js";
+import { state } from "../store.js";
+import { details } from "./details.js";
+import { copy, empty, loading, service } from "./parts.js";
+import { waterfall } from "./waterfall.js";
+
+/** @import { OpenTrace, Trace } from "../types.js" */
+
+export function traceView() {
+  const open = state.trace;
+  if (!open) return loading(480);
+  if (open.error) {
+    return h("div", { class: "card" }, empty("This trace is not here", `${open.error} The store keeps the newest traces, up to a number of bytes.`,
+      h("button", { onclick: () => again(open) }, "Try again"), h("a", { class: "button", href: "#/traces" }, "All traces")));
+  }
+  if (!open.trace) return loading(480);
+  const span = open.trace.byId.get(open.cursor);
+  return h("div", { class: `trace${span ? " with-details" : ""}` },
+    head(open, open.trace),
+    h("div", { class: "trace-body" }, waterfall(open, open.trace), span && details(open, open.trace, span)));
+}
+
+/** @param {OpenTrace} open */
+function again(open) {
+  const { id, cursor } = open;
+  state.trace = null;
+  void openTrace(id, cursor);
+}
+
+/** @param {OpenTrace} open @param {Trace} trace */
+function head(open, trace) {
+  const root = trace.roots[0];
+  return h("div", { class: "trace-head" },
+    h("div", { class: "title" },
+      h("a", { href: "#/traces", class: "back", "aria-label": "All traces", title: "All traces (Esc)" }, "←"),
+      h("h1", null, root?.name ?? "Trace"),
+      trace.errors > 0 && h("span", { class: "badge error" }, plural(trace.errors, "error")),
+      root?.orphan && h("span", { class: "badge warn", title: "Its parent is not in this trace: not sampled, not sent, or not yet here." }, "Root not arrived"),
+      h("span", { class: "grow" }),
+      h("button", { class: "small", onclick: () => copy(open.id, "Trace id") }, "Copy id"),
+      h("button", { class: "small", onclick: () => copy(location.href, "Link") }, "Copy link"),
+      h("a", { class: "button small", href: `#/compare/${open.id}` }, "Compare"),
+      h("button", { class: "small", onclick: () => save(open) }, "Save JSON")),
+    h("dl", { class: "facts" },
+      fact("Duration", duration(trace.duration)),
+      fact("Started", exactClock(trace.start)),
+      fact("Spans", trace.spans.length.toLocaleString("en")),
+      fact("Services", trace.services.map((name) => service(name, h("span", { class: "muted" }, count(trace, name))))),
+      fact("Trace id", h("span", { class: "mono id" }, open.id)),
+      h("div", { class: "row folds" },
+        h("button", { class: "small quiet", onclick: () => foldAll(false) }, "Unfold all"),
+        h("button", { class: "small quiet", onclick: () => foldAll(true) }, "Fold all"))));
+}
+
+/** @type {WeakMap<Trace, Map<string, number>>} */
+const counts = new WeakMap();
+
+/** Spans of a service; counted once. @param {Trace} trace @param {string} name */
+function count(trace, name) {
+  let known = counts.get(trace);
+  if (!known) {
+    known = new Map();
+    for (const span of trace.spans) known.set(span.service, (known.get(span.service) ?? 0) + 1);
+    counts.set(trace, known);
+  }
+  return known.get(name) ?? 0;
+}
+
+/** @param {string} name @param {import("../dom.js").Child} value */
+const fact = (name, value) => h("div", null, h("dt", null, name), h("dd", null, value));

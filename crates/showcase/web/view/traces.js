@@ -1,0 +1,96 @@
+// The list of traces: live, searched, and its picture above.
+
+import { h } from "../dom.js";
+import { clock, duration, exactClock, plural } from "../format.js";
+import { bringWaiting, filtered, loadSummaries, pause } from "../model/summaries.js";
+import { traceAddress } from "../route.js";
+import { state } from "../store.js";
+import { empty, loading, service, swatch } from "./parts.js";
+import { scatter } from "../chart/scatter.js";
+import { search } from "./search.js";
+import { pingButton } from "./try.js";
+import { virtual } from "./virtual.js";
+
+/** @import { Summary } from "../types.js" */
+
+export const ROW = 42;
+export const NARROW_ROW = 62;
+export const rowHeight = () => (state.narrow ? NARROW_ROW : ROW);
+
+export function tracesView() {
+  const { traces } = state;
+  return h("div", { class: "traces" }, head(), search(), traces.list.length > 0 && scatter(traces.list), content());
+}
+
+function head() {
+  const { list, kept, waiting, missed, paused } = state.traces;
+  const shown = filtered() ? `${plural(list.length, "trace")} of ${kept.toLocaleString("en")}` : plural(kept, "trace");
+  return h(
+    "div",
+    { class: "title" },
+    h("h1", null, "Traces"),
+    h("span", { class: "muted" }, shown),
+    h("span", { class: "grow" }),
+    h("span", { class: `paused muted${paused ? "" : " off"}` }, "Paused while you read"),
+    h("button", { class: "small waiting", disabled: waiting.length === 0 && !missed, onclick: bringWaiting },
+      waiting.length > 0 ? `${waiting.length} new` : missed ? "Some new" : "Up to date"),
+  );
+}
+
+function content() {
+  const { traces } = state;
+  if (traces.loading && traces.list.length === 0) return loading(420);
+  if (traces.error && traces.list.length === 0) {
+    return h("div", { class: "card" }, empty("The traces cannot be read", traces.error,
+      h("button", { onclick: () => loadSummaries(true) }, "Try again")));
+  }
+  if (traces.list.length === 0 && filtered()) {
+    return h("div", { class: "card" }, empty("No trace matches", "A trace is found if one of its spans matches all of service, operation, attribute and duration.",
+      h("a", { class: "button", href: "#/traces" }, "Clear the search")));
+  }
+  if (traces.list.length === 0) {
+    return h("div", { class: "card" }, empty("No traces yet", "Send a request to ping: its trace appears here by itself, five spans in two services.",
+      pingButton(), h("a", { class: "button", href: "#/status" }, "Still nothing?")));
+  }
+  const longest = traces.list.reduce((most, { duration }) => Math.max(most, duration), 0);
+  return h("div", { class: "card list-card" }, columns(), list(longest));
+}
+
+function columns() {
+  const names = ["Time", "Root", "Services", "Spans", "Duration", ""];
+  return h("div", { class: "trace-row columns", "aria-hidden": "true" }, names.map((name) => h("span", null, name)));
+}
+
+/** @param {number} longest */
+function list(longest) {
+  const { traces } = state;
+  const reading = () => pause(true);
+  const props = {
+    class: "trace-list",
+    tabindex: "0",
+    role: "region",
+    "aria-label": "Traces",
+    onpointerenter: reading,
+    onpointerleave: () => pause(traces.scroll > 0 || traces.cursor !== ""),
+    onwheel: reading,
+  };
+  return virtual(traces, traces.list, rowHeight(), props, { role: "list" }, (summary, index, style) => row(summary, index, style, longest));
+}
+
+/** @param {Summary} summary @param {number} index @param {Record<string, string>} style @param {number} longest */
+function row(summary, index, style, longest) {
+  const { id, start, root, services, spans, errors } = summary;
+  const part = longest > 0 ? Math.max(0.4, (summary.duration / longest) * 100) : 0;
+  const name = root ? root.name : "root not arrived yet";
+  const { cursor } = state.traces;
+  return h("div", { key: id, role: "listitem", class: "place", style, "aria-posinset": index + 1, "aria-setsize": state.traces.list.length },
+    h("a", { class: "trace-row", href: traceAddress(id), focus: cursor === id, "aria-current": cursor === id ? "true" : null,
+      "aria-label": `${root?.service ?? ""} ${name}, ${duration(summary.duration)}, ${plural(spans, "span")}${errors > 0 ? `, ${plural(errors, "error")}` : ""}, ${clock(start)}` },
+      h("span", { class: "time muted mono", title: exactClock(start) }, clock(start)),
+      h("span", { class: "root" }, root ? service(root.service) : swatch("?"), h("span", { class: root ? "name" : "name muted" }, name)),
+      h("span", { class: "services" }, services.map(({ name, spans }) => service(name, h("span", { class: "muted" }, spans)))),
+      h("span", { class: "count muted" }, spans),
+      h("span", { class: "length" }, h("span", { class: "bar" }, h("span", { style: { width: `${part}%` }, class: errors > 0 ? "bad" : "" })), h("span", { class: "ms" }, duration(summary.duration))),
+      h("span", { class: "flags" }, errors > 0 && h("span", { class: "badge error" }, plural(errors, "error"))),
+    ));
+}

@@ -1,0 +1,39 @@
+// A list of which only what is in view exists.
+
+import { h } from "../dom.js";
+import { changed } from "../store.js";
+
+/** @import { Node_, Props } from "../dom.js" */
+
+/** Rows above and below the view, so that scrolling never shows a gap. */
+const SPARE = 8;
+
+/**
+ * @template T
+ * @param {{ scroll: number, height: number }} place Where it is scrolled to, in pixels; kept up to date.
+ * @param {T[]} items
+ * @param {number} row Height of each, in pixels.
+ * @param {Props} props Of the box that scrolls.
+ * @param {Props} inner Of the box that holds the rows.
+ * @param {(item: T, index: number, style: Record<string, string>) => Node_} draw `style` puts it in its place.
+ */
+export function virtual(place, items, row, props, inner, draw) {
+  const first = Math.max(0, Math.floor(place.scroll / row) - SPARE);
+  const last = Math.min(items.length, Math.ceil((place.scroll + place.height) / row) + SPARE);
+  const rows = items.slice(first, last).map((item, offset) => {
+    const index = first + offset;
+    return draw(item, index, { transform: `translateY(${index * row}px)`, height: `${row}px` });
+  });
+  const scrolled = (/** @type {Event} */ event) => {
+    place.scroll = /** @type {Element} */ (event.currentTarget).scrollTop;
+    changed();
+  };
+  const drawn = (/** @type {Element} */ element) => {
+    if (element.clientHeight === place.height || element.clientHeight === 0) return;
+    place.height = element.clientHeight;
+    changed();
+  };
+  // Before `scrollTop` is set, the box is as high as its rows.
+  return h("div", { ...props, onscroll: scrolled, scrollTop: place.scroll, drawn },
+    h("div", { ...inner, style: { position: "relative", height: `${items.length * row}px` } }, rows));
+}
