@@ -78,6 +78,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 mod baggage;
+mod encoder;
 mod error;
 mod health;
 mod logs;
@@ -89,6 +90,7 @@ mod resource;
 mod runtime;
 mod settings;
 mod shutdown;
+mod span_exporter;
 mod summary;
 mod trace_context;
 mod tracer;

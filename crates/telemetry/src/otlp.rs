@@ -42,6 +42,7 @@ use tokio::sync::watch;
 
 use crate::health::Failure;
 use crate::settings::{Otlp, PemFile, Protocol};
+use crate::span_exporter::{HttpSpanExporter, OtlpSpanExporter};
 
 /// How much of an answer is read, in bytes: a message about what was rejected is shorter.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -50,7 +51,7 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 const LONGEST_MESSAGE: usize = 200;
 
 /// The longest pause between two attempts that a receiver has not asked for. Over HTTP a shutdown waits for its end.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where a pipeline sends to, and what is known about the export under way.
 #[derive(Debug)]
@@ -306,14 +307,19 @@ fn root_cause(error: &(dyn StdError + 'static)) -> String {
 
 /// The HTTP client of one exporter.
 #[derive(Debug)]
-struct HttpClient {
+pub(crate) struct HttpClient {
     client: Client,
     headers: HeaderMap,
     destination: Arc<Destination>,
 }
 
 impl HttpClient {
-    fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    /// What remains of the time that the export under way may take.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.destination.remaining()
+    }
+
+    pub(crate) fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (mut parts, body) = request.into_parts();
         // The exporter adds headers from the process's environment by itself. Ours are the whole truth.
         let mut headers = HeaderMap::with_capacity(self.headers.len() + 3);
@@ -454,12 +460,19 @@ type Built<E> = Option<(E, Arc<Destination>)>;
 
 impl Builder<'_> {
     /// None, with a warning, when it cannot be built: telemetry never keeps a service from starting.
-    pub(crate) fn span_exporter(&mut self, otlp: &Otlp, limit: Duration) -> Built<SpanExporter> {
+    pub(crate) fn span_exporter(
+        &mut self,
+        otlp: &Otlp,
+        limit: Duration,
+    ) -> Built<OtlpSpanExporter> {
         self.exporter(
             otlp,
             limit,
-            |client| http(SpanExporter::builder().with_http(), otlp, client).build(),
-            |tls, limit| grpc(SpanExporter::builder().with_tonic(), otlp, limit, tls).build(),
+            |client| Ok(OtlpSpanExporter::Http(HttpSpanExporter::new(client, otlp))),
+            |tls, limit| {
+                let stock = grpc(SpanExporter::builder().with_tonic(), otlp, limit, tls);
+                stock.build().map(OtlpSpanExporter::Grpc)
+            },
         )
     }
 

@@ -1,0 +1,103 @@
+//! Protobuf's [wire format](https://protobuf.dev/programming-guides/encoding/), as far as traces need it. As proto3 has it,
+//! a field that is zero or empty is left out, unless its method is called `always_…`.
+
+/// Wire types.
+const VARINT: u32 = 0;
+const I64: u32 = 1;
+const LEN: u32 = 2;
+const I32: u32 = 5;
+
+#[derive(Debug, Default)]
+pub(super) struct Writer(Vec<u8>);
+
+impl Writer {
+    /// Writes into `buffer`, whose contents go and whose room is used again.
+    pub(super) fn new(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self(buffer)
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// A message, whose fields `content` writes.
+    pub(super) fn message(&mut self, field: u32, content: impl FnOnce(&mut Self)) {
+        self.tag(field, LEN);
+        // Its length is known only afterwards. Most messages need one byte for that; the others are moved.
+        let start = self.0.len() + 1;
+        self.0.push(0);
+        content(self);
+        let length = self.0.len() - start;
+        match u8::try_from(length) {
+            Ok(length @ ..0x80) => self.0[start - 1] = length,
+            _ => {
+                let mut prefix = Self::default();
+                prefix.varint(length as u64);
+                self.0.splice(start - 1..start, prefix.0);
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, field: u32, text: &str) {
+        self.bytes(field, text.as_bytes());
+    }
+
+    pub(super) fn bytes(&mut self, field: u32, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.always_bytes(field, bytes);
+        }
+    }
+
+    pub(super) fn always_bytes(&mut self, field: u32, bytes: &[u8]) {
+        self.tag(field, LEN);
+        self.varint(bytes.len() as u64);
+        self.raw(bytes);
+    }
+
+    pub(super) fn number(&mut self, field: u32, number: u64) {
+        if number != 0 {
+            self.always_number(field, number);
+        }
+    }
+
+    pub(super) fn always_number(&mut self, field: u32, number: u64) {
+        self.tag(field, VARINT);
+        self.varint(number);
+    }
+
+    pub(super) fn fixed64(&mut self, field: u32, number: u64) {
+        if number != 0 {
+            self.always_fixed64(field, number);
+        }
+    }
+
+    pub(super) fn always_fixed64(&mut self, field: u32, number: u64) {
+        self.tag(field, I64);
+        self.raw(&number.to_le_bytes());
+    }
+
+    pub(super) fn fixed32(&mut self, field: u32, number: u32) {
+        if number != 0 {
+            self.tag(field, I32);
+            self.raw(&number.to_le_bytes());
+        }
+    }
+
+    /// Fields that are encoded already.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn tag(&mut self, field: u32, wire_type: u32) {
+        self.varint((field << 3 | wire_type).into());
+    }
+
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+}
