@@ -10,7 +10,9 @@ use axum::{Router, middleware};
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
 
 use crate::{
-    grpc, origin, query,
+    grpc,
+    live::{self, Events, Live},
+    origin, query,
     received::{Count, Received},
     receiver::{self, Receiver},
     server::{self, Version},
@@ -93,12 +95,25 @@ impl Backend {
         let over_http = Receiver::new(store.clone());
         let over_grpc = over_http.with_own_count();
         let (http_count, grpc_count) = (over_http.count.clone(), over_grpc.count.clone());
-        let pages = query::router(store.clone())
-            .merge(page)
-            .layer(middleware::from_fn(origin::refuse_others));
 
         let stop = watch::Sender::new(());
         let mut servers = JoinSet::new();
+        let live = Live {
+            store: store.clone(),
+            events: Arc::new(Events::new()),
+            stop: stop.subscribe(),
+        };
+        servers.spawn_on(
+            until(
+                stopped(&stop),
+                live::announce(store.clone(), live.events.clone()),
+            ),
+            &runtime,
+        );
+        let pages = query::router(store.clone())
+            .merge(live::router(live))
+            .merge(page)
+            .layer(middleware::from_fn(origin::refuse_others));
         for (listener, version, router) in [
             (http_listener, Version::Http1, receiver::router(over_http)),
             (grpc_listener, Version::Http2, grpc::router(over_grpc)),
@@ -169,4 +184,11 @@ fn listen(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
 fn stopped(stop: &watch::Sender<()>) -> impl Future<Output = ()> + use<> {
     let mut stop = stop.subscribe();
     async move { while stop.changed().await.is_ok() {} }
+}
+
+async fn until(stop: impl Future<Output = ()>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop => {}
+        () = work => {}
+    }
 }

@@ -49,6 +49,7 @@ mod grpc;
 mod id;
 mod interner;
 mod json;
+mod live;
 mod log;
 mod messages;
 mod origin;

@@ -5,6 +5,7 @@
 mod exporter;
 mod grpc;
 mod junk;
+mod live;
 mod receiver;
 mod sample;
 mod search;

@@ -1,0 +1,67 @@
+//! What the page shows, as it happens: JSON beside Jaeger's APIs, on the same port.
+//!
+//! | `GET` | answers |
+//! | --- | --- |
+//! | `/api/summaries` | a line for each trace that matches, newest first |
+//! | `/api/live` | server-sent events: traces that are new or have changed |
+//! | `/api/logs` | the log records of a trace, or of a span |
+//!
+//! Times are milliseconds since 1970-01-01 UTC, durations milliseconds, both numbers with fractions; ids are lower-case
+//! hex. What is asked wrongly is answered with 400 and `{"error": "…"}`.
+
+mod announce;
+mod events;
+mod logs;
+mod parameters;
+mod reader;
+mod summary;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+use tokio::sync::watch;
+
+pub(crate) use announce::announce;
+pub(crate) use events::Events;
+
+use crate::store::Store;
+
+/// What the routes read from.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) store: Arc<Store>,
+    pub(crate) events: Arc<Events>,
+    /// Closed when the backend stops: streams have no other end.
+    pub(crate) stop: watch::Receiver<()>,
+}
+
+/// The routes.
+pub(crate) fn router(live: Live) -> Router {
+    Router::new()
+        .route("/api/summaries", get(summary::summaries))
+        .route("/api/live", get(reader::live))
+        .route("/api/logs", get(logs::logs))
+        .with_state(live)
+}
+
+/// What is wrong with a question, in a sentence.
+struct Refused(String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, Json(json!({"error": self.0}))).into_response()
+    }
+}
+
+/// Nanoseconds as milliseconds. Since 1970 that is exact to a quarter of a microsecond.
+#[expect(clippy::cast_precision_loss, reason = "said above")]
+fn milliseconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}

@@ -1,0 +1,94 @@
+//! Log records, by trace and by span.
+
+use axum::{Json, extract::Query};
+use serde::Serialize;
+
+use super::{Live, Refused, State, milliseconds, parameters::Parameters};
+use crate::{Attributes, LogRecord, SpanId, TraceId};
+
+/// Records that are answered, the newest.
+const MOST: usize = 1_000;
+
+#[derive(Serialize)]
+pub(super) struct Logs {
+    logs: Vec<Line>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    time: f64,
+    severity: String,
+    body: String,
+    service: String,
+    trace_id: Option<TraceId>,
+    span_id: Option<SpanId>,
+    attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Line {
+    fn of(log: &LogRecord) -> Self {
+        let nanos = match log.unix_nanos {
+            0 => log.observed_unix_nanos, // as OTLP's data model has it for readers
+            nanos => nanos,
+        };
+        Self {
+            time: milliseconds(nanos),
+            severity: severity(log),
+            body: log.body.to_string(),
+            service: log.resource.service().to_owned(),
+            trace_id: log.trace_id,
+            span_id: log.span_id,
+            attributes: texts(&log.attributes),
+        }
+    }
+}
+
+/// The severity's own name, or the one that its number has in OTLP's data model.
+fn severity(log: &LogRecord) -> String {
+    if !log.severity_text.is_empty() {
+        return log.severity_text.clone();
+    }
+    let name = match log.severity_number {
+        1..=4 => "TRACE",
+        5..=8 => "DEBUG",
+        9..=12 => "INFO",
+        13..=16 => "WARN",
+        17..=20 => "ERROR",
+        21..=24 => "FATAL",
+        _ => "",
+    };
+    name.to_owned()
+}
+
+fn texts(attributes: &Attributes) -> serde_json::Map<String, serde_json::Value> {
+    attributes
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.to_string().into()))
+        .collect()
+}
+
+/// `GET /api/logs`: by time, at most the newest thousand.
+pub(super) async fn logs(
+    State(live): State<Live>,
+    parameters: Query<Vec<(String, String)>>,
+) -> Result<Json<Logs>, Refused> {
+    let parameters = Parameters::from(parameters);
+    let trace: Option<TraceId> = parameters.parse("trace")?;
+    let span: Option<SpanId> = parameters.parse("span")?;
+    let found = match (trace, span) {
+        (Some(trace), span) => live.store.logs_of(trace, span),
+        (None, None) => live.store.logs(),
+        (None, Some(_)) => {
+            return Err(Refused("a span is one of a trace: trace is missing".into()));
+        }
+    };
+    let mut logs: Vec<_> = found
+        .iter()
+        .rev()
+        .take(MOST)
+        .map(|log| Line::of(log))
+        .collect();
+    logs.sort_by(|one, other| one.time.total_cmp(&other.time));
+    Ok(Json(Logs { logs }))
+}

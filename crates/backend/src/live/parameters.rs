@@ -1,0 +1,40 @@
+//! The parameters of a question.
+
+use std::{fmt::Display, str::FromStr};
+
+use axum::extract::Query;
+
+use super::Refused;
+
+/// Names and values, in the order given; a name may be there more than once.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl From<Query<Vec<(String, String)>>> for Parameters {
+    fn from(Query(parameters): Query<Vec<(String, String)>>) -> Self {
+        Self(parameters)
+    }
+}
+
+impl Parameters {
+    /// Every value of `name` that is not empty.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(move |(other, value)| other == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The first value of `name` that is not empty.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.all(name).next().map(str::to_owned)
+    }
+
+    /// The first value of `name` that is not empty, understood.
+    pub(super) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Refused> {
+        let Some(value) = self.all(name).next() else {
+            return Ok(None);
+        };
+        let parsed = value.parse().map(Some);
+        parsed.map_err(|error| Refused(format!("{name} is not understood: {error}")))
+    }
+}

@@ -1,0 +1,124 @@
+//! A trace in a line.
+
+use std::{collections::HashMap, time::Duration};
+
+use axum::{Json, extract};
+use serde::Serialize;
+
+use super::{Live, Refused, State, milliseconds, parameters::Parameters};
+use crate::{Trace, TraceId, search::Query};
+
+/// Traces that are answered if nothing else is asked for, and at most.
+const LIMIT: usize = 200;
+const MOST: usize = 10_000;
+
+/// Services that are named, those with the most spans; and characters of a name. A line stays a line, whatever is sent.
+const SERVICES: usize = 32;
+const NAME: usize = 200;
+
+/// What a list of traces shows of one.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Summary {
+    id: TraceId,
+    start: f64,
+    duration: f64,
+    root: Option<Root>,
+    services: Vec<Participant>,
+    spans: usize,
+    errors: usize,
+    complete: bool,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+struct Root {
+    service: String,
+    name: String,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+struct Participant {
+    name: String,
+    spans: usize,
+}
+
+impl Summary {
+    pub(crate) fn of(trace: &Trace) -> Self {
+        let mut spans: HashMap<&str, usize> = HashMap::new();
+        for span in &trace.spans {
+            *spans.entry(span.service()).or_default() += 1;
+        }
+        let mut services: Vec<_> = spans.into_iter().collect();
+        services.sort_by_key(|&(name, spans)| (std::cmp::Reverse(spans), name));
+        services.truncate(SERVICES);
+        services.sort();
+        Self {
+            id: trace.id,
+            start: milliseconds(trace.start_unix_nanos()),
+            duration: trace.duration().as_secs_f64() * 1e3,
+            root: trace.root().map(|root| Root {
+                service: short(root.service()),
+                name: short(&root.name),
+            }),
+            services: services
+                .into_iter()
+                .map(|(name, spans)| Participant {
+                    name: short(name),
+                    spans,
+                })
+                .collect(),
+            spans: trace.spans.len(),
+            errors: trace.spans.iter().filter(|span| span.is_error()).count(),
+            complete: trace.is_complete(),
+        }
+    }
+}
+
+fn short(name: &str) -> String {
+    match name.char_indices().nth(NAME) {
+        None => name.to_owned(),
+        Some((end, _)) => format!("{}…", &name[..end]),
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Summaries {
+    traces: Vec<Summary>,
+    /// How many traces there are, whatever was asked for.
+    kept: usize,
+}
+
+/// `GET /api/summaries`
+pub(super) async fn summaries(
+    State(live): State<Live>,
+    parameters: extract::Query<Vec<(String, String)>>,
+) -> Result<Json<Summaries>, Refused> {
+    let query = query(&parameters.into())?;
+    let traces = live.store.search(&query);
+    Ok(Json(Summaries {
+        traces: traces.iter().map(Summary::of).collect(),
+        kept: live.store.len(),
+    }))
+}
+
+fn query(parameters: &Parameters) -> Result<Query, Refused> {
+    let attributes = parameters.all("attribute").map(|attribute| {
+        let (key, value) = attribute
+            .split_once('=')
+            .ok_or_else(|| Refused("attribute is key=value".to_owned()))?;
+        Ok((key.to_owned(), value.to_owned()))
+    });
+    let duration_min = parameters.parse("minDuration")?.map(|milliseconds: f64| {
+        Duration::try_from_secs_f64(milliseconds / 1e3)
+            .map_err(|error| Refused(format!("minDuration is not understood: {error}")))
+    });
+    Ok(Query {
+        service: parameters.text("service"),
+        operation: parameters.text("operation"),
+        attributes: attributes.collect::<Result<_, _>>()?,
+        duration_min: duration_min.transpose()?,
+        errors_only: parameters.parse("errors")?.unwrap_or(false),
+        text: parameters.text("text"),
+        limit: parameters.parse("limit")?.unwrap_or(LIMIT).min(MOST),
+        ..Query::default()
+    })
+}

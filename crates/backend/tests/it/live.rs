@@ -1,0 +1,400 @@
+//! What the page shows, over real connections.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+use backend::Backend;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::{CLIENT, JSON, LIMIT, post, start};
+
+async fn get(backend: &Backend, path: &str) -> Value {
+    let (status, answer) = ask(backend, path).await;
+    assert_eq!(status, 200, "{path}: {answer}");
+    answer
+}
+
+async fn ask(backend: &Backend, path: &str) -> (u16, Value) {
+    let url = format!("http://{}{path}", backend.query());
+    let answer = CLIENT.get(url).send().await.unwrap();
+    let status = answer.status().as_u16();
+    (
+        status,
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap(),
+    )
+}
+
+const START: u64 = 1_700_000_000_000_000_000;
+
+/// Span `id` of trace `trace`, `ms` milliseconds after a start that all share, below `parent` if that is not 0.
+struct Span(u64, u64, u64, &'static str, &'static str, u64, bool);
+
+/// Sends spans as any exporter would.
+async fn send(backend: &Backend, spans: &[Span]) {
+    let spans: Vec<_> = spans
+        .iter()
+        .map(|Span(trace, id, parent, service, name, ms, error)| {
+            let parent = if *parent == 0 { String::new() } else { format!("{parent:016x}") };
+            json!({
+                "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+                "scopeSpans": [{"spans": [{
+                    "traceId": format!("{trace:032x}"), "spanId": format!("{id:016x}"), "parentSpanId": parent,
+                    "name": name, "kind": 2, "status": {"code": if *error { 2 } else { 0 }},
+                    "startTimeUnixNano": (START + ms * 1_000_000).to_string(),
+                    "endTimeUnixNano": (START + ms * 1_000_000 + 2_500_000).to_string(),
+                    "attributes": [{"key": "number", "value": {"intValue": id.to_string()}}],
+                }]}],
+            })
+        })
+        .collect();
+    let body = json!({"resourceSpans": spans}).to_string();
+    assert_eq!(
+        post(backend, "/v1/traces", &[JSON], body).await.status(),
+        200
+    );
+}
+
+fn id(trace: u64) -> String {
+    format!("{trace:032x}")
+}
+
+#[tokio::test]
+async fn summary_of_a_trace_has_its_root_its_services_and_its_errors() {
+    let backend = start();
+    let spans = [
+        Span(7, 1, 0, "Ping", "GET /ping", 0, false),
+        Span(7, 2, 1, "Pong", "GET /pong", 3, true),
+        Span(7, 3, 2, "Pong", "pong-request", 4, true),
+    ];
+    send(&backend, &spans).await;
+    let expected = json!({
+        "traces": [{
+            "id": id(7), "start": 1_700_000_000_000.0, "duration": 6.5,
+            "root": {"service": "Ping", "name": "GET /ping"},
+            "services": [{"name": "Ping", "spans": 1}, {"name": "Pong", "spans": 2}],
+            "spans": 3, "errors": 2, "complete": true,
+        }],
+        "kept": 1,
+    });
+    assert_eq!(get(&backend, "/api/summaries").await, expected);
+
+    send(&backend, &[Span(8, 2, 1, "Pong", "GET /pong", 5000, false)]).await;
+    let both = get(&backend, "/api/summaries").await;
+    assert_eq!(both["traces"][0]["id"], id(8), "the newest first");
+    assert_eq!(both["traces"][0]["root"], Value::Null);
+    assert_eq!(both["traces"][0]["complete"], false);
+    assert_eq!(both["kept"], 2);
+}
+
+#[tokio::test]
+async fn summaries_are_those_that_match_everything_asked_for() {
+    let backend = start();
+    let spans = [
+        Span(1, 1, 0, "Ping", "GET /ping", 0, false),
+        Span(1, 2, 1, "Pong", "GET /pong", 9, false),
+        Span(2, 3, 0, "Ping", "GET /ping", 20, true),
+        Span(3, 4, 0, "Pong", "GET /pong?a=b&c", 30, false),
+    ];
+    send(&backend, &spans).await;
+    for (asked, expected) in [
+        ("", &[3, 2, 1][..]),
+        ("limit=2", &[3, 2]),
+        ("limit=0", &[]),
+        ("service=Pong", &[3, 1]),
+        ("service=Pong&operation=GET%20/pong", &[1]),
+        ("service=Pong&operation=", &[3, 1]),
+        ("errors=true", &[2]),
+        ("errors=false", &[3, 2, 1]),
+        ("text=%3FA%3DB%26C", &[3]),
+        ("attribute=number%3D2", &[1]),
+        ("attribute=number%3D2&attribute=number%3D1", &[]),
+        ("attribute=number%3D2&attribute=service.name%3DPong", &[1]),
+        ("minDuration=2.5", &[3, 2, 1]),
+        ("minDuration=2.6", &[]),
+        ("service=Nobody", &[]),
+    ] {
+        let answer = get(&backend, &format!("/api/summaries?{asked}")).await;
+        let found: Vec<_> = answer["traces"].as_array().unwrap().iter().collect();
+        let found: Vec<_> = found.iter().map(|trace| trace["id"].clone()).collect();
+        let expected: Vec<_> = expected.iter().map(|trace| id(*trace)).collect();
+        assert_eq!(found, expected, "{asked}");
+        assert_eq!(answer["kept"], 3, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn question_that_is_not_understood_is_answered_with_what_is_wrong() {
+    let backend = start();
+    for (path, words) in [
+        ("/api/summaries?limit=many", "limit is not understood"),
+        ("/api/summaries?limit=-1", "limit is not understood"),
+        ("/api/summaries?minDuration=NaN", "minDuration is not"),
+        ("/api/summaries?minDuration=-1", "minDuration is not"),
+        ("/api/summaries?minDuration=1e300", "minDuration is not"),
+        ("/api/summaries?errors=yes", "errors is not understood"),
+        ("/api/summaries?attribute=x", "attribute is key=value"),
+        ("/api/logs?trace=7", "trace is not understood"),
+        ("/api/logs?span=00f067aa0ba902b7", "trace is missing"),
+    ] {
+        let (status, answer) = ask(&backend, path).await;
+        assert_eq!(status, 400, "{path}");
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(words), "{path}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn summary_stays_a_line_whatever_a_trace_holds() {
+    let backend = start();
+    let long: &str = Box::leak("ä".repeat(1 << 20).into_boxed_str());
+    let mut spans = vec![Span(1, 1, 0, long, long, 0, false)];
+    for number in 2..500 {
+        let service = Box::leak(format!("service-{number}").into_boxed_str());
+        spans.push(Span(1, number, 1, service, "x", 1, false));
+    }
+    send(&backend, &spans).await;
+    let answer = get(&backend, "/api/summaries").await;
+    assert_eq!(answer["traces"][0]["spans"], 499);
+    assert!(answer.to_string().len() < 8_000);
+}
+
+#[tokio::test]
+async fn logs_are_found_by_trace_and_by_span() {
+    let backend = start();
+    let records: Vec<_> = [(1, 11, 5), (1, 12, 3), (2, 21, 4), (0, 0, 6)]
+        .iter()
+        .map(|(trace, span, ms)| {
+            json!({
+                "traceId": if *trace == 0 { String::new() } else { format!("{trace:032x}") },
+                "spanId": if *span == 0 { String::new() } else { format!("{span:016x}") },
+                "timeUnixNano": (START + ms * 1_000_000).to_string(),
+                "severityNumber": 13, "body": {"stringValue": format!("line {span}")},
+                "attributes": [{"key": "n", "value": {"intValue": "5"}}],
+            })
+        })
+        .collect();
+    let body = json!({"resourceLogs": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "Ping"}}]},
+        "scopeLogs": [{"logRecords": records}],
+    }]});
+    let sent = post(&backend, "/v1/logs", &[JSON], body.to_string()).await;
+    assert_eq!(sent.status(), 200);
+
+    let of_span = get(
+        &backend,
+        &format!("/api/logs?trace={}&span={:016x}", id(1), 12),
+    )
+    .await;
+    let expected = json!({"logs": [{
+        "time": 1_700_000_000_003.0, "severity": "WARN", "body": "line 12", "service": "Ping",
+        "traceId": id(1), "spanId": format!("{:016x}", 12), "attributes": {"n": "5"},
+    }]});
+    assert_eq!(of_span, expected);
+    let bodies = async |path: String| -> Vec<String> {
+        let answer = get(&backend, &path).await;
+        let logs = answer["logs"].as_array().unwrap();
+        logs.iter()
+            .map(|log| log["body"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let of_trace = bodies(format!("/api/logs?trace={}", id(1))).await;
+    assert_eq!(of_trace, ["line 12", "line 11"], "by time");
+    let all = bodies("/api/logs".to_owned()).await;
+    assert_eq!(all, ["line 12", "line 21", "line 11", "line 0"]);
+    let none = bodies(format!("/api/logs?trace={}", id(9))).await;
+    assert_eq!(none, Vec::<String>::new());
+}
+
+/// A reader of `/api/live`, as a browser is one.
+struct Reader {
+    answer: reqwest::Response,
+    read: String,
+    last: String,
+}
+
+#[derive(Debug, PartialEq)]
+struct Event {
+    name: String,
+    data: Value,
+}
+
+impl Reader {
+    async fn connect(backend: &Backend, last: Option<&str>) -> Self {
+        let request = CLIENT.get(format!("http://{}/api/live", backend.query()));
+        let request = last.iter().fold(request, |request, last| {
+            request.header("last-event-id", *last)
+        });
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        let mut reader = Self {
+            answer,
+            read: String::new(),
+            last: String::new(),
+        };
+        // It is there once it has its greeting.
+        while !reader.read.contains("id:") {
+            assert!(reader.more().await);
+        }
+        reader
+    }
+
+    async fn more(&mut self) -> bool {
+        let chunk = timeout(LIMIT, self.answer.chunk()).await.unwrap();
+        let Ok(Some(chunk)) = chunk else { return false };
+        self.read.push_str(std::str::from_utf8(&chunk).unwrap());
+        true
+    }
+
+    /// The next event; none at the end.
+    async fn next(&mut self) -> Option<Event> {
+        timeout(LIMIT, self.read_event()).await.unwrap()
+    }
+
+    async fn read_event(&mut self) -> Option<Event> {
+        loop {
+            let Some((block, rest)) = self.read.split_once("\n\n") else {
+                if !self.more().await {
+                    return None;
+                }
+                continue;
+            };
+            let (block, rest) = (block.to_owned(), rest.to_owned());
+            self.read = rest;
+            let field = |name: &str| {
+                let mut lines = block.lines();
+                lines.find_map(|line| line.strip_prefix(name).map(|value| value.trim().to_owned()))
+            };
+            if let Some(id) = field("id:") {
+                self.last = id;
+            }
+            if let Some(data) = field("data:") {
+                let name = field("event:").unwrap_or_default();
+                let data = serde_json::from_str(&data).unwrap();
+                return Some(Event { name, data });
+            }
+        }
+    }
+
+    /// Reads until the trace has so many spans.
+    async fn read_to(&mut self, trace: u64, spans: u64) -> Value {
+        while let Some(event) = self.next().await {
+            if event.name == "trace"
+                && event.data["id"] == id(trace)
+                && event.data["spans"] == spans
+            {
+                return event.data;
+            }
+        }
+        panic!("the stream has ended");
+    }
+}
+
+#[tokio::test]
+async fn reader_is_told_of_new_and_of_changed_traces_as_they_are_then() {
+    let backend = start();
+    send(&backend, &[Span(1, 1, 0, "Ping", "before", 0, false)]).await;
+    let mut reader = Reader::connect(&backend, None).await;
+    send(&backend, &[Span(2, 1, 0, "Ping", "GET /ping", 0, false)]).await;
+    let summary = reader.read_to(2, 1).await;
+    assert_eq!(summary["errors"], 0);
+    send(&backend, &[Span(2, 2, 1, "Pong", "GET /pong", 1, true)]).await;
+    let summary = reader.read_to(2, 2).await;
+    let all = get(&backend, "/api/summaries").await;
+    assert_eq!(summary, all["traces"][0], "the same line as in the list");
+}
+
+#[tokio::test]
+async fn many_changes_of_a_trace_are_few_events() {
+    let backend = start();
+    let mut reader = Reader::connect(&backend, None).await;
+    let begin = Instant::now();
+    for number in 1..=100 {
+        send(&backend, &[Span(1, number, 0, "Ping", "x", number, false)]).await;
+    }
+    let mut events = 0;
+    while let Some(event) = reader.next().await {
+        events += 1;
+        if event.data["spans"] == 100 {
+            break;
+        }
+    }
+    let most = begin.elapsed().as_millis() / 200 + 2;
+    assert!(events <= most && events < 100, "{events} events");
+}
+
+#[tokio::test]
+async fn reader_that_comes_again_goes_on_where_it_was() {
+    let backend = start();
+    let mut reader = Reader::connect(&backend, None).await;
+    send(&backend, &[Span(1, 1, 0, "Ping", "x", 0, false)]).await;
+    reader.read_to(1, 1).await;
+    let last = reader.last.clone();
+    drop(reader);
+
+    let mut other = Reader::connect(&backend, None).await;
+    for trace in 2..=4 {
+        send(&backend, &[Span(trace, 1, 0, "Ping", "x", 0, false)]).await;
+        other.read_to(trace, 1).await;
+    }
+    let mut again = Reader::connect(&backend, Some(&last)).await;
+    for trace in 2..=4 {
+        let event = again.next().await.unwrap();
+        assert_eq!(
+            (event.name.as_str(), &event.data["id"]),
+            ("trace", &json!(id(trace)))
+        );
+    }
+    // One that was told of nothing yet has an id to come again with all the same.
+    let greeted = Reader::connect(&backend, None).await;
+    let greeting = greeted
+        .read
+        .lines()
+        .find_map(|line| line.strip_prefix("id: "));
+    let mut again = Reader::connect(&backend, greeting).await;
+    send(&backend, &[Span(5, 1, 0, "Ping", "x", 0, false)]).await;
+    assert_eq!(again.next().await.unwrap().data["id"], id(5));
+}
+
+#[tokio::test]
+async fn reader_whose_last_event_is_not_known_is_told_to_look_anew() {
+    let reset = Event {
+        name: "reset".to_owned(),
+        data: json!({}),
+    };
+    let before = start();
+    let reader = Reader::connect(&before, None).await;
+    let stale = reader
+        .read
+        .lines()
+        .find_map(|line| line.strip_prefix("id: "));
+    let stale = stale.unwrap().to_owned();
+    before.stop().await;
+
+    let backend = start();
+    for last in [stale.as_str(), "0", "nonsense"] {
+        let mut reader = Reader::connect(&backend, Some(last)).await;
+        assert_eq!(reader.next().await.unwrap(), reset, "{last}");
+        send(&backend, &[Span(1, next(), 0, "Ping", "x", 0, false)]).await;
+        assert_eq!(reader.next().await.unwrap().name, "trace", "{last}");
+    }
+}
+
+/// A span id that no other has.
+fn next() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn streams_end_when_the_backend_stops() {
+    let backend = start();
+    let mut reader = Reader::connect(&backend, None).await;
+    timeout(LIMIT, backend.stop()).await.unwrap();
+    // An end, not a connection that was cut because it held up the stop.
+    let end = timeout(LIMIT, reader.answer.chunk()).await.unwrap();
+    assert_eq!(end.unwrap(), None);
+}
