@@ -43,6 +43,7 @@ mod answer;
 mod attributes;
 mod backend;
 mod body;
+mod connection;
 mod contents;
 mod decode;
 mod grpc;

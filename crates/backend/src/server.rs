@@ -1,46 +1,23 @@
-//! Connections: how many, how long, and how they end.
-//!
-//! HTTP/1.1 only, or HTTP/2 only, on hyper itself: `axum::serve` and hyper-util's protocol detection set no limit to a connection that
-//! says nothing.
+//! Connections of a port: how many, how long, and how they end.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::{http1, http2};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-    time::{sleep, timeout},
+    task::{AbortHandle, Id, JoinError, JoinSet},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-/// Connections at once; more wait to be accepted. Half of what macOS lets a process open.
-const CONNECTIONS: usize = 128;
+use crate::connection::{Connection, Http};
 
-/// Streams of an HTTP/2 connection at once; gRPC's clients wait when there are more.
-const STREAMS: u32 = 32;
-
-/// What an HTTP/2 connection may hold of its streams' bodies before they are read, in bytes.
-const WINDOW: u32 = 1 << 18;
-
-/// Largest head of an HTTP/2 request, in bytes.
-const HEADERS: u32 = 16 << 10;
-
-/// What a port speaks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Version {
-    Http1,
-    Http2,
-}
+/// Connections at once. Those of four ports are as many as macOS lets a process open by default.
+const CONNECTIONS: usize = 64;
 
 /// How long connections may take for what.
+#[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// To say something: before the first request, between two, and for the head of one.
+    /// For a byte to come or go, and for the head of an HTTP/1.1 request.
     pub(crate) silence: Duration,
     /// To finish requests in flight at the stop.
     pub(crate) stop: Duration,
@@ -55,8 +32,18 @@ impl Default for Limits {
     }
 }
 
-/// Pause after a failed accept: the usual reason is that no descriptor is free, and trying on would be a busy loop.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// Between two looks for connections that are silent for too long.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// From the friendly end of a silent connection to the cut.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// For the first bytes to follow a connection, before it gives way to others.
+const GREETING: Duration = Duration::from_millis(50);
+
+/// Until the next look for connections that can give way, or after a failed accept: the usual reason is that no
+/// descriptor is free, and trying on would be a busy loop.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until `stop` ends. Then idle connections are closed at once, others when their request is
 /// answered, whatever is left after [`Limits::stop`].
@@ -68,69 +55,116 @@ pub(crate) async fn serve(
     limits: Limits,
 ) {
     let mut stop = pin!(stop);
-    let mut http1 = http1::Builder::new();
-    http1
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.silence);
-    let mut http2 = http2::Builder::new(TokioExecutor::new());
-    http2
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits.silence)
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(HEADERS)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW);
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new(); // dropped, it ends them
+    let mut sweep = interval(SWEEP.min(limits.silence));
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut connections = Connections::new(match version {
+        Version::Http1 => Http::one(limits.silence),
+        Version::Http2 => Http::two(),
+    });
     loop {
+        let is_full = connections.open.len() >= CONNECTIONS;
         tokio::select! {
             () = &mut stop => break,
-            Some(_) = connections.join_next() => {}
-            accepted = accept(&listener, &places) => match accepted {
-                Ok((stream, place)) => {
-                    let stream = TokioIo::new(stream);
-                    let service = TowerToHyperService::new(router.clone());
-                    match version {
-                        Version::Http1 => {
-                            let connection = graceful.watch(http1.serve_connection(stream, service));
-                            connections.spawn(end(connection, place))
-                        }
-                        Version::Http2 => {
-                            let connection = graceful.watch(http2.serve_connection(stream, service));
-                            connections.spawn(end(connection, place))
-                        }
-                    };
-                }
+            Some(ended) = connections.tasks.join_next_with_id() => connections.forget(ended),
+            _ = sweep.tick() => connections.sweep(limits.silence),
+            () = sleep(PAUSE), if is_full => connections.make_room(),
+            accepted = listener.accept(), if !is_full => match accepted {
+                Ok((stream, _)) => connections.admit(stream, router.clone()),
                 Err(error) => {
                     tracing::debug!(%error, "accept failed");
-                    sleep(ACCEPT_PAUSE).await;
+                    connections.make_room();
+                    sleep(PAUSE).await;
                 }
             }
         }
     }
     drop(listener);
-    let _ = timeout(limits.stop, graceful.shutdown()).await;
+    connections.end_all(limits.stop).await;
 }
 
-async fn end(connection: impl Future, place: Option<OwnedSemaphorePermit>) {
-    connection.await; // broken off by the client, or silent for too long
-    drop(place);
+/// What a port speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Version {
+    Http1,
+    Http2,
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, Option<OwnedSemaphorePermit>)> {
-    let place = places.clone().acquire_owned().await.ok(); // none only if closed, which nobody does
-    let (stream, _) = listener.accept().await?;
-    let _ = stream.set_nodelay(true); // fails if the client has gone already
-    Ok((stream, place))
+struct Connections {
+    http: Arc<Http>,
+    tasks: JoinSet<()>, // dropped, it cuts them
+    open: HashMap<Id, Open>,
+}
+
+struct Open {
+    connection: Arc<Connection>,
+    task: AbortHandle,
+}
+
+impl Connections {
+    fn new(http: Http) -> Self {
+        Self {
+            http: Arc::new(http),
+            tasks: JoinSet::new(),
+            open: HashMap::new(),
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, router: Router) {
+        let _ = stream.set_nodelay(true); // fails if the client has gone already
+        let connection = Arc::new(Connection::new());
+        let served = connection.clone();
+        let http = self.http.clone();
+        let task = self
+            .tasks
+            .spawn(async move { served.serve(stream, &http, router).await });
+        self.open.insert(task.id(), Open { connection, task });
+    }
+
+    fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = ended.map_or_else(|error| error.id(), |(id, ())| id); // an error: it was cut
+        self.open.remove(&id);
+    }
+
+    /// Ends connections on which nothing moves: nothing is said, or an answer is not taken.
+    fn sweep(&self, limit: Duration) {
+        for Open { connection, task } in self.open.values() {
+            let silence = connection.silence();
+            if silence >= limit + FAREWELL {
+                task.abort();
+            } else if silence >= limit {
+                connection.end();
+            }
+        }
+    }
+
+    /// Cuts some of the connections that are idle, the longest silent first: others wait to be let in.
+    fn make_room(&self) {
+        let idle = |open: &&Open| open.connection.is_idle();
+        let mut idle: Vec<_> = self
+            .open
+            .values()
+            .filter(idle)
+            .map(|open| (open.connection.silence(), &open.task))
+            .filter(|(silence, _)| *silence >= GREETING)
+            .collect();
+        idle.sort_unstable_by_key(|(silence, _)| Reverse(*silence));
+        for (_, task) in idle.iter().take(CONNECTIONS / 4) {
+            task.abort();
+        }
+    }
+
+    async fn end_all(mut self, limit: Duration) {
+        for open in self.open.values() {
+            open.connection.end();
+        }
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = timeout(limit, all).await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::{future::pending, net::SocketAddr};
 
     use axum::routing::get;
     use tokio::{
@@ -142,15 +176,23 @@ mod tests {
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(30);
-    const NEVER: Duration = Duration::from_secs(3600);
+    const NEVER: Limits = Limits {
+        silence: Duration::from_secs(3600),
+        stop: Duration::from_secs(3600),
+    };
 
-    async fn start(limits: Limits) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
+    async fn start(
+        version: Version,
+        limits: Limits,
+    ) -> (SocketAddr, oneshot::Sender<()>, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let router = Router::new().route("/", get(async || "served"));
+        let router = Router::new()
+            .route("/", get(async || "served"))
+            .route("/hang", get(pending::<()>));
         let stopped = async { drop(stopped.await) };
-        let server = tokio::spawn(serve(listener, Version::Http1, router, stopped, limits));
+        let server = tokio::spawn(serve(listener, version, router, stopped, limits));
         (address, stop, server)
     }
 
@@ -161,21 +203,8 @@ mod tests {
         connection
     }
 
-    #[tokio::test]
-    async fn connections_that_say_nothing_give_way_to_those_that_do() {
-        let limits = Limits {
-            silence: Duration::from_millis(200),
-            ..Limits::default()
-        };
-        let (address, _stop, _server) = start(limits).await;
-        let mut silent = Vec::new();
-        for said in ["", "GET / HTTP/1.1\r\nhost: a\r\n"]
-            .iter()
-            .cycle()
-            .take(CONNECTIONS)
-        {
-            silent.push(connect(address, said).await);
-        }
+    /// Is served.
+    async fn ask(address: SocketAddr) {
         let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
         let mut connection = connect(address, request).await;
         let mut answer = String::new();
@@ -186,13 +215,69 @@ mod tests {
         assert!(answer.ends_with("served"), "{answer}");
     }
 
+    const HALF: &str = "GET / HTTP/1.1\r\nhost: a\r\n";
+
+    #[tokio::test]
+    async fn connections_that_say_nothing_give_way_to_those_that_do() {
+        let (address, _stop, _server) = start(Version::Http1, NEVER).await;
+        let mut silent = Vec::new();
+        for said in ["", HALF].iter().cycle().take(CONNECTIONS) {
+            silent.push(connect(address, said).await);
+        }
+        for _ in 0..CONNECTIONS {
+            ask(address).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_that_say_nothing_are_closed() {
+        let limits = Limits {
+            silence: Duration::from_millis(200),
+            ..Limits::default()
+        };
+        let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        let cases = [
+            (
+                Version::Http1,
+                ["", HALF, "GET /hang HTTP/1.1\r\nhost: a\r\n\r\n"],
+            ),
+            (Version::Http2, ["", &preface[..20], preface]),
+        ];
+        for (version, sayings) in cases {
+            let (address, _stop, _server) = start(version, limits).await;
+            for said in sayings {
+                let mut connection = connect(address, said).await;
+                let mut answer = Vec::new();
+                let closed = timeout(PATIENCE, connection.read_to_end(&mut answer)).await;
+                assert!(closed.is_ok(), "{version:?} {said:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_with_a_request_in_flight_keep_their_place() {
+        let (address, _stop, _server) = start(Version::Http1, NEVER).await;
+        let mut busy = Vec::new();
+        for _ in 1..CONNECTIONS {
+            busy.push(connect(address, "GET /hang HTTP/1.1\r\nhost: a\r\n\r\n").await);
+        }
+        for _ in 0..CONNECTIONS {
+            ask(address).await;
+        }
+        let silent = connect(address, "").await; // the last place
+        for _ in 0..2 {
+            ask(address).await;
+        }
+        drop(silent);
+        for connection in &mut busy {
+            let waiting = timeout(Duration::ZERO, connection.read(&mut [0])).await;
+            assert!(waiting.is_err(), "not closed");
+        }
+    }
+
     #[tokio::test]
     async fn idle_and_silent_connections_do_not_delay_the_stop() {
-        let (address, stop, server) = start(Limits {
-            silence: NEVER,
-            stop: NEVER,
-        })
-        .await;
+        let (address, stop, server) = start(Version::Http1, NEVER).await;
         let mut idle = connect(address, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         let mut answer = Vec::new();
         while !answer.ends_with(b"served") {

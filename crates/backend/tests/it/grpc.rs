@@ -149,14 +149,19 @@ async fn what_is_no_request_is_invalid_argument() {
     let backend = start();
     let good = sample::full_protobuf().encode_to_vec();
     let [good, cut] = [good.as_slice(), &good[..good.len() - 1]];
+    let twice = [good, good].concat(); // which is a request too
     let cases = [
         ("no message", vec![], vec![]),
         ("half a prefix", vec![], vec![0; 4]),
-        ("less than it says", vec![], framed(0, good)[..100].to_vec()),
+        (
+            "less than it says",
+            vec![],
+            framed(0, &twice)[..5 + good.len()].to_vec(),
+        ),
         (
             "more than it says",
             vec![],
-            [framed(0, good), vec![0]].concat(),
+            [framed(0, good), good.to_vec()].concat(),
         ),
         ("neither packed nor not", vec![], framed(2, good)),
         ("packed as nothing says", vec![], framed(1, &gzip(good))),
