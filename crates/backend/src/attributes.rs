@@ -257,7 +257,10 @@ pub(crate) fn as_text<S: Serializer>(
     serializer.collect_str(number)
 }
 
-fn as_number_or_text<S: Serializer>(double: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_number_or_text<S: Serializer>(
+    double: &f64,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match *double {
         finite if finite.is_finite() => serializer.serialize_f64(finite),
         nan if nan.is_nan() => serializer.serialize_str("NaN"),

@@ -46,6 +46,7 @@ mod body;
 mod connection;
 mod contents;
 mod decode;
+mod encode;
 mod grpc;
 mod id;
 mod interner;

@@ -1,22 +1,330 @@
-//! What a person asks the store, over HTTP.
+//! Jaeger's query API: what its page and Grafana's Jaeger data source ask, and its newer form, `/api/v3`.
+//!
+//! | path | parameters |
+//! | --- | --- |
+//! | `/api/services` | |
+//! | `/api/services/{service}/operations` | |
+//! | `/api/operations` | `service`, `spanKind` |
+//! | `/api/traces` | `service`, `operation`, `start` and `end` (µs since 1970), `limit`, `minDuration` and `maxDuration` (as `1.5s`), `tag` (`key:value`), `tags` (a JSON object); or `traceID`, repeated |
+//! | `/api/traces/{id}` | |
+//! | `/api/dependencies` | `endTs` and `lookback` (ms), `service` |
+//! | `/api/v3/services` | |
+//! | `/api/v3/operations` | `service`, `span_kind` |
+//! | `/api/v3/traces` | `query.start_time_min` and `query.start_time_max` (RFC 3339), `query.service_name`, `query.operation_name`, `query.attributes`, `query.duration_min`, `query.duration_max`, `query.search_depth` or `query.num_traces` |
+//! | `/api/v3/traces/{id}` | |
+//!
+//! The names with a `.` or a `_` are understood as Jaeger 2.20 writes them, too: `query.serviceName`, `spanKind`.
 
-use std::sync::Arc;
+mod dependencies;
+mod parameters;
+mod stream;
+mod trace;
+mod v3;
 
-use axum::{Json, Router, extract::State, routing::get};
-use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use crate::store::Store;
+use axum::{
+    Json, Router,
+    extract::{Path, Query as Url, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+
+use self::{
+    dependencies::dependencies,
+    parameters::{Malformed, Parameters},
+    trace::JaegerTrace,
+};
+use crate::{search::Query, span::SpanKind, store::Store};
+
+/// Traces in an answer to whoever does not say how many.
+const LIMIT: i64 = 100;
 
 /// The routes, reading from `store`.
 pub(crate) fn router(store: Arc<Store>) -> Router {
     Router::new()
         .route("/api/services", get(services))
+        .route("/api/services/{service}/operations", get(operation_names))
+        .route("/api/operations", get(operations))
+        .route("/api/traces", get(traces))
+        .route("/api/traces/{id}", get(trace))
+        .route("/api/dependencies", get(service_dependencies))
+        .merge(v3::router())
         .with_state(store)
 }
 
-async fn services(State(store): State<Arc<Store>>) -> Json<Value> {
+/// What every answer is in.
+#[derive(Serialize)]
+struct Envelope<T> {
+    data: Option<T>,
+    total: usize,
+    limit: u32,
+    offset: u32,
+    errors: Option<Vec<Fault>>,
+}
+
+#[derive(Serialize)]
+struct Fault {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    msg: String,
+    #[serde(rename = "traceID", skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+}
+
+impl<T> Envelope<T> {
+    fn new(data: T, total: usize) -> Self {
+        Self {
+            data: Some(data),
+            total,
+            limit: 0,
+            offset: 0,
+            errors: None,
+        }
+    }
+}
+
+/// A request that is not answered.
+struct Refusal(StatusCode, String);
+
+impl Refusal {
+    fn bad_request(message: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, message.into())
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(Malformed { name, reason }: Malformed) -> Self {
+        Self::bad_request(format!("unable to parse param '{name}': {reason}"))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, msg) = self;
+        let fault = Fault {
+            code: Some(status.as_u16()),
+            msg,
+            trace_id: None,
+        };
+        let envelope: Envelope<()> = Envelope {
+            data: None,
+            errors: Some(vec![fault]),
+            ..Envelope::new((), 0)
+        };
+        (status, Json(envelope)).into_response()
+    }
+}
+
+async fn services(State(store): State<Arc<Store>>) -> Response {
     let services = store.services();
-    Json(
-        json!({"data": services, "total": services.len(), "limit": 0, "offset": 0, "errors": null}),
-    )
+    let total = services.len();
+    stream::json(Envelope::new(services, total))
+}
+
+async fn operation_names(State(store): State<Arc<Store>>, Path(service): Path<String>) -> Response {
+    let operations = store.operations(&service).into_iter();
+    let names: BTreeSet<_> = operations.map(|operation| operation.name).collect();
+    let total = names.len();
+    stream::json(Envelope::new(names, total))
+}
+
+async fn operations(
+    State(store): State<Arc<Store>>,
+    Url(parameters): Url<Vec<(String, String)>>,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters(parameters);
+    let operations = operations_of(&store, service(&parameters)?, parameters.get("spanKind"));
+    let total = operations.len();
+    Ok(stream::json(Envelope::new(operations, total)))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Operation {
+    name: String,
+    span_kind: &'static str,
+}
+
+/// The operations of `service`, of one kind if there is one.
+fn operations_of(store: &Store, service: &str, kind: Option<&str>) -> Vec<Operation> {
+    let operations = store
+        .operations(service)
+        .into_iter()
+        .map(|operation| Operation {
+            name: operation.name,
+            span_kind: kind_text(operation.kind),
+        });
+    operations
+        .filter(|operation| kind.is_none_or(|kind| kind == operation.span_kind))
+        .collect()
+}
+
+/// Jaeger's word; empty if there is none.
+fn kind_text(kind: SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Unspecified => "",
+        SpanKind::Internal => "internal",
+        SpanKind::Server => "server",
+        SpanKind::Client => "client",
+        SpanKind::Producer => "producer",
+        SpanKind::Consumer => "consumer",
+    }
+}
+
+fn service(parameters: &Parameters) -> Result<&str, Refusal> {
+    parameters
+        .get("service")
+        .ok_or_else(|| Refusal::bad_request("parameter 'service' is required"))
+}
+
+async fn trace(
+    State(store): State<Arc<Store>>,
+    Path(id): Path<String>,
+    Url(parameters): Url<Vec<(String, String)>>,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters(parameters);
+    let id = parameters::trace_id(&id)
+        .map_err(|expected| Refusal::bad_request(format!("{id:?} is not {expected}")))?;
+    // What lies outside of these times is part of the trace all the same, as in Jaeger's memory storage.
+    for name in ["start", "end"] {
+        parameters.read(name, parameters::microseconds)?;
+    }
+    parameters.read("raw", parameters::truth)?;
+    let trace = id.and_then(|id| store.trace(id));
+    let trace = trace.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, NOT_FOUND.to_owned()))?;
+    Ok(stream::json(Envelope::new([JaegerTrace(trace)], 0)))
+}
+
+const NOT_FOUND: &str = "trace not found";
+
+async fn traces(
+    State(store): State<Arc<Store>>,
+    Url(parameters): Url<Vec<(String, String)>>,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters(parameters);
+    let search = search(&parameters)?;
+    let ids = parameters.all("traceID").map(|id| {
+        let malformed = |expected| format!("cannot parse traceID param: {id:?} is not {expected}");
+        let read = parameters::trace_id(id)
+            .map_err(|expected| Refusal::bad_request(malformed(expected)))?;
+        Ok((id, read))
+    });
+    let ids = ids.collect::<Result<Vec<_>, Refusal>>()?;
+    parameters.read("raw", parameters::truth)?;
+    if ids.is_empty() {
+        service(&parameters)?;
+    }
+    if let (Some(shortest), Some(longest)) = (search.duration_min, search.duration_max)
+        && longest < shortest
+    {
+        return Err(Refusal::bad_request(
+            "'maxDuration' should be greater than 'minDuration'",
+        ));
+    }
+    let mut errors = Vec::new();
+    let found = if ids.is_empty() {
+        store.search(&search)
+    } else {
+        let look = |(id, read): (&str, Option<_>)| {
+            let found = read.and_then(|read| store.trace(read));
+            if found.is_none() {
+                errors.push(Fault {
+                    code: None,
+                    msg: NOT_FOUND.to_owned(),
+                    trace_id: Some(read.map_or_else(|| id.to_owned(), trace::trace_id)),
+                });
+            }
+            found
+        };
+        ids.into_iter().filter_map(look).collect()
+    };
+    let found: Vec<_> = found.into_iter().map(JaegerTrace).collect();
+    Ok(stream::json(Envelope {
+        errors: (!errors.is_empty()).then_some(errors),
+        ..Envelope::new(found, 0)
+    }))
+}
+
+/// What the parameters look for. They are read in Jaeger's order, so that the first fault is the same.
+fn search(parameters: &Parameters) -> Result<Query, Refusal> {
+    let start = parameters.read("start", parameters::microseconds)?;
+    let end = parameters.read("end", parameters::microseconds)?;
+    let attributes = tags(parameters)?;
+    let limit = parameters
+        .read("limit", parameters::integer)
+        .map_err(|malformed| Refusal::bad_request(malformed.reason))?;
+    let duration = |name| {
+        let duration = parameters.read(name, parameters::duration)?;
+        Ok::<_, Refusal>(duration.filter(|duration| !duration.is_zero()))
+    };
+    Ok(Query {
+        service: parameters.get("service").map(str::to_owned),
+        operation: parameters.get("operation").map(str::to_owned),
+        attributes,
+        start_min_unix_nanos: start,
+        start_max_unix_nanos: end,
+        duration_min: duration("minDuration")?,
+        duration_max: duration("maxDuration")?,
+        limit: limit_of(limit.unwrap_or(LIMIT)),
+        ..Query::default()
+    })
+}
+
+/// Keys and values: of every `tag`, then of every `tags`; of several values for a key the last counts.
+fn tags(parameters: &Parameters) -> Result<Vec<(String, String)>, Refusal> {
+    let mut tags = BTreeMap::new();
+    for tag in parameters.all("tag") {
+        let Some((key, value)) = tag.split_once(':') else {
+            return Err(Refusal::bad_request(format!(
+                "malformed 'tag' parameter, expecting key:value, received: {tag}"
+            )));
+        };
+        tags.insert(key.to_owned(), value.to_owned());
+    }
+    for json in parameters.all("tags") {
+        let more: BTreeMap<String, String> = serde_json::from_str(json).map_err(|error| {
+            Refusal::bad_request(format!(
+                "malformed 'tags' parameter, cannot unmarshal JSON: {error}"
+            ))
+        })?;
+        tags.extend(more);
+    }
+    Ok(tags.into_iter().collect())
+}
+
+/// Zero, or less, is no limit.
+fn limit_of(limit: i64) -> usize {
+    match usize::try_from(limit) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(limit) => limit,
+    }
+}
+
+async fn service_dependencies(
+    State(store): State<Arc<Store>>,
+    Url(parameters): Url<Vec<(String, String)>>,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters(parameters);
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let now = || nanos(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default());
+    let end = parameters
+        .read("endTs", parameters::milliseconds)?
+        .unwrap_or_else(now);
+    let lookback = parameters.read("lookback", parameters::milliseconds)?;
+    let start = end.saturating_sub(lookback.unwrap_or(nanos(dependencies::LOOKBACK)));
+    let traces = store.search(&Query {
+        // Neither of both moments counts.
+        start_min_unix_nanos: Some(start.saturating_add(1)),
+        start_max_unix_nanos: Some(end.saturating_sub(1)),
+        ..Query::default()
+    });
+    let dependencies = dependencies(&traces, parameters.get("service"));
+    Ok(stream::json(Envelope::new(dependencies, 0)))
 }

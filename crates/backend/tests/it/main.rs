@@ -6,6 +6,7 @@ mod exporter;
 mod grpc;
 mod junk;
 mod live;
+mod query;
 mod receiver;
 mod sample;
 mod search;

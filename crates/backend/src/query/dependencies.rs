@@ -1,0 +1,53 @@
+//! Which services call which, as far as the traces kept show it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::trace::parent;
+use crate::trace::Trace;
+
+/// The default time back from the end.
+pub(crate) const LOOKBACK: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One service that calls another.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Dependency {
+    pub(crate) parent: String,
+    pub(crate) child: String,
+    /// Spans of the child whose parent is one of the parent.
+    pub(crate) call_count: u64,
+}
+
+/// The dependencies within `traces`, sorted; only those of `service`, if there is one.
+pub(crate) fn dependencies(traces: &[Trace], service: Option<&str>) -> Vec<Dependency> {
+    let mut counts = BTreeMap::new();
+    for Trace { spans, .. } in traces {
+        let services: HashMap<_, _> = spans
+            .iter()
+            .map(|span| (span.span_id, span.service()))
+            .collect();
+        for span in spans {
+            let caller = parent(span).and_then(|parent| services.get(&parent).copied());
+            let call = caller.map(|caller| (caller, span.service()));
+            if let Some((caller, callee)) = call.filter(|(caller, callee)| caller != callee) {
+                *counts.entry((caller, callee)).or_insert(0) += 1;
+            }
+        }
+    }
+    counts
+        .into_iter()
+        .filter(|((parent, child), _)| {
+            service.is_none_or(|service| [*parent, *child].contains(&service))
+        })
+        .map(|((parent, child), call_count)| Dependency {
+            parent: parent.to_owned(),
+            child: child.to_owned(),
+            call_count,
+        })
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! The newer form of the query API, `/api/v3`: OTLP's messages in protobuf's JSON.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query as Url, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde_json::json;
+
+use super::{
+    parameters::{self, Malformed, Parameters},
+    stream,
+};
+use crate::{encode::Data, search::Query, store::Store, trace::Trace};
+
+pub(crate) fn router() -> Router<Arc<Store>> {
+    Router::new()
+        .route("/api/v3/services", get(services))
+        .route("/api/v3/operations", get(operations))
+        .route("/api/v3/traces", get(traces))
+        .route("/api/v3/traces/{id}", get(trace))
+}
+
+/// A request that is not answered: `{"error": {"httpCode": …, "message": …}}`.
+struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, message) = self;
+        let error = json!({ "error": { "httpCode": status.as_u16(), "message": message } });
+        (status, Json(error)).into_response()
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(Malformed { name, reason }: Malformed) -> Self {
+        Self(
+            StatusCode::BAD_REQUEST,
+            format!("malformed parameter {name}: {reason}"),
+        )
+    }
+}
+
+async fn services(State(store): State<Arc<Store>>) -> Response {
+    stream::json(json!({ "services": store.services() }))
+}
+
+async fn operations(
+    State(store): State<Arc<Store>>,
+    Url(parameters): Url<Vec<(String, String)>>,
+) -> Response {
+    let parameters = Parameters(parameters);
+    let service = parameters.get("service").unwrap_or_default();
+    let kind = parameters.get("span_kind").or(parameters.get("spanKind"));
+    let operations = super::operations_of(&store, service, kind);
+    stream::json(json!({ "operations": operations }))
+}
+
+async fn trace(
+    State(store): State<Arc<Store>>,
+    Path(id): Path<String>,
+    Url(parameters): Url<Vec<(String, String)>>,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters(parameters);
+    let id = parameters::trace_id(&id).map_err(|expected| Malformed {
+        name: "trace_id",
+        reason: format!("{id:?} is not {expected}"),
+    })?;
+    // What lies outside of these times is part of the trace all the same, as in Jaeger's memory storage.
+    for names in [["startTime", "start_time"], ["endTime", "end_time"]] {
+        either(&parameters, names, parameters::time)?;
+    }
+    either(&parameters, ["rawTraces", "raw_traces"], parameters::truth)?;
+    answer(id.and_then(|id| store.trace(id)).into_iter().collect())
+}
+
+async fn traces(
+    State(store): State<Arc<Store>>,
+    Url(parameters): Url<Vec<(String, String)>>,
+) -> Result<Response, Refusal> {
+    let query = query(&Parameters(parameters))?;
+    answer(store.search(&query))
+}
+
+fn query(parameters: &Parameters) -> Result<Query, Refusal> {
+    let attributes = parameters.read("query.attributes", |text| {
+        let map: std::collections::BTreeMap<String, String> =
+            serde_json::from_str(text).map_err(|_| "a JSON object of strings")?;
+        Ok(map.into_iter().collect())
+    })?;
+    let from = either(
+        parameters,
+        ["query.startTimeMin", "query.start_time_min"],
+        parameters::time,
+    )?;
+    let to = either(
+        parameters,
+        ["query.startTimeMax", "query.start_time_max"],
+        parameters::time,
+    )?;
+    if from.is_none() || to.is_none() {
+        let message = "query.start_time_min and query.start_time_max are required";
+        return Err(Refusal(StatusCode::BAD_REQUEST, message.to_owned()));
+    }
+    let depth = match either(
+        parameters,
+        ["query.searchDepth", "query.search_depth"],
+        parameters::integer,
+    )? {
+        None => parameters.read("query.num_traces", parameters::integer)?,
+        depth => depth,
+    };
+    let [shortest, longest] = [
+        ["query.durationMin", "query.duration_min"],
+        ["query.durationMax", "query.duration_max"],
+    ]
+    .map(|names| either(parameters, names, parameters::duration));
+    either(
+        parameters,
+        ["query.rawTraces", "query.raw_traces"],
+        parameters::truth,
+    )?;
+    let text = |names: [&str; 2]| {
+        names
+            .iter()
+            .find_map(|name| parameters.get(name))
+            .map(str::to_owned)
+    };
+    Ok(Query {
+        service: text(["query.serviceName", "query.service_name"]),
+        operation: text(["query.operationName", "query.operation_name"]),
+        attributes: attributes.unwrap_or_default(),
+        start_min_unix_nanos: from,
+        start_max_unix_nanos: to,
+        duration_min: shortest?.filter(|duration| !duration.is_zero()),
+        duration_max: longest?.filter(|duration| !duration.is_zero()),
+        limit: super::limit_of(depth.unwrap_or(0)),
+        ..Query::default()
+    })
+}
+
+/// A parameter by its name of now, or its older one.
+fn either<T>(
+    parameters: &Parameters,
+    names: [&'static str; 2],
+    read: impl Fn(&str) -> Result<T, &'static str>,
+) -> Result<Option<T>, Malformed> {
+    match parameters.read(names[0], &read)? {
+        None => parameters.read(names[1], read),
+        value => Ok(value),
+    }
+}
+
+fn answer(traces: Vec<Trace>) -> Result<Response, Refusal> {
+    if traces.is_empty() {
+        return Err(Refusal(StatusCode::NOT_FOUND, "No traces found".to_owned()));
+    }
+    Ok(stream::json(Found(traces)))
+}
+
+/// `{"result": {"resourceSpans": […]}}`, one trace after the other.
+struct Found(Vec<Trace>);
+
+impl Serialize for Found {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let data = self
+            .0
+            .iter()
+            .fold(Data::new(), |data, trace| data.with(&trace.spans));
+        let mut found = serializer.serialize_struct("Found", 1)?;
+        found.serialize_field("result", &data)?;
+        found.end()
+    }
+}
