@@ -72,8 +72,9 @@ pub const ABOUT: About = About {
 /// A setting that is not understood, an address where it cannot listen, or telemetry that cannot be set up.
 pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), Error> {
     let settings = Settings::from_env(env)?;
-    // Before there is telemetry to end: a port in use is one line and nothing else.
+    // Before there is telemetry to end: what is wrong here is one line and nothing else.
     let listener = service::listen(settings.address).await?;
+    let http = pong::http_client(&settings.pong_endpoint)?;
     let service = Service {
         name: NAME,
         version: ABOUT.version,
@@ -81,7 +82,7 @@ pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), 
     let telemetry = telemetry::init(service, &settings.telemetry)?;
 
     let readiness = Readiness::default();
-    let app = app(&settings, &telemetry, readiness.clone())?;
+    let app = app(&settings, http, &telemetry, readiness.clone());
     tracing::info!("ping listens on http://{}", listener.local_addr()?);
     service::serve(listener, app, readiness, stop).await;
 
@@ -92,22 +93,18 @@ pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), 
     Ok(())
 }
 
-/// Ping's routes, instrumented, and the operations routes, which are not.
-///
-/// # Errors
-///
-/// The HTTP client cannot be built, for example for want of any CA certificate.
+/// Ping's routes, instrumented, and the operations routes, which are not. `http` is what pong is asked with.
 pub fn app(
     settings: &Settings,
+    http: reqwest::Client,
     telemetry: &Telemetry,
     readiness: Readiness,
-) -> Result<Router, Error> {
+) -> Router {
     let automatic = InstrumentationScope::builder(NAME)
         .with_schema_url(instrumentation::SCHEMA_URL)
         .build();
     let meter = telemetry.meter_with_scope(automatic);
     let mut layer = server::Layer::new(telemetry.tracer(NAME), &meter, telemetry.propagator());
-    let http = pong::http_client()?;
     let mut client =
         client::Client::new(http, telemetry.tracer(NAME), &meter, telemetry.propagator());
     if let Some(exemplars) = telemetry.exemplars() {
@@ -120,12 +117,7 @@ pub fn app(
         .route("/ping", get(ping))
         .with_state(Ping::new(pong, &telemetry.meter(MANUAL)))
         .layer(layer);
-    Ok(service::operations(
-        router,
-        &ABOUT,
-        telemetry.exposition(),
-        readiness,
-    ))
+    service::operations(router, &ABOUT, telemetry.exposition(), readiness)
 }
 
 /// Asks the ping that `env` describes whether it is ready.

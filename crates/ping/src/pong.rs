@@ -1,5 +1,6 @@
 //! Ping's way to pong: a pooled client that waits, reads and follows only so much.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -45,8 +46,17 @@ impl PongError {
 }
 
 /// The client before it is instrumented. It keeps connections, and never waits for ever.
-pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
+///
+/// # Errors
+///
+/// `endpoint` is https, and the machine has no CA certificates.
+pub(crate) fn http_client(endpoint: &Url) -> Result<reqwest::Client, service::Error> {
+    let mut builder = reqwest::Client::builder();
+    if endpoint.scheme() == "http" {
+        // No certificate will be checked, and a machine that has none could not build the client at all.
+        builder = builder.tls_certs_only([]);
+    }
+    builder
         .timeout(LIMIT)
         // Pong closes a connection after 20 s without a request: a call must not just miss that.
         .pool_idle_timeout(Duration::from_secs(10))
@@ -54,6 +64,10 @@ pub(crate) fn http_client() -> reqwest::Result<reqwest::Client> {
         // A proxy that is meant for the outside would see, and break, the calls to a neighbour.
         .no_proxy()
         .build()
+        .map_err(|error| {
+            let reason = error.source().map_or(error.to_string(), ToString::to_string);
+            format!("pong's certificate could not be checked: {reason}; set SSL_CERT_FILE, or an http PONG_ENDPOINT").into()
+        })
 }
 
 impl Pong {

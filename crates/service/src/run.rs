@@ -1,6 +1,7 @@
 //! From the command line to the exit code.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
@@ -89,8 +90,10 @@ where
 }
 
 fn report(error: &Error) -> ExitCode {
-    // A line of its own, whatever a cause further down has put into its text.
-    eprintln!("{}", error.to_string().replace(['\n', '\r'], " "));
+    // A line of its own, whatever a cause further down has put into its text. Where stderr is closed or full, the exit
+    // code still says it: `eprintln!` would panic.
+    let line = error.to_string().replace(['\n', '\r'], " ");
+    let _ = writeln!(std::io::stderr(), "{line}");
     ExitCode::from(exit_code(error))
 }
 

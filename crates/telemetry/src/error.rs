@@ -4,9 +4,10 @@ use std::fmt;
 
 /// A setting of the service's own whose value is not understood.
 ///
-/// `OTEL_*` variables never cause one: the specification wants a warning there.
+/// `OTEL_*` variables never cause one: the specification wants a warning there. A value that may hold a password is not
+/// in the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} is {value:?}; wanted: {wanted}")]
+#[error("{variable} is {}; wanted: {wanted}", shown(.value))]
 pub struct SettingError {
     /// Name of the environment variable.
     pub variable: &'static str,
@@ -14,6 +15,15 @@ pub struct SettingError {
     pub value: String,
     /// What it may hold, as the rest of the sentence "wanted: …".
     pub wanted: &'static str,
+}
+
+/// The value quoted, unless it looks like a URL with a password or a token: stderr ends up in logs.
+fn shown(value: &str) -> String {
+    if value.contains(['@', '?']) {
+        "not shown, since it may hold a password".to_owned()
+    } else {
+        format!("{value:?}")
+    }
 }
 
 /// Telemetry could not be set up.

@@ -185,7 +185,7 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
     process::observe(&own);
     runtime::observe(&own);
     health::observe(&own, &telemetry.pipelines);
-    logs::observe(&own, telemetry.output.dropped());
+    logs::observe(&own, telemetry.output.lost());
     Ok(telemetry)
 }
 
@@ -317,8 +317,8 @@ impl Telemetry {
             .shutdown(deadline - for_lines)
             .await;
         let printed = self.output.flush(for_lines).await;
-        let lines_dropped = self.output.dropped().dropped_lines();
-        shutdown::verdict(&self.pipelines, in_time, lines_dropped, printed)
+        let lines = self.output.lost().sentences();
+        shutdown::verdict(&self.pipelines, in_time, lines, printed)
     }
 }
 

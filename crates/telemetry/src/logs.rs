@@ -6,7 +6,7 @@
 //!
 //! What holds under every fault:
 //! - a blocked stdout blocks no request: lines wait in a bounded queue, then are dropped and counted
-//!   (`telemetry.log.line.dropped`);
+//!   (`telemetry.log.line.dropped`), as are those that a full disk or a closed stdout refuses;
 //! - a value cannot forge a line: control characters are escaped;
 //! - the exporter's own traffic makes no telemetry, and the SDK's warnings come at most every ten seconds each.
 
@@ -25,7 +25,7 @@ use opentelemetry_sdk::logs::{
     BatchConfigBuilder, BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord,
     SdkLogger, SdkLoggerProvider,
 };
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 
 use crate::SettingError;
@@ -35,10 +35,13 @@ use crate::settings::{self, LogsExporter, Reader};
 
 mod events;
 mod line;
+mod lost;
 mod repeats;
 
 pub(crate) use events::Events;
 pub(crate) use line::Format;
+pub(crate) use lost::Lost;
+use lost::Refused;
 
 /// How many lines may wait for a slow stdout. With [`line::LONGEST`] that is 8 MiB of text at most.
 const WAITING_LINES: usize = 2_048;
@@ -69,6 +72,7 @@ pub(crate) fn filter_setting(reader: &Reader<'_>) -> Result<String, SettingError
 pub(crate) struct Output {
     writer: NonBlocking,
     guard: Option<WorkerGuard>,
+    refused: Refused,
     format: Format,
 }
 
@@ -83,21 +87,23 @@ impl Output {
     }
 
     fn new(writer: impl Write + Send + 'static, format: Format) -> Self {
+        let refused = Refused::default();
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(WAITING_LINES)
             .lossy(true)
             .thread_name("log")
-            .finish(writer);
+            .finish(refused.count(writer));
         Self {
             writer,
             guard: Some(guard),
+            refused,
             format,
         }
     }
 
-    /// How many lines were dropped since the start.
-    pub(crate) fn dropped(&self) -> ErrorCounter {
-        self.writer.error_counter()
+    /// What was lost since the start.
+    pub(crate) fn lost(&self) -> Lost {
+        Lost::new(self.writer.error_counter(), self.refused.clone())
     }
 
     /// Writes what waits, for `limit` at most, which is to be less than the second after which the writer gives up by
@@ -138,13 +144,13 @@ impl Drop for Output {
     }
 }
 
-/// Registers the instrument for lines that stdout was too slow for: `telemetry.log.line.dropped`, a counter of {line}.
-pub(crate) fn observe(meter: &Meter, dropped: ErrorCounter) {
+/// Registers the instrument for lines that stdout did not take: `telemetry.log.line.dropped`, a counter of {line}.
+pub(crate) fn observe(meter: &Meter, lost: Lost) {
     let _ = meter
         .u64_observable_counter("telemetry.log.line.dropped")
         .with_unit("{line}")
-        .with_description("Log lines dropped because stdout was too slow.")
-        .with_callback(move |observer| observer.observe(dropped.dropped_lines() as u64, &[]))
+        .with_description("Log lines that stdout did not take.")
+        .with_callback(move |observer| observer.observe(lost.lines() as u64, &[]))
         .build();
 }
 

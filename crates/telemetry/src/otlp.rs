@@ -605,8 +605,13 @@ impl Files {
             });
             content
                 .map_err(|error| {
+                    // It may be the key itself, put there by mistake.
+                    let shown = match variable.ends_with("CLIENT_KEY") {
+                        true => "not shown".to_owned(),
+                        false => format!("{path:?}"),
+                    };
                     let warning = format!(
-                        "{variable} is {path:?}; wanted: a readable PEM file ({error}); used instead: none"
+                        "{variable} is {shown}; wanted: a readable PEM file ({error}); used instead: none"
                     );
                     if !warnings.contains(&warning) {
                         warnings.push(warning);

@@ -65,11 +65,12 @@ impl Providers {
 
 /// What was lost since the start; Ok when nothing was.
 ///
-/// `in_time` is whether the providers were done, `printed` whether the last log lines were.
+/// `in_time` is whether the providers were done, `lines` what was lost of the log, `printed` whether its last lines were
+/// in time.
 pub(crate) fn verdict(
     pipelines: &[Arc<Health>],
     in_time: bool,
-    lines_dropped: usize,
+    lines: Vec<String>,
     printed: bool,
 ) -> Result<(), ShutdownError> {
     let mut losses: Vec<String> = Vec::new();
@@ -87,11 +88,7 @@ pub(crate) fn verdict(
     {
         losses.push("the last metrics were not pushed in time".to_owned());
     }
-    if lines_dropped > 0 {
-        losses.push(format!(
-            "{lines_dropped} log lines dropped, because stdout was too slow"
-        ));
-    }
+    losses.extend(lines);
     if !printed {
         losses.push(
             "the last log lines were not written in time, because stdout is blocked".to_owned(),

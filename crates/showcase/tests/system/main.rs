@@ -8,6 +8,8 @@ mod dashboards;
 mod exemplars;
 mod faults;
 mod jaeger;
+#[cfg(target_os = "linux")]
+mod machine;
 mod metrics;
 mod pair;
 #[path = "../parts/mod.rs"]

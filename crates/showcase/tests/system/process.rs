@@ -29,23 +29,39 @@ impl Process {
         service: &str,
         env: impl IntoIterator<Item = (&'static str, V)>,
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_showcase"))
-            .arg(service)
+        Self::spawn(&mut Self::command(&[], service, env))
+    }
+
+    /// The service's command, as the arguments of `wrapper` if there is one, for example `taskset -c 0`.
+    pub(crate) fn command<V: AsRef<OsStr>>(
+        wrapper: &[&str],
+        service: &str,
+        env: impl IntoIterator<Item = (&'static str, V)>,
+    ) -> Command {
+        let line = [wrapper, &[env!("CARGO_BIN_EXE_showcase"), service]].concat();
+        let mut command = Command::new(line[0]);
+        command
+            .args(&line[1..])
             .env_clear()
             .envs(env)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the showcase starts");
-        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts `command`. Outputs that are not piped are not read.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the showcase starts");
         let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            stdout
-                .lines()
-                .map_while(Result::ok)
-                .try_for_each(|line| sender.send(line))
-        });
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || {
+                BufReader::new(stdout)
+                    .lines()
+                    .map_while(Result::ok)
+                    .try_for_each(|line| sender.send(line))
+            });
+        }
         Self {
             child,
             lines,
@@ -109,8 +125,9 @@ impl Process {
             std::thread::sleep(std::time::Duration::from_millis(20));
         };
         let mut stderr = String::new();
-        let mut pipe = self.child.stderr.take().expect("stderr is piped");
-        pipe.read_to_string(&mut stderr).expect("stderr is text");
+        if let Some(mut pipe) = self.child.stderr.take() {
+            pipe.read_to_string(&mut stderr).expect("stderr is text");
+        }
         let mut log = std::mem::take(&mut self.seen);
         log.extend(self.lines.iter());
         Ended {

@@ -309,7 +309,7 @@ async fn blocked_stdout_blocks_nobody_and_lost_lines_are_counted() {
         }
     });
     // One is in the writer's hands, or not yet.
-    let dropped = output.dropped().dropped_lines();
+    let dropped = output.lost().lines();
     assert!(
         (10_000 - WAITING_LINES - 1..=10_000 - WAITING_LINES).contains(&dropped),
         "{dropped}"
@@ -331,5 +331,35 @@ async fn flush_writes_what_waits() {
     assert!(output.flush(Duration::from_millis(900)).await);
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().count(), WAITING_LINES / 2);
-    assert_eq!(output.dropped().dropped_lines(), 0);
+    assert_eq!(output.lost().lines(), 0);
+}
+
+/// A stdout on a full disk.
+struct Full;
+
+impl Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+}
+
+#[tokio::test]
+async fn lines_that_stdout_refuses_are_counted_with_the_reason_and_do_not_hold_up_the_end() {
+    let mut output = Output::new(Full, JSON);
+    let subscriber = Registry::default().with(layer("info", &output, None));
+    dispatcher::with_default(&Dispatch::new(subscriber), || {
+        for number in 0..3 {
+            tracing::info!(number, "line");
+        }
+    });
+    assert!(output.flush(Duration::from_millis(900)).await);
+    assert_eq!(output.lost().lines(), 3);
+    assert_eq!(
+        output.lost().sentences(),
+        ["3 log lines not written: stdout: no storage space"]
+    );
 }
