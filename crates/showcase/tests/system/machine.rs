@@ -1,6 +1,8 @@
 //! When the machine is not what it should be: outputs that take nothing, no descriptors, a clock that is set back, no CA
 //! files, one core, one worker. The service goes on, or says one clear line.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs::File;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -49,19 +51,18 @@ fn no_reader() -> Stdio {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outputs_that_are_full_or_closed_cost_lines_but_no_request_and_no_span() {
-    // What is closed at the start is /dev/null to a program in Rust: there, nothing is lost.
-    let closed: &[&str] = &["sh", "-c", "exec \"$@\" >&- 2>&-", "sh"];
-    let outputs: [(&str, &[&str], Option<fn() -> Stdio>, &str); 3] = [
-        ("full disk", &[], Some(full_disk), "2"),
-        ("no reader", &[], Some(no_reader), "2"),
-        ("closed", closed, None, "0"),
-    ];
-    for (name, wrapper, output, lost) in outputs {
+    for (name, lost) in [("full disk", 2), ("no reader", 2), ("closed", 0)] {
         let (backend, port) = (backend(), free_port());
-        let mut command = pong_on(&backend, port, wrapper);
-        if let Some(output) = output {
-            command.stdout(output()).stderr(output());
-        }
+        let mut command = match name {
+            // That is /dev/null to a program in Rust: nothing is lost.
+            "closed" => pong_on(&backend, port, &["sh", "-c", "exec \"$@\" >&- 2>&-", "sh"]),
+            _ => pong_on(&backend, port, &[]),
+        };
+        match name {
+            "full disk" => command.stdout(full_disk()).stderr(full_disk()),
+            "no reader" => command.stdout(no_reader()).stderr(no_reader()),
+            _ => &mut command,
+        };
         let pong = Process::spawn(&mut command);
         let url = format!("http://127.0.0.1:{port}");
         assert_eq!(answer_of(&format!("{url}/pong")).await, "pong", "{name}");
