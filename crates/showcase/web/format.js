@@ -55,3 +55,8 @@ export function exactClock(ms) {
 export function plural(count, one) {
   return `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
 }
+
+/** Without zeros that say nothing: for axes. @param {string} text */
+export function rounded(text) {
+  return text.replace(/\.0+(?=\D|$)/, "").replace(/(\.\d*?[1-9])0+(?=\D|$)/, "$1");
+}

@@ -5,7 +5,7 @@
 /** @typedef {{ name: string, x: number, y: number, w: number, h: number }} Place */
 /** @typedef {{ call: Call, path: string, x: number, y: number }} Edge `x`, `y`: of its words. */
 
-const NODE = { w: 176, h: 66 };
+const NODE = { w: 196, h: 66 };
 
 /** @param {ServiceMap} map @param {boolean} narrow From top to bottom instead of from left to right. */
 export function layout(map, narrow) {
@@ -14,7 +14,7 @@ export function layout(map, narrow) {
   const size = narrow ? { along: NODE.h, across: NODE.w } : { along: NODE.w, across: NODE.h };
   const most = Math.max(...layers.map((layer) => layer.length));
   const breadth = most * (size.across + gap.across) - gap.across;
-  const margin = narrow ? 60 : 50;
+  const margin = narrow ? 60 : 40;
   /** @type {Map<string, Place>} */
   const nodes = new Map();
   layers.forEach((layer, level) => {

@@ -1,7 +1,7 @@
 // Lines over time. The picture is stretched to its place, so it needs no measuring; words and points lie above it.
 
 import { h } from "../dom.js";
-import { clock } from "../format.js";
+import { clock, rounded } from "../format.js";
 import { state, update } from "../store.js";
 import { ticks } from "./scale.js";
 
@@ -38,7 +38,7 @@ export function lineChart(lines) {
   return h("figure", { class: `chart${small ? " small" : ""}`, key: lines.key ?? title },
     h("figcaption", null, h("h3", null, title), h("span", { class: "legend" }, series.map((one) => entry(one, at, format, series.length))), aside),
     h("div", { class: "plot", onpointermove: (/** @type {PointerEvent} */ event) => hover(event, range), onpointerleave: () => update({ hover: null }) },
-      steps.map((value) => h("div", { class: "grid-line", style: { bottom: `${(value / ceiling) * 100}%` } }, h("span", null, format(value)))),
+      steps.map((value) => h("div", { class: "grid-line", style: { bottom: `${(value / ceiling) * 100}%` } }, h("span", null, rounded(format(value))))),
       h("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${words}` },
         series.flatMap((one) => paths(one, times, across, ceiling, series.length === 1))),
       state.hover !== null && hovered !== undefined && h("div", { class: "cursor", style: { left: `${across(hovered)}%` } }),

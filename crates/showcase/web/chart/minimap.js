@@ -17,6 +17,7 @@ export function minimap(open, trace) {
   const { from, to } = open.range;
   const part = { left: `${from * 100}%`, width: `${(to - from) * 100}%` };
   return h("div", { class: "minimap" },
+    legend(),
     h("div", { class: "minimap-picture", title: "Drag to see a part of the time, click to see it all",
       onpointerdown: (/** @type {PointerEvent} */ event) => {
         picture.from = fraction(event);
@@ -30,6 +31,13 @@ export function minimap(open, trace) {
     },
       h("canvas", { role: "img", "aria-label": "All spans of the trace", drawn: (/** @type {HTMLCanvasElement} */ canvas) => draw(canvas, trace) }),
       h("div", { class: `window${to - from < 1 ? " part" : ""}`, style: part })));
+}
+
+/** How the bars below are to be read. */
+function legend() {
+  const sign = (/** @type {string} */ name, /** @type {string} */ text) => h("span", null, h("i", { class: "track" }, h("i", { class: name })), text);
+  return h("div", { class: "bar-legend", "aria-hidden": "true" },
+    sign("bar", "automatic"), sign("bar manual", "manual"), sign("critical", "critical path"), sign("event", "event"));
 }
 
 /** @param {PointerEvent} event */

@@ -2,7 +2,7 @@
 
 import { colourOf, resolve } from "../colours.js";
 import { h } from "../dom.js";
-import { clock, duration } from "../format.js";
+import { clock, duration, rounded } from "../format.js";
 import { go, traceAddress } from "../route.js";
 import { changed, state } from "../store.js";
 import { logTicks } from "./scale.js";
@@ -12,10 +12,10 @@ import { logTicks } from "./scale.js";
 const RADIUS = 3;
 /** A dot is hit within this distance, in pixels. */
 const NEAR = 12;
-const LEFT = 58;
+const LEFT = 72;
 const BOTTOM = 20;
 const TOP = 8;
-const RIGHT = 14;
+const RIGHT = 20;
 
 /** @type {{ canvas: HTMLCanvasElement | null, list: Summary[], dots: { x: number, y: number, summary: Summary }[], near: Summary | null, drawn: string }} */
 const picture = { canvas: null, list: [], dots: [], near: null, drawn: "" };
@@ -148,7 +148,7 @@ function axes(context, width, height, x, y, times, lengths) {
   context.textBaseline = "middle";
   context.textAlign = "right";
   for (const value of logTicks(...lengths, 4)) {
-    context.fillText(duration(value), LEFT - 10, y(value));
+    context.fillText(rounded(duration(value)), LEFT - 10, y(value));
     context.beginPath();
     context.moveTo(LEFT, Math.round(y(value)) + 0.5);
     context.lineTo(width - RIGHT, Math.round(y(value)) + 0.5);

@@ -13,6 +13,9 @@ import { traceView } from "./trace.js";
 import { tracesView } from "./traces.js";
 import { tryView } from "./try.js";
 
+const SUN = "M8 4.6a3.4 3.4 0 1 0 0 6.8a3.4 3.4 0 1 0 0-6.8M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1";
+const MOON = "M13.5 9.6A5.8 5.8 0 0 1 6.4 2.5a5.8 5.8 0 1 0 7.1 7.1z";
+
 /** @type {Record<string, { name: string, view: () => import("../dom.js").Child, parent?: string }>} */
 const VIEWS = {
   overview: { name: "Overview", view: overviewView },
@@ -45,6 +48,9 @@ export function app() {
   ];
 }
 
+/** @param {string} path */
+const icon = (path) => h("svg", { viewBox: "0 0 16 16", class: "icon", "aria-hidden": "true" }, h("path", { d: path }));
+
 /** @param {Event} event */
 function skip(event) {
   event.preventDefault(); // the address belongs to the route
@@ -62,7 +68,7 @@ function links(current) {
 
 function theme() {
   const label = state.dark ? "Light theme" : "Dark theme";
-  return h("button", { class: "quiet icon", onclick: switchTheme, "aria-label": label, title: label }, state.dark ? "☀" : "☾");
+  return h("button", { class: "quiet icon", onclick: switchTheme, "aria-label": label, title: label }, icon(state.dark ? SUN : MOON));
 }
 
 function keys() {

@@ -30,25 +30,25 @@ function picture(map) {
   const { nodes, edges, width, height } = layout(map, state.narrow);
   const most = map.calls.reduce((most, { calls }) => Math.max(most, calls), 1);
   return h("div", { class: "card map" },
-    h("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Map of the services", style: { "max-width": `${width * 1.35}px` } },
+    h("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Map of the services", style: { "max-width": `${width * 1.5}px` } },
       h("defs", null, h("marker", { id: "arrow", viewBox: "0 0 10 10", refX: "9", refY: "5", markerWidth: "9", markerHeight: "9", orient: "auto-start-reverse", markerUnits: "userSpaceOnUse" }, h("path", { d: "M0 0.5L9.5 5L0 9.5z", class: "arrow" }))),
       edges.map(({ call, path, x, y }) => {
         const bad = ratio(call) > 0;
         return h("g", { key: `${call.from} ${call.to}`, class: `edge${bad ? " bad" : ""}` },
-          h("path", { d: path, "stroke-width": 1.5 + 2.5 * Math.sqrt(call.calls / most), "marker-end": "url(#arrow)" }),
+          h("path", { d: path, "stroke-width": 1.5 + 2 * Math.sqrt(call.calls / most), "marker-end": "url(#arrow)" }),
           h("path", { d: path, class: "flow" }),
-          h("text", { x, y: y - 7, class: "strong" }, `${number(call.rate, "/s")} · p95 ${duration(call.p95)}`),
-          h("text", { x, y: y + 17, class: bad ? "error" : "" }, `${percent(ratio(call))} errors`));
+          h("text", { x, y: y - 12, class: "strong" }, `${number(call.rate, "/s")} · p95 ${duration(call.p95)}`),
+          h("text", { x, y: y + 22, class: bad ? "error" : "" }, `${percent(ratio(call))} errors`));
       }),
       nodes.map(({ name, x, y, w, h: high }) => {
         const { spans = 0, errors = 0 } = map.services.find((one) => one.name === name) ?? {};
         return h("a", { key: name, href: `#/traces?service=${encodeURIComponent(name)}`, "aria-label": `${name}: ${plural(spans, "span")}, ${plural(errors, "error")}. Its traces` },
           h("g", { class: "node" },
             h("rect", { x, y, width: w, height: high, rx: 10 }),
-            h("rect", { x, y, width: 5, height: high, rx: 2.5, class: "edge-colour", style: { fill: colourOf(name) } }),
-            h("text", { x: x + 20, y: y + 29, class: "name" }, shortened(name)),
-            h("text", { x: x + 20, y: y + 50, class: "small" }, plural(spans, "span")),
-            errors > 0 && h("text", { x: x + w - 14, y: y + 50, class: "small error end" }, plural(errors, "error"))));
+            h("rect", { x: x + 12, y: y + 14, width: 4, height: high - 28, rx: 2, style: { fill: colourOf(name) } }),
+            h("text", { x: x + 28, y: y + 29, class: "name" }, shortened(name)),
+            h("text", { x: x + 28, y: y + 49, class: "small" }, plural(spans, "span")),
+            errors > 0 && h("text", { x: x + w - 14, y: y + 49, class: "small error end" }, plural(errors, "error"))));
       })));
 }
 

@@ -2,7 +2,7 @@
 
 import { colourOf } from "../colours.js";
 import { h } from "../dom.js";
-import { duration } from "../format.js";
+import { duration, rounded } from "../format.js";
 import { fold, moveTo, rowHeight, visibleSpans } from "../model/trace.js";
 import { ticks } from "../chart/scale.js";
 import { state } from "../store.js";
@@ -30,7 +30,7 @@ export function waterfall(open, trace) {
       h("span", { class: "ruler-name" }, `${spans.length.toLocaleString("en")} of ${trace.spans.length.toLocaleString("en")} spans`),
       h("div", { class: "track" }, ticks(length * 0.95, state.narrow ? 2 : 5)
         .filter((tick) => tick <= length - step * 0.2)
-        .map((tick) => h("span", { class: "tick", style: { left: `${(tick / length) * 100}%` } }, duration(from + tick))))),
+        .map((tick) => h("span", { class: "tick", style: { left: `${(tick / length) * 100}%` } }, rounded(duration(from + tick)))))),
     virtual(open, spans, rowHeight(), props, tree, (span, index, style) => row(open, span, index, spans.length, style, place)));
 }
 
