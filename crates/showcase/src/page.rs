@@ -16,6 +16,26 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[folder = "web/"]
 struct Files;
 
+/// Files that the page leads to: where a span of ours comes from.
+const SOURCES: [(&str, &str); 4] = [
+    (
+        "crates/instrumentation/src/client.rs",
+        include_str!("../../instrumentation/src/client.rs"),
+    ),
+    (
+        "crates/instrumentation/src/server.rs",
+        include_str!("../../instrumentation/src/server.rs"),
+    ),
+    (
+        "crates/ping/src/handler.rs",
+        include_str!("../../ping/src/handler.rs"),
+    ),
+    (
+        "crates/pong/src/handler.rs",
+        include_str!("../../pong/src/handler.rs"),
+    ),
+];
+
 /// Sent with every file. Scripts and styles are files of this origin: what a span's name says is never run.
 const HEADERS: [(HeaderName, &str); 4] = [
     (
@@ -28,7 +48,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (header::CACHE_CONTROL, "no-cache"),
 ];
 
-/// `/` is the page, `/page/…` what it consists of.
+/// `/` is the page, `/page/…` what it consists of, `/source/…` some files of this repository as text.
 pub(crate) fn router() -> Router {
     Router::new()
         .route(
@@ -39,12 +59,23 @@ pub(crate) fn router() -> Router {
             "/page/{*path}",
             get(async |Path(path): Path<String>, headers: HeaderMap| file(&path, &headers)),
         )
+        .route(
+            "/source/{*path}",
+            get(async |Path(path): Path<String>| source(&path)),
+        )
 }
 
 fn file(path: &str, request: &HeaderMap) -> Response {
     match (Files::get(path), content_type(path)) {
         (Some(file), Some(content_type)) => answer(&file, content_type, request),
         _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn source(path: &str) -> Response {
+    match SOURCES.iter().find(|(name, _)| *name == path) {
+        Some((_, text)) => (HEADERS, *text).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
@@ -138,8 +169,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_span_leads_to_the_line_that_makes_it() {
+        for (path, line) in [
+            ("crates/instrumentation/src/server.rs", "SERVER spans"),
+            ("crates/instrumentation/src/client.rs", "CLIENT spans"),
+            ("crates/ping/src/handler.rs", "info_span!(\"ping-request\""),
+            ("crates/pong/src/handler.rs", "info_span!(\"pong-request\""),
+        ] {
+            let response = get(&format!("/source/{path}"), None).await;
+            let kind = response.headers()["content-type"].clone();
+            assert!(kind.to_str().unwrap().starts_with("text/plain"), "{kind:?}");
+            assert!(response.text().await.unwrap().contains(line), "{path}");
+        }
+    }
+
+    #[tokio::test]
     async fn nothing_else_of_the_disk_is_served() {
         for path in [
+            "/source/crates/showcase/src/page.rs",
             "/page/none.js",
             "/page/..%2Fsrc%2Fpage.rs",
             "/page/..%2F..%2F..%2Fgrafana%2Fgrafana.js",

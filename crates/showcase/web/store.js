@@ -20,6 +20,7 @@ export const state = {
   colours: {},
   services: [],
   operations: [],
+  filters: false,
   traces: { list: [], kept: 0, loading: true, error: "", waiting: [], missed: false, paused: false, cursor: "", scroll: 0, height: 600 },
   trace: null,
   figures: null,

@@ -96,6 +96,7 @@
  * @property {Record<string, number>} colours Number of the colour of each service.
  * @property {string[]} services
  * @property {string[]} operations
+ * @property {boolean} filters Whether the whole search is shown where there is little room.
  * @property {TraceList} traces
  * @property {OpenTrace | null} trace
  * @property {Figures | null} figures

@@ -6,11 +6,13 @@ const SERVER = {
   automatic: true,
   text: "The server layer starts it for each request, as a child of the context in the request's traceparent, and ends it with the answer.",
   file: "crates/instrumentation/src/server.rs",
+  line: "SERVER spans",
 };
 const CLIENT = {
   automatic: true,
   text: "The client starts it for each request it sends, and puts its context into the request's traceparent.",
   file: "crates/instrumentation/src/client.rs",
+  line: "CLIENT spans",
 };
 
 /** @param {Span} span @returns {{ automatic: boolean, text: string, file: string, source: string }} `file` is empty if it is not of this repository. */
@@ -21,11 +23,11 @@ export function origin(span) {
   if (http && span.kind === "CLIENT") return located(CLIENT, ours);
   const name = { "ping-request": "ping", "pong-request": "pong" }[span.name];
   const text = "Somebody wrote it: the handler opens the span, and says what happens in it with events.";
-  const manual = { automatic: false, text, file: name ? `crates/${name}/src/handler.rs` : "" };
+  const manual = { automatic: false, text, file: name ? `crates/${name}/src/handler.rs` : "", line: `info_span!("${span.name}"` };
   return located(manual, name !== undefined);
 }
 
-/** @param {{ automatic: boolean, text: string, file: string }} origin @param {boolean} ours */
+/** @param {{ automatic: boolean, text: string, file: string, line: string }} origin @param {boolean} ours */
 function located(origin, ours) {
-  return ours ? { ...origin, source: `source/${origin.file}` } : { ...origin, file: "", source: "" };
+  return ours ? { ...origin, source: `source/${origin.file}#:~:text=${encodeURIComponent(origin.line)}` } : { ...origin, file: "", source: "" };
 }

@@ -28,8 +28,10 @@ const ratio = ({ calls, errors }) => (calls > 0 ? errors / calls : 0);
 /** @param {ServiceMap} map */
 function picture(map) {
   const { nodes, edges, width, height } = layout(map, state.narrow);
+  // Beside a line from top to bottom, around one from left to right.
+  const [beside, down] = state.narrow ? [14, 6] : [0, 0];
   const most = map.calls.reduce((most, { calls }) => Math.max(most, calls), 1);
-  return h("div", { class: "card map" },
+  return h("div", { class: `card map${state.narrow ? " upright" : ""}` },
     h("svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Map of the services", style: { "max-width": `${width * 1.5}px` } },
       h("defs", null, h("marker", { id: "arrow", viewBox: "0 0 10 10", refX: "9", refY: "5", markerWidth: "9", markerHeight: "9", orient: "auto-start-reverse", markerUnits: "userSpaceOnUse" }, h("path", { d: "M0 0.5L9.5 5L0 9.5z", class: "arrow" }))),
       edges.map(({ call, path, x, y }) => {
@@ -37,8 +39,8 @@ function picture(map) {
         return h("g", { key: `${call.from} ${call.to}`, class: `edge${bad ? " bad" : ""}` },
           h("path", { d: path, "stroke-width": 1.5 + 2 * Math.sqrt(call.calls / most), "marker-end": "url(#arrow)" }),
           h("path", { d: path, class: "flow" }),
-          h("text", { x, y: y - 12, class: "strong" }, `${number(call.rate, "/s")} · p95 ${duration(call.p95)}`),
-          h("text", { x, y: y + 22, class: bad ? "error" : "" }, `${percent(ratio(call))} errors`));
+          h("text", { x: x + beside, y: y - 12 + down, class: "strong" }, `${number(call.rate, "/s")} · p95 ${duration(call.p95)}`),
+          h("text", { x: x + beside, y: y + 22 - down, class: bad ? "error" : "" }, `${percent(ratio(call))} errors`));
       }),
       nodes.map(({ name, x, y, w, h: high }) => {
         const { spans = 0, errors = 0 } = map.services.find((one) => one.name === name) ?? {};

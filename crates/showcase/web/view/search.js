@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { replace } from "../route.js";
-import { state } from "../store.js";
+import { state, update } from "../store.js";
 import { loadSummaries } from "../model/summaries.js";
 import { loadOperations } from "../model/services.js";
 
@@ -26,12 +26,14 @@ function set(name, values) {
 const get = (/** @type {string} */ name) => state.route.query.get(name) ?? "";
 const value = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.currentTarget).value;
 
+/** Where there is little room, the rest of the search is folded away until it is wanted. */
 export function search() {
   const attributes = state.route.query.getAll("attribute").join(" ");
   return h(
     "form",
-    { class: "search card", role: "search", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+    { class: `search card${state.filters ? " unfolded" : ""}`, role: "search", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
     field("Text", h("input", { id: "search", type: "search", placeholder: "Name, value or trace id   /", autocomplete: "off", spellcheck: "false", value: get("text"), oninput: (/** @type {Event} */ event) => set("text", [value(event)]) })),
+    h("button", { class: "unfold", type: "button", "aria-expanded": String(state.filters), onclick: () => update({ filters: !state.filters }) }, "More"),
     field("Service", choice("service", "All services", state.services)),
     field("Operation", choice("operation", "All operations", state.operations, !get("service"))),
     field("Attributes", h("input", { placeholder: "http.route=/ping", autocomplete: "off", spellcheck: "false", value: attributes, onchange: (/** @type {Event} */ event) => set("attribute", value(event).split(/\s+/)) })),

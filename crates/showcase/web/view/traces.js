@@ -23,8 +23,8 @@ export function tracesView() {
 }
 
 function head() {
-  const { list, kept, waiting, missed, paused } = state.traces;
-  const shown = filtered() ? `${plural(list.length, "trace")} of ${kept.toLocaleString("en")}` : plural(kept, "trace");
+  const { list, kept, waiting, missed, paused, loading } = state.traces;
+  const shown = loading && list.length === 0 ? "" : filtered() ? `${plural(list.length, "trace")} of ${kept.toLocaleString("en")}` : plural(kept, "trace");
   return h(
     "div",
     { class: "title" },
