@@ -7,22 +7,26 @@
 //! | `dns` | the name was not resolved |
 //! | `connection_refused`, `host_unreachable`, `network_unreachable`, `connect` | no connection; the last for any other reason |
 //! | `tls` | the peer's certificate, or what it said instead of TLS, was not accepted |
-//! | `connection_reset`, `connection_aborted`, `broken_pipe`, `incomplete_response` | the connection ended before the response's head |
+//! | `connection_reset`, `connection_aborted`, `broken_pipe`, `incomplete_response` | the connection ended before the response did |
 //! | `invalid_response` | what came is no HTTP |
+//! | `response_too_long`, `response_body` | the response's body is longer than is read; failed for any other reason |
 //! | `redirect` | too many of them, or one that the client's policy refuses |
 //! | `request_body` | the request's body failed |
 //! | `invalid_request` | reqwest cannot send such a request |
 //! | `cancelled` | the caller dropped the future |
 //! | `_OTHER` | anything else |
 //!
-//! A request ends with the head of its response, or with its failure: when the body is read is up to the caller,
-//! and what goes wrong then is not seen here. Redirects and retries that reqwest makes by itself are one request;
+//! By [`Client::fetch`] a request ends when its response has been read. By [`Client::execute`] it ends with the head of
+//! the response: when the body is read is up to the caller, and what goes wrong then is not seen here. Redirects and retries that reqwest makes by itself are one request;
 //! `url.full` and `server.*` are those that were asked for, status and peer those that answered last.
 
 use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use openmetrics::Exemplars;
 use opentelemetry::context::FutureExt;
 use opentelemetry::metrics::Meter;
@@ -123,13 +127,105 @@ where
         if parent.is_telemetry_suppressed() {
             return self.0.http.execute(request).await;
         }
-        let call = self.0.start(&request, &parent);
+        let mut call = self.0.start(&request, &parent);
         let context = call.operation.context().clone();
         self.0.inject(&context, &mut request);
         let result = self.0.http.execute(request).with_context(context).await;
-        call.end(&result);
+        match &result {
+            Ok(response) => call.answered(response).done(),
+            Err(error) => call.failed(Failure::of(error), root_cause(error)),
+        }
         result
     }
+
+    /// As [`execute`](Self::execute), and reads the response's body, which is part of the request then: its time counts,
+    /// and what goes wrong is on the span and in the metric.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`]; a body of more than `limit` bytes is one.
+    pub async fn fetch(
+        &self,
+        mut request: Request,
+        limit: usize,
+    ) -> Result<http::Response<Bytes>, FetchError> {
+        let parent = Context::current();
+        if parent.is_telemetry_suppressed() {
+            let response = self.0.http.execute(request).await;
+            return read(response.map_err(FetchError::Request)?, limit).await;
+        }
+        let mut call = self.0.start(&request, &parent);
+        let context = call.operation.context().clone();
+        self.0.inject(&context, &mut request);
+        let fetch = async {
+            let response = self.0.http.execute(request).await;
+            let response = response.map_err(FetchError::Request)?;
+            call.answered(&response);
+            read(response, limit).await
+        };
+        let result = fetch.with_context(context).await;
+        match &result {
+            Ok(_) => call.done(),
+            Err(FetchError::Request(error)) => call.failed(Failure::of(error), root_cause(error)),
+            Err(FetchError::Body(error)) => call.failed(Failure::of_body(error), root_cause(error)),
+            Err(error @ FetchError::TooLong) => {
+                call.failed(Failure::ResponseTooLong, error.to_string());
+            }
+        }
+        result
+    }
+}
+
+/// Why [`Client::fetch`] has no response.
+#[derive(Debug)]
+pub enum FetchError {
+    /// There is not even the head of a response.
+    Request(reqwest::Error),
+    /// The body broke off, or did not come in time.
+    Body(reqwest::Error),
+    /// The body is longer than the caller wants to read.
+    TooLong,
+}
+
+impl FetchError {
+    /// Whether a time limit was over.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Request(error) | Self::Body(error) => error.is_timeout(),
+            Self::TooLong => false,
+        }
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request(_) => "no response",
+            Self::Body(_) => "the response's body broke off",
+            Self::TooLong => "the response's body is too long",
+        })
+    }
+}
+
+impl Error for FetchError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Request(error) | Self::Body(error) => Some(error),
+            Self::TooLong => None,
+        }
+    }
+}
+
+/// The whole response. Read to its end, its connection can serve the next request.
+async fn read(mut response: Response, limit: usize) -> Result<http::Response<Bytes>, FetchError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(FetchError::Body)? {
+        if chunk.len() > limit - body.len() {
+            return Err(FetchError::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(http::Response::from(response).map(|_| body.into()))
 }
 
 impl<T> Shared<T>
@@ -223,21 +319,21 @@ struct Call {
 }
 
 impl Call {
-    fn end(mut self, result: &Result<Response, reqwest::Error>) {
-        match result {
-            Ok(response) => {
-                self.peer = response.remote_addr();
-                self.outcome = Outcome {
-                    status: Some(response.status().as_u16()),
-                    failure: None,
-                    version: Some(Version::of(response.version())),
-                };
-            }
-            Err(error) => {
-                self.description = Cow::Owned(root_cause(error));
-                self.outcome.failure = Some(Failure::of(error));
-            }
-        }
+    /// The head of the response is there. Dropped from here on, the request is cancelled nevertheless.
+    fn answered(&mut self, response: &Response) -> &mut Self {
+        self.peer = response.remote_addr();
+        self.outcome.status = Some(response.status().as_u16());
+        self.outcome.version = Some(Version::of(response.version()));
+        self
+    }
+
+    fn done(&mut self) {
+        self.outcome.failure = None;
+    }
+
+    fn failed(&mut self, failure: Failure, description: String) {
+        self.outcome.failure = Some(failure);
+        self.description = Cow::Owned(description);
     }
 }
 

@@ -10,7 +10,6 @@ use std::io::ErrorKind;
 pub(crate) enum Failure {
     // Server.
     Panic,
-    ResponseBody,
     // Client.
     BrokenPipe,
     Connect,
@@ -25,10 +24,12 @@ pub(crate) enum Failure {
     NetworkUnreachable,
     Redirect,
     RequestBody,
+    ResponseTooLong,
     Timeout,
     Tls,
     // Both.
     Cancelled,
+    ResponseBody,
     Other,
 }
 
@@ -37,7 +38,6 @@ impl Failure {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Panic => "panic",
-            Self::ResponseBody => "response_body",
             Self::BrokenPipe => "broken_pipe",
             Self::Connect => "connect",
             Self::ConnectionAborted => "connection_aborted",
@@ -51,9 +51,11 @@ impl Failure {
             Self::NetworkUnreachable => "network_unreachable",
             Self::Redirect => "redirect",
             Self::RequestBody => "request_body",
+            Self::ResponseTooLong => "response_too_long",
             Self::Timeout => "timeout",
             Self::Tls => "tls",
             Self::Cancelled => "cancelled",
+            Self::ResponseBody => "response_body",
             Self::Other => "_OTHER",
         }
     }
@@ -77,6 +79,29 @@ impl Failure {
             Self::RequestBody
         } else {
             Self::Other
+        }
+    }
+
+    /// The same for an error that came when the response's head was there.
+    pub(crate) fn of_body(error: &reqwest::Error) -> Self {
+        match Self::of(error) {
+            // To reqwest a body is a body, and hyper's word for a wrong chunk is rustls' for a wrong record.
+            Self::RequestBody | Self::Tls | Self::Other => {
+                let is_invalid = causes(error)
+                    .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+                    .any(|error| {
+                        matches!(
+                            error.kind(),
+                            ErrorKind::InvalidInput | ErrorKind::InvalidData
+                        )
+                    });
+                if is_invalid {
+                    Self::InvalidResponse
+                } else {
+                    Self::ResponseBody
+                }
+            }
+            failure => failure,
         }
     }
 

@@ -4,8 +4,8 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use instrumentation::client::Client;
-use reqwest::{Response, Url};
+use instrumentation::client::{Client, FetchError};
+use reqwest::Url;
 use telemetry::Tracer;
 use thiserror::Error;
 
@@ -45,6 +45,17 @@ impl PongError {
     }
 }
 
+impl From<FetchError> for PongError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            error if error.is_timeout() => Self::Timeout,
+            FetchError::Request(_) => Self::Unreachable,
+            FetchError::Body(_) => Self::Broken,
+            FetchError::TooLong => Self::TooLong,
+        }
+    }
+}
+
 /// The client before it is instrumented. It keeps connections, and never waits for ever.
 ///
 /// # Errors
@@ -80,35 +91,11 @@ impl Pong {
 
     pub(crate) async fn get(&self) -> Result<(), PongError> {
         let request = reqwest::Request::new(reqwest::Method::GET, self.url.clone());
-        let response = self.client.execute(request).await.map_err(|error| {
-            if error.is_timeout() {
-                PongError::Timeout
-            } else {
-                PongError::Unreachable
-            }
-        })?;
-        let status = response.status();
-        read(response).await?;
-        if status.is_success() {
+        let response = self.client.fetch(request, BODY_LIMIT).await?;
+        if response.status().is_success() {
             Ok(())
         } else {
-            Err(PongError::Status(status))
-        }
-    }
-}
-
-/// Reads the answer to its end, so that the connection can serve the next call.
-async fn read(mut response: Response) -> Result<(), PongError> {
-    let mut length = 0;
-    loop {
-        match response.chunk().await {
-            Ok(None) => return Ok(()),
-            Ok(Some(chunk)) => length += chunk.len(),
-            Err(error) if error.is_timeout() => return Err(PongError::Timeout),
-            Err(_) => return Err(PongError::Broken),
-        }
-        if length > BODY_LIMIT {
-            return Err(PongError::TooLong);
+            Err(PongError::Status(response.status()))
         }
     }
 }

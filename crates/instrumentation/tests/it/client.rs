@@ -507,6 +507,99 @@ async fn caller_that_gives_up_leaves_no_open_span() {
 }
 
 #[tokio::test]
+async fn response_that_is_fetched_is_whole_and_its_connection_serves_the_next() {
+    let recorded = Recorded::new();
+    let app = Router::new().route("/", any(async || "word"));
+    let address = serve(app).await;
+    let client = client(&recorded);
+    for _ in 0..2 {
+        let request = get(&format!("http://{address}/"));
+        let response = client.fetch(request, 4).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-length"], "4");
+        assert_eq!(**response.body(), *b"word");
+    }
+    assert_eq!(
+        recorded.metrics(),
+        format!(
+            r#"http.client.request.duration {{http.request.method="GET" http.response.status_code=200 network.protocol.version="1.1" server.address="127.0.0.1" server.port={}}} 2"#,
+            address.port()
+        )
+    );
+    let spans = recorded.ended(2).await;
+    assert_eq!(text(&spans[0]), text(&spans[1]));
+    assert!(!text(&spans[0]).contains("error"), "{}", text(&spans[0]));
+}
+
+/// What is recorded of a fetch from a peer that answers 200, and then something is wrong.
+async fn check_broken(recorded: &Recorded, peer: SocketAddr, error_type: &str, description: &str) {
+    check(
+        recorded,
+        peer.port(),
+        &format!(
+            r#"GET CLIENT error: {description}
+               error.type="{error_type}"
+               http.request.method="GET"
+               http.response.status_code=200
+               network.peer.address="127.0.0.1"
+               network.peer.port=PORT
+               network.protocol.version="1.1"
+               server.address="127.0.0.1"
+               server.port=PORT
+               url.full="http://127.0.0.1:PORT/""#
+        ),
+        &format!(
+            r#"error.type="{error_type}"
+               http.request.method="GET"
+               http.response.status_code=200
+               network.protocol.version="1.1"
+               server.address="127.0.0.1"
+               server.port=PORT"#
+        ),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_after_the_head_is_an_error_of_a_fetch() {
+    for (answer, error_type, description) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf",
+            "incomplete_response",
+            "end of file before message length reached",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+            "invalid_response",
+            "Invalid chunk size line: missing size digit",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnine byte",
+            "response_too_long",
+            "the response's body is too long",
+        ),
+    ] {
+        let recorded = Recorded::new();
+        let peer = Peer::answering(answer).await;
+        let request = get(&format!("http://{}/", peer.address));
+        let error = client(&recorded).fetch(request, 8).await.unwrap_err();
+        assert!(!error.is_timeout(), "{error:?}");
+        check_broken(&recorded, peer.address, error_type, description).await;
+    }
+}
+
+#[tokio::test]
+async fn body_that_does_not_come_in_time_is_timeout() {
+    let recorded = Recorded::new();
+    let peer = Peer::beginning("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf").await;
+    let request = get(&format!("http://{}/", peer.address));
+    let client = client_of(&recorded, http().timeout(Duration::from_secs(2)));
+    let error = client.fetch(request, 8).await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    check_broken(&recorded, peer.address, "timeout", "operation timed out").await;
+}
+
+#[tokio::test]
 async fn headers_of_the_propagator_are_replaced_and_others_kept() {
     let recorded = Recorded::new();
     let peer = Peer::answering(OK).await;

@@ -14,6 +14,7 @@ pub(crate) struct Peer {
 
 enum Answer {
     Text(&'static str),
+    Begin(&'static str),
     Reset,
     None,
 }
@@ -22,6 +23,11 @@ impl Peer {
     /// Reads the head of a request, writes `answer`, closes.
     pub(crate) async fn answering(answer: &'static str) -> Self {
         Self::new(Answer::Text(answer)).await
+    }
+
+    /// Reads the head of a request, writes `start` of an answer, then waits until the other side closes.
+    pub(crate) async fn beginning(start: &'static str) -> Self {
+        Self::new(Answer::Begin(start)).await
     }
 
     /// Reads the head of a request, then waits until the other side closes.
@@ -44,6 +50,10 @@ impl Peer {
             let _ = arrived.send(read_head(&mut stream).await);
             match answer {
                 Answer::Text(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                Answer::Begin(start) => {
+                    stream.write_all(start.as_bytes()).await.unwrap();
+                    drop(stream.read_to_end(&mut Vec::new()).await);
+                }
                 // Without lingering, the system resets the connection when it is dropped.
                 Answer::Reset => stream.set_zero_linger().unwrap(),
                 Answer::None => drop(stream.read_to_end(&mut Vec::new()).await),
