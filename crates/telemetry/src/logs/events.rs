@@ -35,11 +35,13 @@ const TRANSPORT: [&str; 7] = [
     "tower",
 ];
 
-/// The SDK's events for a failed export. [`crate::health`] tells the same with the address and the reason.
-const TOLD_BETTER: [&str; 3] = [
+/// The SDK's events for an export that failed or is put off. [`crate::health`] tells of the former with the address
+/// and the reason; the latter comes at every try, and nothing is lost yet.
+const TOLD_BETTER: [&str; 4] = [
     "BatchSpanProcessor.ExportError",
     "BatchLogProcessor.ExportError",
     "PeriodicReader.ExportError",
+    "Export.InProgress.Throttled",
 ];
 
 pub(crate) struct Events {
@@ -96,12 +98,13 @@ impl Events {
         let by_sdk = metadata.target().starts_with("opentelemetry");
         let is_warning = *metadata.level() <= Level::WARN;
         let mut repeated = 0;
+        if by_sdk
+            && (TOLD_BETTER.contains(&metadata.name())
+                || metadata.name().starts_with("Export.Failed"))
+        {
+            return;
+        }
         if by_sdk && is_warning {
-            if TOLD_BETTER.contains(&metadata.name())
-                || metadata.name().starts_with("Export.Failed")
-            {
-                return;
-            }
             match self.repeats.admit(&metadata.callsite()) {
                 Some(number) => repeated = number,
                 None => return,

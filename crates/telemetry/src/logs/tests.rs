@@ -264,10 +264,11 @@ fn the_sdks_warnings_come_once_a_kind_and_ours_always() {
 }
 
 #[test]
-fn failed_exports_are_told_by_us_not_by_the_sdk() {
+fn failed_and_delayed_exports_are_told_by_us_not_by_the_sdk() {
     let lines = lines("info", JSON, || {
         tracing::error!(name: "BatchSpanProcessor.ExportError", target: "opentelemetry_sdk", "x");
         tracing::warn!(name: "Export.Failed.Exhausted", target: "opentelemetry-otlp", "x");
+        tracing::info!(name: "Export.InProgress.Throttled", target: "opentelemetry-otlp", "x");
         tracing::warn!(name: "Export.Other", target: "opentelemetry_sdk", "kept");
     });
     assert_eq!(lines.len(), 1, "{lines:#?}");
