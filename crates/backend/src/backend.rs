@@ -13,8 +13,9 @@ use crate::{
     grpc,
     live::{self, Events, Live},
     origin, query,
-    received::{Count, Received},
+    received::{Count, Received, Receivers},
     receiver::{self, Receiver},
+    scrape::{self, Target, Window},
     server::{self, Version},
     store::Store,
 };
@@ -31,6 +32,8 @@ pub struct Settings {
     pub query: SocketAddr,
     /// Bound of the store, in bytes.
     pub store_bytes: usize,
+    /// Services whose metrics are read every two seconds.
+    pub scraped: Vec<Target>,
 }
 
 /// The ports that everybody knows, on loopback; 64 MiB.
@@ -41,6 +44,7 @@ impl Default for Settings {
             otlp_grpc: (Ipv4Addr::LOCALHOST, 4317).into(),
             query: (Ipv4Addr::LOCALHOST, 16686).into(),
             store_bytes: 64 << 20,
+            scraped: Vec::new(),
         }
     }
 }
@@ -76,7 +80,7 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// An address is in use or not of this machine, or there is no tokio runtime.
+    /// An address is in use or not of this machine, there is no tokio runtime, or no client to read metrics with.
     pub fn start(settings: Settings) -> io::Result<Self> {
         Self::start_with_page(settings, Router::new())
     }
@@ -101,8 +105,18 @@ impl Backend {
         let live = Live {
             store: store.clone(),
             events: Arc::new(Events::new()),
+            window: Arc::new(Window::new(settings.scraped)),
+            receivers: Receivers(vec![
+                ("otlp/http", otlp_http, http_count.clone()),
+                ("otlp/grpc", otlp_grpc, grpc_count.clone()),
+            ]),
             stop: stop.subscribe(),
         };
+        if live.window.targets().next().is_some() {
+            let (window, events) = (live.window.clone(), live.events.clone());
+            let scrape = scrape::scrape(scrape::client()?, window, events);
+            servers.spawn_on(until(stopped(&stop), scrape), &runtime);
+        }
         servers.spawn_on(
             until(
                 stopped(&stop),

@@ -3,8 +3,10 @@
 //! | `GET` | answers |
 //! | --- | --- |
 //! | `/api/summaries` | a line for each trace that matches, newest first |
-//! | `/api/live` | server-sent events: traces that are new or have changed |
+//! | `/api/live` | server-sent events: traces that are new or have changed, new figures |
+//! | `/api/figures` | what was derived from the services' metrics, of the last 15 minutes |
 //! | `/api/logs` | the log records of a trace, or of a span |
+//! | `/api/status` | how the receivers, the store and the services are |
 //!
 //! Times are milliseconds since 1970-01-01 UTC, durations milliseconds, both numbers with fractions; ids are lower-case
 //! hex. What is asked wrongly is answered with 400 and `{"error": "…"}`.
@@ -14,6 +16,7 @@ mod events;
 mod logs;
 mod parameters;
 mod reader;
+mod status;
 mod summary;
 
 use std::sync::Arc;
@@ -31,13 +34,15 @@ use tokio::sync::watch;
 pub(crate) use announce::announce;
 pub(crate) use events::Events;
 
-use crate::store::Store;
+use crate::{received::Receivers, scrape::Window, store::Store};
 
 /// What the routes read from.
 #[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) store: Arc<Store>,
     pub(crate) events: Arc<Events>,
+    pub(crate) window: Arc<Window>,
+    pub(crate) receivers: Receivers,
     /// Closed when the backend stops: streams have no other end.
     pub(crate) stop: watch::Receiver<()>,
 }
@@ -47,8 +52,15 @@ pub(crate) fn router(live: Live) -> Router {
     Router::new()
         .route("/api/summaries", get(summary::summaries))
         .route("/api/live", get(reader::live))
+        .route("/api/figures", get(figures))
         .route("/api/logs", get(logs::logs))
+        .route("/api/status", get(status::status))
         .with_state(live)
+}
+
+/// `GET /api/figures`
+async fn figures(State(live): State<Live>) -> impl IntoResponse {
+    Json(live.window.figures())
 }
 
 /// What is wrong with a question, in a sentence.

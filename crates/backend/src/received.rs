@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -49,5 +50,19 @@ impl Count {
             spans: self.spans.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// Every receiver: what it speaks, where, and its numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Receivers(pub(crate) Vec<(&'static str, SocketAddr, Arc<Count>)>);
+
+impl Receivers {
+    /// The numbers now.
+    pub(crate) fn now(&self) -> Vec<Received> {
+        let receivers = self.0.iter();
+        receivers
+            .map(|(protocol, address, count)| count.of(protocol, *address))
+            .collect()
     }
 }

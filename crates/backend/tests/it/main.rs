@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod exporter;
+mod figures;
 mod grpc;
 mod junk;
 mod live;

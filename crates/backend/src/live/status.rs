@@ -1,0 +1,34 @@
+//! How everything is: where to look when no traces arrive.
+
+use axum::Json;
+use serde::Serialize;
+
+use super::{Live, State};
+use crate::{received::Received, scrape::Health};
+
+#[derive(Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    receivers: Vec<Received>,
+    store: Contents,
+    services: Vec<Health>,
+}
+
+#[derive(Serialize)]
+struct Contents {
+    traces: usize,
+    bytes: usize,
+}
+
+/// `GET /api/status`
+pub(super) async fn status(State(live): State<Live>) -> Json<Status> {
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        receivers: live.receivers.now(),
+        store: Contents {
+            traces: live.store.len(),
+            bytes: live.store.bytes(),
+        },
+        services: live.window.health(),
+    })
+}
