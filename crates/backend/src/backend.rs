@@ -18,6 +18,7 @@ use crate::{
     scrape::{self, Target, Window},
     server::{self, Version},
     store::Store,
+    zipkin,
 };
 
 /// What a backend is started with. Port 0 takes a free one. An address that is not loopback is open to the whole
@@ -28,6 +29,8 @@ pub struct Settings {
     pub otlp_http: SocketAddr,
     /// Where to listen for OTLP over gRPC.
     pub otlp_grpc: SocketAddr,
+    /// Where to listen for Zipkin's spans.
+    pub zipkin: SocketAddr,
     /// Where to answer Jaeger's query API.
     pub query: SocketAddr,
     /// Bound of the store, in bytes.
@@ -42,6 +45,7 @@ impl Default for Settings {
         Self {
             otlp_http: (Ipv4Addr::LOCALHOST, 4318).into(),
             otlp_grpc: (Ipv4Addr::LOCALHOST, 4317).into(),
+            zipkin: (Ipv4Addr::LOCALHOST, 9411).into(),
             query: (Ipv4Addr::LOCALHOST, 16686).into(),
             store_bytes: 64 << 20,
             scraped: Vec::new(),
@@ -56,6 +60,7 @@ impl Settings {
         Self {
             otlp_http: any,
             otlp_grpc: any,
+            zipkin: any,
             query: any,
             ..Self::default()
         }
@@ -67,8 +72,9 @@ impl Settings {
 /// Dropped, it stops listening and ends in the background; [`stop`](Self::stop) waits for that.
 #[derive(Debug)]
 pub struct Backend {
-    otlp_http: (SocketAddr, Arc<Count>),
-    otlp_grpc: (SocketAddr, Arc<Count>),
+    otlp_http: Arc<Count>,
+    otlp_grpc: Arc<Count>,
+    zipkin: Arc<Count>,
     query: SocketAddr,
     store: Arc<Store>,
     stop: watch::Sender<()>,
@@ -95,10 +101,13 @@ impl Backend {
         let store = Arc::new(Store::new(settings.store_bytes));
         let (otlp_http, http_listener) = listen(settings.otlp_http)?;
         let (otlp_grpc, grpc_listener) = listen(settings.otlp_grpc)?;
+        let (zipkin, zipkin_listener) = listen(settings.zipkin)?;
         let (query, query_listener) = listen(settings.query)?;
-        let over_http = Receiver::new(store.clone());
-        let over_grpc = over_http.with_own_count();
-        let (http_count, grpc_count) = (over_http.count.clone(), over_grpc.count.clone());
+        let otlp_http = Arc::new(Count::new("otlp/http", otlp_http));
+        let otlp_grpc = Arc::new(Count::new("otlp/grpc", otlp_grpc));
+        let zipkin = Arc::new(Count::new("zipkin", zipkin));
+        let counts = [&otlp_http, &otlp_grpc, &zipkin].map(Arc::clone);
+        let [of_http, of_grpc, of_zipkin] = Receiver::several(&store, counts);
 
         let stop = watch::Sender::new(());
         let mut servers = JoinSet::new();
@@ -129,8 +138,9 @@ impl Backend {
             .merge(page)
             .layer(middleware::from_fn(origin::refuse_others));
         for (listener, version, router) in [
-            (http_listener, Version::Http1, receiver::router(over_http)),
-            (grpc_listener, Version::Http2, grpc::router(over_grpc)),
+            (http_listener, Version::Http1, receiver::router(of_http)),
+            (grpc_listener, Version::Http2, grpc::router(of_grpc)),
+            (zipkin_listener, Version::Http1, zipkin::router(of_zipkin)),
             (query_listener, Version::Http1, pages),
         ] {
             let limits = server::Limits::default();
@@ -140,8 +150,9 @@ impl Backend {
             );
         }
         Ok(Self {
-            otlp_http: (otlp_http, http_count),
-            otlp_grpc: (otlp_grpc, grpc_count),
+            otlp_http,
+            otlp_grpc,
+            zipkin,
             query,
             store,
             stop,
@@ -151,22 +162,24 @@ impl Backend {
 
     /// Where it takes OTLP over HTTP, with the port it really has.
     pub fn otlp_http(&self) -> SocketAddr {
-        self.otlp_http.0
+        self.otlp_http.address()
     }
 
     /// Where it takes OTLP over gRPC, with the port it really has.
     pub fn otlp_grpc(&self) -> SocketAddr {
-        self.otlp_grpc.0
+        self.otlp_grpc.address()
+    }
+
+    /// Where it takes Zipkin's spans, with the port it really has.
+    pub fn zipkin(&self) -> SocketAddr {
+        self.zipkin.address()
     }
 
     /// What each receiver has taken since the start.
     pub fn received(&self) -> Vec<Received> {
-        [
-            ("otlp/http", &self.otlp_http),
-            ("otlp/grpc", &self.otlp_grpc),
-        ]
-        .map(|(protocol, (address, count))| count.of(protocol, *address))
-        .into()
+        [&self.otlp_http, &self.otlp_grpc, &self.zipkin]
+            .map(|count| count.received())
+            .into()
     }
 
     /// Where it answers queries, with the port it really has.

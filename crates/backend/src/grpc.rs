@@ -38,7 +38,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::{
     answer::{Encoding, Failure, Kept},
     origin,
-    receiver::Receiver,
+    receiver::{Receiver, decode},
     signal::Signal,
 };
 
@@ -101,7 +101,7 @@ async fn receive<R: Signal>(
     body: &mut Body,
 ) -> Result<Kept, Failure> {
     let body = receiver.bodies.read_message(headers, body).await?;
-    receiver.take::<R>(Encoding::Protobuf, body).await
+    receiver.take(Encoding::Protobuf, body, decode::<R>).await
 }
 
 fn answer(kept: Kept) -> Response {

@@ -1,5 +1,5 @@
-//! A small OpenTelemetry backend for one person's screen: a receiver of OTLP over HTTP and gRPC, and a bounded store of
-//! the traces that arrive, in memory.
+//! A small OpenTelemetry backend for one person's screen: a receiver of OTLP over HTTP and gRPC, and of Zipkin's
+//! spans, and a bounded store of the traces that arrive, in memory.
 //!
 //! It is there to look at traces while developing, and for tests that want to know what a service really sends. It is
 //! no store for a fleet: nothing is written to disk, the oldest traces go when the memory is full, and whoever can reach
@@ -68,6 +68,7 @@ mod span;
 mod store;
 mod trace;
 mod tree;
+mod zipkin;
 
 pub use attributes::{Attributes, Value};
 pub use backend::{Backend, Settings};

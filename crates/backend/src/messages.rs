@@ -5,6 +5,8 @@
 //! some 350 MiB while it is decoded, by one thread of the runtime. What is wrong with its bytes is not said here: where
 //! the walk cannot go on, decoding fails.
 
+use crate::answer::Encoding;
+
 /// Most messages that a request may hold. A batch of ten thousand rich spans has a third of it.
 pub(crate) const MOST: usize = 1_000_000;
 
@@ -50,17 +52,19 @@ static ANY_VALUE: Shape = Shape(&[
 ]);
 static LEAF: Shape = Shape(&[]);
 
-/// Whether a protobuf message of type `shape` holds more than [`MOST`] messages.
-pub(crate) fn too_many(message: &[u8], shape: &Shape) -> bool {
-    let mut left = MOST;
-    walk(message, shape, DEPTH, &mut left).is_some_and(|Exceeded| true)
-}
-
-/// The same of a request in JSON, where each message is an object. Braces within text count too, which only refuses
-/// requests that hardly anybody sends; commas bound what lists of anything else become.
-pub(crate) fn too_many_in_json(body: &[u8]) -> bool {
-    let count = |byte: u8| body.iter().filter(|&&other| other == byte).count();
-    count(b'{') > MOST || count(b',') > 4 * MOST
+/// Whether a request of type `shape` holds more than [`MOST`] messages.
+///
+/// In JSON each message is an object. Braces within text count too, which only refuses requests that hardly anybody
+/// sends; commas bound what lists of anything else become.
+pub(crate) fn too_many(request: &[u8], encoding: Encoding, shape: &Shape) -> bool {
+    let count = |byte: u8| request.iter().filter(|&&other| other == byte).count();
+    match encoding {
+        Encoding::Protobuf => {
+            let mut left = MOST;
+            walk(request, shape, DEPTH, &mut left).is_some()
+        }
+        Encoding::Json => count(b'{') > MOST || count(b',') > 4 * MOST,
+    }
 }
 
 struct Exceeded;

@@ -13,7 +13,7 @@ use crate::answer::{Failure, Kept};
 /// A receiver, and what it has taken since the start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Received {
-    /// What it speaks: `otlp/http` or `otlp/grpc`.
+    /// What it speaks: `otlp/http`, `otlp/grpc` or `zipkin`.
     pub protocol: &'static str,
     /// Where it listens.
     pub address: SocketAddr,
@@ -23,14 +23,31 @@ pub struct Received {
     pub refused: u64,
 }
 
-/// The numbers, as they grow.
-#[derive(Debug, Default)]
+/// The same, as it grows.
+#[derive(Debug)]
 pub(crate) struct Count {
+    protocol: &'static str,
+    address: SocketAddr,
     spans: AtomicU64,
     refused: AtomicU64,
 }
 
 impl Count {
+    /// Of a receiver that has taken nothing yet.
+    pub(crate) fn new(protocol: &'static str, address: SocketAddr) -> Self {
+        Self {
+            protocol,
+            address,
+            spans: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Where the receiver listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Counts what a request came to.
     pub(crate) fn add(&self, outcome: Result<&Kept, &Failure>) {
         let (spans, refused) = match outcome {
@@ -43,10 +60,10 @@ impl Count {
     }
 
     /// The numbers now.
-    pub(crate) fn of(&self, protocol: &'static str, address: SocketAddr) -> Received {
+    pub(crate) fn received(&self) -> Received {
         Received {
-            protocol,
-            address,
+            protocol: self.protocol,
+            address: self.address,
             spans: self.spans.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
         }

@@ -13,13 +13,12 @@
 //! | 415 | neither protobuf nor JSON, or packed otherwise than with gzip |
 //! | 503 | bodies being received are 64 MiB together; `Retry-After` says when to try again |
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, request::Parts},
+    http::{StatusCode, request::Parts},
     middleware::{self, Next},
     response::Response,
     routing::post,
@@ -52,37 +51,70 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// One that writes to `store`.
-    pub(crate) fn new(store: Arc<Store>) -> Self {
-        Self {
-            bodies: Bodies::new(),
-            count: Arc::default(),
-            store,
-            decoding: Arc::new(Semaphore::new(LARGEST)),
+    /// One for each of `counts`, writing to `store`. Their limits are for all together.
+    pub(crate) fn several<const N: usize>(
+        store: &Arc<Store>,
+        counts: [Arc<Count>; N],
+    ) -> [Self; N] {
+        let bodies = Bodies::new();
+        let decoding = Arc::new(Semaphore::new(LARGEST));
+        counts.map(|count| Self {
+            bodies: bodies.clone(),
+            count,
+            store: store.clone(),
+            decoding: decoding.clone(),
+        })
+    }
+
+    /// Receives a request over HTTP, and answers it by `answer` if it is taken.
+    pub(crate) async fn answer<R: Signal>(
+        &self,
+        request: Request,
+        decode: impl FnOnce(Encoding, &[u8]) -> Result<R, Failure> + Send + 'static,
+        answer: impl FnOnce(Encoding, Kept) -> Response,
+    ) -> Response {
+        let (Parts { headers, .. }, mut body) = request.into_parts();
+        let received = async {
+            let encoding = Encoding::of(&headers).ok_or_else(|| {
+                let message = "Content-Type is application/x-protobuf or application/json";
+                Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+            })?;
+            let body = self.bodies.read(&headers, &mut body).await?;
+            Ok((encoding, self.take(encoding, body, decode).await?))
+        };
+        let received = received.await;
+        self.count.add(received.as_ref().map(|(_, kept)| kept));
+        match received {
+            Ok((encoding, kept)) => answer(encoding, kept),
+            Err(failure) => {
+                swallow(&headers, body).await;
+                failure.answer(Encoding::of(&headers))
+            }
         }
     }
 
-    /// The same, for another protocol: the limits are for both together.
-    pub(crate) fn with_own_count(&self) -> Self {
-        Self {
-            count: Arc::default(),
-            ..self.clone()
-        }
-    }
-
-    /// Decodes an export request, and keeps what is in it.
+    /// Decodes the body of a request, and keeps what is in it.
     ///
     /// # Errors
     ///
-    /// 400 it cannot be decoded, 413 it holds too many messages.
+    /// 413 it holds too many messages, and those of `decode`.
     pub(crate) async fn take<R: Signal>(
         &self,
         encoding: Encoding,
         body: Read,
+        decode: impl FnOnce(Encoding, &[u8]) -> Result<R, Failure> + Send + 'static,
     ) -> Result<Kept, Failure> {
         let length = body.bytes.len();
         let store = self.store.clone();
-        let take = move || Ok(decode::<R>(encoding, body)?.keep(&store));
+        let take = move || {
+            if messages::too_many(&body.bytes, encoding, R::SHAPE) {
+                let message = format!("the body holds more than {} messages", messages::MOST);
+                return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+            }
+            let request = decode(encoding, &body.bytes)?;
+            drop(body);
+            Ok(request.keep(&store))
+        };
         if length <= SMALL {
             return take();
         }
@@ -97,23 +129,19 @@ impl Receiver {
     }
 }
 
-fn decode<R: Signal>(encoding: Encoding, body: Read) -> Result<R, Failure> {
-    let bytes = body.bytes.as_slice();
-    let too_many = match encoding {
-        Encoding::Protobuf => messages::too_many(bytes, R::SHAPE),
-        Encoding::Json => messages::too_many_in_json(bytes),
-    };
-    if too_many {
-        let message = format!("the body holds more than {} messages", messages::MOST);
-        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
-    }
+/// An export request.
+///
+/// # Errors
+///
+/// 400
+pub(crate) fn decode<R: Signal>(encoding: Encoding, body: &[u8]) -> Result<R, Failure> {
     match encoding {
-        Encoding::Protobuf => R::decode(bytes).map_err(|error| undecodable(&error)),
-        Encoding::Json => json::read(bytes).map_err(|error| undecodable(&error)),
+        Encoding::Protobuf => R::decode(body).map_err(undecodable),
+        Encoding::Json => json::read(body).map_err(undecodable),
     }
 }
 
-fn undecodable(error: &dyn std::error::Error) -> Failure {
+pub(crate) fn undecodable(error: impl Error) -> Failure {
     Failure::new(
         StatusCode::BAD_REQUEST,
         format!("the body cannot be decoded: {error}"),
@@ -146,7 +174,8 @@ pub(crate) fn router(receiver: Receiver) -> Router {
         .with_state(receiver)
 }
 
-async fn refuse_other_origins(
+/// A layer that keeps other origins' pages out.
+pub(crate) async fn refuse_other_origins(
     State(receiver): State<Receiver>,
     request: Request,
     next: Next,
@@ -167,27 +196,6 @@ async fn refuse(receiver: &Receiver, request: Request, failure: Failure) -> Resp
 }
 
 async fn export<R: Signal>(State(receiver): State<Receiver>, request: Request) -> Response {
-    let (Parts { headers, .. }, mut body) = request.into_parts();
-    let received = receive::<R>(&receiver, &headers, &mut body).await;
-    receiver.count.add(received.as_ref().map(|(_, kept)| kept));
-    match received {
-        Ok((encoding, kept)) => kept.answer(encoding, R::REJECTED),
-        Err(failure) => {
-            swallow(&headers, body).await;
-            failure.answer(Encoding::of(&headers))
-        }
-    }
-}
-
-async fn receive<R: Signal>(
-    receiver: &Receiver,
-    headers: &HeaderMap,
-    body: &mut Body,
-) -> Result<(Encoding, Kept), Failure> {
-    let encoding = Encoding::of(headers).ok_or_else(|| {
-        let message = "Content-Type is application/x-protobuf or application/json";
-        Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
-    })?;
-    let body = receiver.bodies.read(headers, body).await?;
-    Ok((encoding, receiver.take::<R>(encoding, body).await?))
+    let answer = |encoding, kept: Kept| kept.answer(encoding, R::REJECTED);
+    receiver.answer(request, decode::<R>, answer).await
 }

@@ -298,6 +298,7 @@ async fn each_protocol_counts_what_it_takes_and_refuses() {
         numbers().eq([
             ("otlp/http", backend.otlp_http(), 2, 3),
             ("otlp/grpc", backend.otlp_grpc(), 3, 2),
+            ("zipkin", backend.zipkin(), 0, 0),
         ]),
         "{:?}",
         backend.received()

@@ -14,6 +14,7 @@ mod search;
 mod stop;
 mod store;
 mod views;
+mod zipkin;
 
 use std::{io::Write, sync::LazyLock, time::Duration};
 
