@@ -72,9 +72,7 @@ impl Settings {
 /// Dropped, it stops listening and ends in the background; [`stop`](Self::stop) waits for that.
 #[derive(Debug)]
 pub struct Backend {
-    otlp_http: Arc<Count>,
-    otlp_grpc: Arc<Count>,
-    zipkin: Arc<Count>,
+    receivers: Receivers,
     query: SocketAddr,
     store: Arc<Store>,
     stop: watch::Sender<()>,
@@ -103,11 +101,12 @@ impl Backend {
         let (otlp_grpc, grpc_listener) = listen(settings.otlp_grpc)?;
         let (zipkin, zipkin_listener) = listen(settings.zipkin)?;
         let (query, query_listener) = listen(settings.query)?;
-        let otlp_http = Arc::new(Count::new("otlp/http", otlp_http));
-        let otlp_grpc = Arc::new(Count::new("otlp/grpc", otlp_grpc));
-        let zipkin = Arc::new(Count::new("zipkin", zipkin));
-        let counts = [&otlp_http, &otlp_grpc, &zipkin].map(Arc::clone);
-        let [of_http, of_grpc, of_zipkin] = Receiver::several(&store, counts);
+        let receivers = Receivers {
+            otlp_http: Count::new("otlp/http", otlp_http),
+            otlp_grpc: Count::new("otlp/grpc", otlp_grpc),
+            zipkin: Count::new("zipkin", zipkin),
+        };
+        let [of_http, of_grpc, of_zipkin] = Receiver::several(&store, receivers.all());
 
         let stop = watch::Sender::new(());
         let mut servers = JoinSet::new();
@@ -115,10 +114,7 @@ impl Backend {
             store: store.clone(),
             events: Arc::new(Events::new()),
             window: Arc::new(Window::new(settings.scraped)),
-            receivers: Receivers(vec![
-                ("otlp/http", otlp_http, http_count.clone()),
-                ("otlp/grpc", otlp_grpc, grpc_count.clone()),
-            ]),
+            receivers: receivers.clone(),
             stop: stop.subscribe(),
         };
         if live.window.targets().next().is_some() {
@@ -150,9 +146,7 @@ impl Backend {
             );
         }
         Ok(Self {
-            otlp_http,
-            otlp_grpc,
-            zipkin,
+            receivers,
             query,
             store,
             stop,
@@ -162,24 +156,22 @@ impl Backend {
 
     /// Where it takes OTLP over HTTP, with the port it really has.
     pub fn otlp_http(&self) -> SocketAddr {
-        self.otlp_http.address()
+        self.receivers.otlp_http.address()
     }
 
     /// Where it takes OTLP over gRPC, with the port it really has.
     pub fn otlp_grpc(&self) -> SocketAddr {
-        self.otlp_grpc.address()
+        self.receivers.otlp_grpc.address()
     }
 
     /// Where it takes Zipkin's spans, with the port it really has.
     pub fn zipkin(&self) -> SocketAddr {
-        self.zipkin.address()
+        self.receivers.zipkin.address()
     }
 
     /// What each receiver has taken since the start.
     pub fn received(&self) -> Vec<Received> {
-        [&self.otlp_http, &self.otlp_grpc, &self.zipkin]
-            .map(|count| count.received())
-            .into()
+        self.receivers.now()
     }
 
     /// Where it answers queries, with the port it really has.

@@ -2,8 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use serde::Serialize;
@@ -34,13 +36,13 @@ pub(crate) struct Count {
 
 impl Count {
     /// Of a receiver that has taken nothing yet.
-    pub(crate) fn new(protocol: &'static str, address: SocketAddr) -> Self {
-        Self {
+    pub(crate) fn new(protocol: &'static str, address: SocketAddr) -> Arc<Self> {
+        Arc::new(Self {
             protocol,
             address,
             spans: AtomicU64::new(0),
             refused: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Where the receiver listens.
@@ -70,16 +72,21 @@ impl Count {
     }
 }
 
-/// Every receiver: what it speaks, where, and its numbers.
+/// Every receiver's numbers.
 #[derive(Clone, Debug)]
-pub(crate) struct Receivers(pub(crate) Vec<(&'static str, SocketAddr, Arc<Count>)>);
+pub(crate) struct Receivers {
+    pub(crate) otlp_http: Arc<Count>,
+    pub(crate) otlp_grpc: Arc<Count>,
+    pub(crate) zipkin: Arc<Count>,
+}
 
 impl Receivers {
+    pub(crate) fn all(&self) -> [&Arc<Count>; 3] {
+        [&self.otlp_http, &self.otlp_grpc, &self.zipkin]
+    }
+
     /// The numbers now.
     pub(crate) fn now(&self) -> Vec<Received> {
-        let receivers = self.0.iter();
-        receivers
-            .map(|(protocol, address, count)| count.of(protocol, *address))
-            .collect()
+        self.all().map(|count| count.received()).into()
     }
 }

@@ -54,13 +54,13 @@ impl Receiver {
     /// One for each of `counts`, writing to `store`. Their limits are for all together.
     pub(crate) fn several<const N: usize>(
         store: &Arc<Store>,
-        counts: [Arc<Count>; N],
+        counts: [&Arc<Count>; N],
     ) -> [Self; N] {
         let bodies = Bodies::new();
         let decoding = Arc::new(Semaphore::new(LARGEST));
         counts.map(|count| Self {
             bodies: bodies.clone(),
-            count,
+            count: count.clone(),
             store: store.clone(),
             decoding: decoding.clone(),
         })
