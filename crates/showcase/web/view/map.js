@@ -44,7 +44,7 @@ function picture(map) {
       }),
       nodes.map(({ name, x, y, w, h: high }) => {
         const { spans = 0, errors = 0 } = map.services.find((one) => one.name === name) ?? {};
-        return h("a", { key: name, href: `#/traces?service=${encodeURIComponent(name)}`, "aria-label": `${name}: ${plural(spans, "span")}, ${plural(errors, "error")}. Its traces` },
+        return h("a", { key: name, href: `#/traces?service=${encodeURIComponent(name)}` },
           h("g", { class: "node" },
             h("rect", { x, y, width: w, height: high, rx: 10 }),
             h("rect", { x: x + 12, y: y + 14, width: 4, height: high - 28, rx: 2, style: { fill: colourOf(name) } }),

@@ -16,6 +16,9 @@ export function swatch(name) {
   return h("span", { class: "swatch", style: { background: colourOf(name) } });
 }
 
+/** For those who listen to the page. @param {string} text */
+export const unseen = (text) => h("span", { class: "unseen" }, text);
+
 /** @param {string} heading @param {Child} text @param {Child[]} actions */
 export function empty(heading, text, ...actions) {
   return h("div", { class: "empty" }, h("h2", null, heading), h("p", null, text), actions.length > 0 && h("div", { class: "row" }, actions));

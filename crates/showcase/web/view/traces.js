@@ -5,7 +5,7 @@ import { clock, duration, exactClock, plural } from "../format.js";
 import { bringWaiting, filtered, loadSummaries, pause } from "../model/summaries.js";
 import { traceAddress } from "../route.js";
 import { state } from "../store.js";
-import { empty, loading, service, swatch } from "./parts.js";
+import { empty, loading, service, swatch, unseen } from "./parts.js";
 import { scatter } from "../chart/scatter.js";
 import { search } from "./search.js";
 import { pingButton } from "./try.js";
@@ -84,12 +84,11 @@ function row(summary, index, style, longest) {
   const name = root ? root.name : "root not arrived yet";
   const { cursor } = state.traces;
   return h("div", { key: id, role: "listitem", class: "place", style, "aria-posinset": index + 1, "aria-setsize": state.traces.list.length },
-    h("a", { class: "trace-row", href: traceAddress(id), focus: cursor === id, "aria-current": cursor === id ? "true" : null,
-      "aria-label": `${root?.service ?? ""} ${name}, ${duration(summary.duration)}, ${plural(spans, "span")}${errors > 0 ? `, ${plural(errors, "error")}` : ""}, ${clock(start)}` },
+    h("a", { class: "trace-row", href: traceAddress(id), focus: cursor === id, "aria-current": cursor === id ? "true" : null },
       h("span", { class: "time muted mono", title: exactClock(start) }, clock(start)),
       h("span", { class: "root" }, root ? service(root.service) : swatch("?"), h("span", { class: root ? "name" : "name muted" }, name)),
       h("span", { class: "services" }, services.map(({ name, spans }) => service(name, h("span", { class: "muted" }, spans)))),
-      h("span", { class: "count muted" }, spans),
+      h("span", { class: "count muted" }, spans, unseen(spans === 1 ? " span" : " spans")),
       h("span", { class: "length" }, h("span", { class: "bar" }, h("span", { style: { width: `${part}%` }, class: errors > 0 ? "bad" : "" })), h("span", { class: "ms" }, duration(summary.duration))),
       h("span", { class: "flags" }, errors > 0 && h("span", { class: "badge error" }, plural(errors, "error"))),
     ));

@@ -7,7 +7,7 @@ import { fold, moveTo, rowHeight, visibleSpans } from "../model/trace.js";
 import { ticks } from "../chart/scale.js";
 import { state } from "../store.js";
 import { minimap } from "../chart/minimap.js";
-import { swatch } from "./parts.js";
+import { swatch, unseen } from "./parts.js";
 import { virtual } from "./virtual.js";
 
 /** @import { OpenTrace, Span, Trace } from "../types.js" */
@@ -51,7 +51,6 @@ function row(open, span, index, count, style, place) {
     key: span.id, class: `span-row${chosen ? " chosen" : ""}${span.error ? " bad" : ""}`, style, role: "treeitem",
     "aria-level": span.depth + 1, "aria-posinset": index + 1, "aria-setsize": count, "aria-selected": String(chosen),
     "aria-expanded": parent ? String(!closed) : null, tabindex: chosen ? "0" : "-1", focus: chosen, onclick: click,
-    "aria-label": `${span.service}: ${span.name}, ${span.kind.toLowerCase()}, ${duration(span.duration)}${span.error ? ", error" : ""}`,
   }, name(span, parent, closed), track(span, place));
 }
 
@@ -61,8 +60,9 @@ function name(span, parent, closed) {
   return h("div", { class: "span-name", style: { "padding-left": `${indent}px` } },
     h("span", { class: `caret${parent ? "" : " none"}${closed ? " closed" : ""}` }),
     swatch(span.service),
+    unseen(`${span.service}: `),
     h("span", { class: "text" }, span.name),
-    span.error && h("span", { class: "mark-error", title: span.message || "Error" }, "!"),
+    span.error && h("span", { class: "mark-error", title: span.message || "Error" }, "!", unseen(" error")),
     h("span", { class: `kind ${span.kind === "INTERNAL" ? "manual" : ""}`, title: span.kind }, span.kind.toLowerCase()));
 }
 
