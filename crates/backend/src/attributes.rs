@@ -176,10 +176,15 @@ pub struct Attributes(Box<[(String, Value)]>);
 impl Attributes {
     /// The (first) value of `key`.
     pub fn get(&self, key: &str) -> Option<&Value> {
+        self.all(key).next()
+    }
+
+    /// All values of `key`.
+    pub(crate) fn all(&self, key: &str) -> impl Iterator<Item = &Value> {
         let first = self.0.partition_point(|(other, _)| other.as_str() < key);
-        self.0
-            .get(first)
-            .filter(|(found, _)| found == key)
+        self.0[first..]
+            .iter()
+            .take_while(move |(found, _)| found == key)
             .map(|(_, value)| value)
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     attributes::Attributes,
+    resource::{Resource, Scope},
     span::{Span, SpanKind, StatusCode},
     trace::Trace,
 };
@@ -34,8 +35,8 @@ pub struct Query {
     pub duration_max: Option<Duration>,
     /// The span's status is an error.
     pub errors_only: bool,
-    /// Text within the trace's id, or a name of a span, an event or a service, or a value of an attribute, of any span;
-    /// upper case and lower case are the same.
+    /// Text within the trace's id, a name of a span, an event or a service, what a status says, or a value of an attribute,
+    /// of any of its spans; upper case and lower case are the same.
     pub text: Option<String>,
     /// Most traces to return.
     pub limit: usize,
@@ -70,68 +71,75 @@ pub struct Operation {
 impl Query {
     /// Whether `trace` is one of those looked for.
     pub fn matches(&self, trace: &Trace) -> bool {
-        trace.spans.iter().any(|span| self.matches_span(span)) && self.matches_text(trace)
+        trace.spans.iter().any(|span| self.matches_span(span))
+            && self
+                .text
+                .as_ref()
+                .is_none_or(|text| TextQuery::new(text).is_in_trace(trace))
     }
 
     fn matches_span(&self, span: &Span) -> bool {
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == found)
         };
-        let (start, duration) = (span.start_unix_nanos, span.duration());
         is(&self.service, span.service())
             && is(&self.operation, &span.name)
             && (!self.errors_only || span.is_error())
-            && self.start_min_unix_nanos.is_none_or(|min| start >= min)
-            && self.start_max_unix_nanos.is_none_or(|max| start <= max)
-            && self.duration_min.is_none_or(|min| duration >= min)
-            && self.duration_max.is_none_or(|max| duration <= max)
+            && self.is_started_within(span.start_unix_nanos)
+            && self.lasts(span.duration())
             && self
                 .attributes
                 .iter()
-                .all(|(key, value)| has(span, key, value))
+                .all(|(key, value)| span_has(span, key, value))
     }
 
-    fn matches_text(&self, trace: &Trace) -> bool {
-        let Some(text) = self.text.as_ref().map(|text| text.to_lowercase()) else {
-            return true;
-        };
-        let is_in = |other: &str| other.to_lowercase().contains(&text);
-        let among =
-            |attributes: &Attributes| attributes.iter().any(|(_, value)| is_in(&value.to_text()));
-        is_in(&trace.id.to_string())
-            || trace.spans.iter().any(|span| {
-                is_in(&span.name)
-                    || is_in(span.service())
-                    || among(&span.attributes)
-                    || among(&span.resource.attributes)
-                    || span
-                        .events
-                        .iter()
-                        .any(|event| is_in(&event.name) || among(&event.attributes))
-            })
+    pub(crate) fn is_started_within(&self, start: u64) -> bool {
+        self.start_min_unix_nanos.is_none_or(|min| start >= min)
+            && self.start_max_unix_nanos.is_none_or(|max| start <= max)
+    }
+
+    pub(crate) fn lasts(&self, duration: Duration) -> bool {
+        self.duration_min.is_none_or(|min| duration >= min)
+            && self.duration_max.is_none_or(|max| duration <= max)
     }
 }
 
 /// Whether `span` has the attribute.
-fn has(span: &Span, key: &str, value: &str) -> bool {
+fn span_has(span: &Span, key: &str, value: &str) -> bool {
     let of_events = span.events.iter().map(|event| &event.attributes);
-    [
+    let mut all = [
         &span.attributes,
         &span.resource.attributes,
         &span.scope.attributes,
     ]
     .into_iter()
-    .chain(of_events)
-    .flat_map(|attributes| attributes.iter().filter(|(other, _)| *other == key))
-    .any(|(_, other)| other.to_text() == value)
-        || made_by_jaeger(span, key) == Some(value)
+    .chain(of_events);
+    all.any(|attributes| has(attributes, key, value))
+        || made_by_jaeger(
+            key,
+            span.kind,
+            span.status.code,
+            &span.status.message,
+            &span.scope,
+        ) == Some(value)
 }
 
-/// The attribute that Jaeger makes out of a field of the span.
-fn made_by_jaeger<'a>(span: &'a Span, key: &str) -> Option<&'a str> {
+/// Whether the attribute is among them.
+pub(crate) fn has(attributes: &Attributes, key: &str, value: &str) -> bool {
+    attributes.all(key).any(|found| found.to_text() == value)
+}
+
+/// The attribute that Jaeger makes out of a field of a span.
+pub(crate) fn made_by_jaeger<'a>(
+    key: &str,
+    kind: SpanKind,
+    status: StatusCode,
+    message: &'a str,
+    scope: &'a Scope,
+) -> Option<&'a str> {
     let value = match key {
-        "error" if span.is_error() => "true",
-        "span.kind" => match span.kind {
+        "error" if status == StatusCode::Error => "true",
+        "span.kind" => match kind {
             SpanKind::Unspecified => "",
             SpanKind::Internal => "internal",
             SpanKind::Server => "server",
@@ -139,15 +147,61 @@ fn made_by_jaeger<'a>(span: &'a Span, key: &str) -> Option<&'a str> {
             SpanKind::Producer => "producer",
             SpanKind::Consumer => "consumer",
         },
-        "otel.status_code" => match span.status.code {
+        "otel.status_code" => match status {
             StatusCode::Unset => "",
             StatusCode::Ok => "OK",
             StatusCode::Error => "ERROR",
         },
-        "otel.status_description" => &span.status.message,
-        "otel.scope.name" => &span.scope.name,
-        "otel.scope.version" => &span.scope.version,
+        "otel.status_description" => message,
+        "otel.scope.name" => &scope.name,
+        "otel.scope.version" => &scope.version,
         _ => "",
     };
     (!value.is_empty()).then_some(value)
+}
+
+/// Text to be found in any case.
+pub(crate) struct TextQuery(String); // lower case
+
+impl TextQuery {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.to_lowercase())
+    }
+
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        if !text.is_ascii() {
+            return text.to_lowercase().contains(&self.0);
+        }
+        let Some(first) = self.0.bytes().next() else {
+            return true;
+        };
+        let mut places = text.as_bytes().windows(self.0.len());
+        places.any(|place| {
+            place[0].to_ascii_lowercase() == first && place.eq_ignore_ascii_case(self.0.as_bytes())
+        })
+    }
+
+    pub(crate) fn is_in_resource(&self, resource: &Resource) -> bool {
+        self.is_in(resource.service()) || self.is_among(&resource.attributes)
+    }
+
+    fn is_among(&self, attributes: &Attributes) -> bool {
+        attributes
+            .iter()
+            .any(|(_, value)| self.is_in(&value.to_text()))
+    }
+
+    fn is_in_trace(&self, trace: &Trace) -> bool {
+        self.is_in(&trace.id.to_string())
+            || trace.spans.iter().any(|span| {
+                self.is_in(&span.name)
+                    || self.is_in(&span.status.message)
+                    || self.is_in_resource(&span.resource)
+                    || self.is_among(&span.attributes)
+                    || span
+                        .events
+                        .iter()
+                        .any(|event| self.is_in(&event.name) || self.is_among(&event.attributes))
+            })
+    }
 }

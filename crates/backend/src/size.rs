@@ -21,15 +21,26 @@ pub(crate) fn allocation(bytes: usize) -> usize {
     }
 }
 
+/// By how much a full list of `length` grows. Doubling would leave half of it empty, and the bound counts that.
+pub(crate) fn growth(length: usize) -> usize {
+    1 + length / 4
+}
+
 /// Bytes held outside of the value itself.
 pub(crate) trait Heap {
     fn heap(&self) -> usize;
 }
 
 /// Bytes of a value that stands in an [`Arc`](std::sync::Arc) of its own, with all it holds.
-pub(crate) fn shared<T: Heap>(value: &T) -> usize {
+pub(crate) fn shared<T: Heap + ?Sized>(value: &T) -> usize {
     const COUNTS: usize = 2 * size_of::<usize>();
-    allocation(COUNTS + size_of::<T>()) + value.heap()
+    allocation(COUNTS + size_of_val(value)) + value.heap()
+}
+
+impl Heap for str {
+    fn heap(&self) -> usize {
+        0
+    }
 }
 
 impl Heap for String {

@@ -89,6 +89,18 @@ pub enum SpanKind {
     Consumer,
 }
 
+impl SpanKind {
+    /// All, in the order of their numbers.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Unspecified,
+        Self::Internal,
+        Self::Server,
+        Self::Client,
+        Self::Producer,
+        Self::Consumer,
+    ];
+}
+
 /// How a span ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Status {

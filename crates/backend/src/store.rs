@@ -3,7 +3,6 @@
 //! Every method takes the one lock briefly, and none waits for a reader.
 
 use std::{
-    collections::{BTreeSet, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,16 +13,22 @@ use prost::Message;
 use tokio::{sync::broadcast, time::timeout};
 
 use crate::{
-    contents::{Contents, Entry, LatestMetrics},
+    contents::Contents,
+    finder::Finder,
     id::{SpanId, TraceId},
     log::LogRecord,
+    metrics::Latest,
     search::{Operation, Query},
+    size::shared,
     span::Span,
     trace::Trace,
 };
 
 /// Changes that a reader may be behind before it loses some.
 const CHANGES: usize = 1024;
+
+/// Spans that are written or read under the lock before others have their turn.
+const AT_ONCE: usize = 512;
 
 /// Something in the store is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +48,7 @@ pub enum Change {
 
 /// A bounded store of traces, and of a little of logs and metrics, for one person's screen and for tests.
 pub struct Store {
+    limit: usize,
     contents: Mutex<Contents>,
     changes: broadcast::Sender<Change>,
 }
@@ -51,6 +57,7 @@ impl Store {
     /// A store that holds at most `bytes`, as it estimates them, of everything together.
     pub fn new(bytes: usize) -> Self {
         Self {
+            limit: bytes,
             contents: Mutex::new(Contents::new(bytes)),
             changes: broadcast::Sender::new(CHANGES),
         }
@@ -58,141 +65,138 @@ impl Store {
 
     /// Adds spans, each to its trace; one that is there already (same trace, same id) is left as it was.
     /// Returns how many were refused because each alone is larger than the store.
-    pub fn insert_spans(&self, spans: Vec<Span>) -> usize {
-        let (refused, changed, evicted) = {
+    pub fn insert_spans(&self, mut spans: Vec<Span>) -> usize {
+        let all = spans.len();
+        spans.retain(|span| {
+            shared(span) + shared(&*span.resource) + shared(&*span.scope) <= self.limit
+        });
+        for spans in spans.chunks(AT_ONCE) {
             let mut contents = self.lock();
-            let (refused, ids) = contents.insert_spans(spans);
-            let evicted = contents.make_room();
-            let changed: Vec<_> = ids
-                .into_iter()
-                .filter_map(|id| Some((id, contents.traces.get(&id)?.spans.len())))
-                .collect();
-            (refused, changed, evicted)
-        };
-        drop(evicted); // frees memory after the lock, not under it
-        for (id, spans) in changed {
-            self.announce(Change::Trace { id, spans });
+            let (changed, evicted) = contents.insert_spans(spans);
+            for number in changed {
+                if let Some(trace) = contents.traces.get(number) {
+                    self.announce(Change::Trace {
+                        id: trace.id,
+                        spans: trace.spans.len(),
+                    });
+                }
+            }
+            drop(contents);
+            drop(evicted); // frees memory after the lock, not under it
         }
-        refused
+        all - spans.len()
     }
 
     /// Adds log records. Returns how many were refused because each alone is larger than the room for logs.
-    pub fn insert_logs(&self, logs: Vec<LogRecord>) -> usize {
-        let all = logs.len();
-        let (refused, evicted) = {
+    pub fn insert_logs(&self, mut records: Vec<LogRecord>) -> usize {
+        let all = records.len();
+        records.retain(|log| {
+            shared(log) + shared(&*log.resource) + shared(&*log.scope) <= self.limit / 8
+        });
+        let refused = all - records.len();
+        if !records.is_empty() {
             let mut contents = self.lock();
-            (contents.insert_logs(logs), contents.make_room())
-        };
-        drop(evicted);
-        if refused < all {
+            let evicted = contents.insert_logs(records);
             self.announce(Change::Logs);
+            drop(contents);
+            drop(evicted);
         }
         refused
     }
 
     /// Keeps metrics in the place of the last ones of the same resource. `false`: refused, larger than the room for metrics.
     pub fn insert_metrics(&self, metrics: &ResourceMetrics) -> bool {
-        let latest = LatestMetrics::new(metrics);
-        let (kept, evicted) = {
-            let mut contents = self.lock();
-            (contents.insert_metrics(latest), contents.make_room())
-        };
-        drop(evicted);
-        if kept {
-            self.announce(Change::Metrics);
+        let latest = Latest::new(metrics);
+        if latest.bytes() > self.limit / 8 {
+            return false;
         }
-        kept
+        let mut contents = self.lock();
+        let evicted = contents.insert_metrics(latest);
+        self.announce(Change::Metrics);
+        drop(contents);
+        drop(evicted);
+        true
     }
 
     /// The trace `id`, as far as it has arrived and is still there.
     pub fn trace(&self, id: TraceId) -> Option<Trace> {
-        let spans = self.lock().traces.get(&id).map(Entry::spans)?;
+        let number = self.lock().traces.number(id)?;
+        let mut spans = Vec::new();
+        loop {
+            let contents = self.lock();
+            let records = &contents.traces.get(number)?.spans;
+            let more = records.iter().skip(spans.len()).take(AT_ONCE);
+            spans.extend(more.map(|record| Arc::new(record.span(id, &contents.tables))));
+            if spans.len() >= records.len() {
+                break;
+            }
+        }
         Some(Trace::new(id, spans))
     }
 
     /// At most `limit` traces, the one that began to arrive last first.
     pub fn latest(&self, limit: usize) -> Vec<Trace> {
-        self.latest_where(limit, |_, _| true)
+        self.search(&Query {
+            limit,
+            ..Query::default()
+        })
     }
 
     /// Like [`latest`](Self::latest), of those in which the service took part.
     pub fn latest_of(&self, service: &str, limit: usize) -> Vec<Trace> {
-        let mut resources: Option<HashSet<usize>> = None;
-        self.latest_where(limit, |contents, entry| {
-            let resources = resources.get_or_insert_with(|| {
-                let of_service = contents
-                    .resources
-                    .iter()
-                    .filter(|resource| resource.service() == service);
-                of_service
-                    .map(|resource| Arc::as_ptr(resource).addr())
-                    .collect()
-            });
-            !resources.is_empty()
-                && entry
-                    .spans
-                    .values()
-                    .any(|span| resources.contains(&Arc::as_ptr(&span.resource).addr()))
+        self.search(&Query {
+            service: Some(service.to_owned()),
+            limit,
+            ..Query::default()
         })
     }
 
-    fn latest_where(
-        &self,
-        limit: usize,
-        mut wanted: impl FnMut(&Contents, &Entry) -> bool,
-    ) -> Vec<Trace> {
-        let found: Vec<_> = {
-            let contents = self.lock();
-            let newest_first = contents
-                .order
-                .iter()
-                .rev()
-                .filter_map(|id| Some((*id, contents.traces.get(id)?)));
-            newest_first
-                .filter(|(_, entry)| wanted(&contents, entry))
-                .take(limit)
-                .map(|(id, entry)| (id, entry.spans()))
-                .collect()
-        };
-        found
-            .into_iter()
-            .map(|(id, spans)| Trace::new(id, spans))
-            .collect()
+    /// The traces that `query` looks for, the one that began to arrive last first.
+    ///
+    /// Quick if it names a service or looks for what most traces have; to find that no trace has some attribute or text, all
+    /// of them are looked into, which takes the calling thread some tens of milliseconds and keeps others waiting only
+    /// for moments.
+    pub fn search(&self, query: &Query) -> Vec<Trace> {
+        self.matching(query).collect()
     }
 
-    /// The traces that `query` looks for, the one that began to arrive last first.
-    pub fn search(&self, query: &Query) -> Vec<Trace> {
-        self.latest(usize::MAX)
-            .into_iter()
-            .filter(|trace| query.matches(trace))
-            .take(query.limit)
-            .collect()
+    /// Like [`search`](Self::search), each when it is asked for: all together they may take several times the memory that
+    /// the store does.
+    pub fn matching(&self, query: &Query) -> impl Iterator<Item = Trace> {
+        let mut finder = Finder::new(query);
+        let steps = std::iter::from_fn(move || finder.step(&self.lock()));
+        let traces = steps.flatten().filter_map(|id| self.trace(id));
+        traces.take(query.limit)
     }
 
     /// Names of the services of which spans are kept, sorted.
     pub fn services(&self) -> Vec<String> {
-        let names: BTreeSet<_> = self
-            .latest(usize::MAX)
-            .iter()
-            .flat_map(|trace| &trace.spans)
-            .map(|span| span.service().to_owned())
+        let contents = self.lock();
+        let services = contents.traces.index.services();
+        let mut names: Vec<_> = services
+            .map(|service| contents.tables.text(service).to_owned())
             .collect();
-        names.into_iter().collect()
+        drop(contents);
+        names.sort();
+        names
     }
 
     /// Names and roles that spans of `service` have, each pair once, sorted.
     pub fn operations(&self, service: &str) -> Vec<Operation> {
-        let operations: BTreeSet<_> = self
-            .latest_of(service, usize::MAX)
-            .iter()
-            .flat_map(|trace| &trace.spans)
-            .filter(|span| span.service() == service)
-            .map(|span| Operation {
-                name: span.name.clone(),
-                kind: span.kind,
+        let contents = self.lock();
+        let Some(service) = contents.tables.strings.find(service) else {
+            return Vec::new();
+        };
+        let operations = contents.traces.index.operations(service);
+        let mut operations: Vec<_> = operations
+            .map(|(name, kind)| Operation {
+                name: contents.tables.text(name).to_owned(),
+                kind,
             })
             .collect();
-        operations.into_iter().collect()
+        drop(contents);
+        operations.sort();
+        operations
     }
 
     /// The log records kept, oldest arrival first.
@@ -202,23 +206,15 @@ impl Store {
 
     /// The log records kept that were made in the trace, or in one span of it, oldest arrival first.
     pub fn logs_of(&self, trace: TraceId, span: Option<SpanId>) -> Vec<Arc<LogRecord>> {
-        self.lock()
-            .logs
-            .iter()
-            .filter(|log| log.trace_id == Some(trace))
-            .filter(|log| span.is_none() || log.span_id == span)
-            .cloned()
-            .collect()
+        self.lock().logs.of(trace, span)
     }
 
     /// The last metrics that each resource sent in one request, at most of the last 64 resources; the last sent is last.
     pub fn metrics(&self) -> Vec<ResourceMetrics> {
-        let encoded: Vec<_> = self
-            .lock()
-            .metrics
-            .iter()
-            .map(|latest| latest.encoded.clone())
-            .collect();
+        let contents = self.lock();
+        let latest = contents.metrics.iter();
+        let encoded: Vec<_> = latest.map(|latest| latest.encoded.clone()).collect();
+        drop(contents);
         encoded
             .iter()
             .filter_map(|bytes| ResourceMetrics::decode(bytes.as_slice()).ok())
@@ -235,9 +231,19 @@ impl Store {
         self.len() == 0
     }
 
-    /// Estimated memory held, of everything together; never above the bound when the lock is free.
+    /// Spans kept, of all traces.
+    pub fn span_count(&self) -> usize {
+        self.lock().traces.spans()
+    }
+
+    /// Estimated memory held, of everything together; never above [`limit`](Self::limit) when the lock is free.
     pub fn bytes(&self) -> usize {
         self.lock().bytes()
+    }
+
+    /// The bound, in bytes.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Changes from now on. A reader that falls more than 1024 behind is told how many it missed
@@ -280,9 +286,14 @@ impl Store {
     /// [`TimedOut`] after `limit`.
     pub async fn wait_for_trace(&self, spans: usize, limit: Duration) -> Result<Trace, TimedOut> {
         self.wait_for(limit, |store| {
-            store
-                .latest_where(usize::MAX, |_, entry| entry.spans.len() >= spans)
-                .pop()
+            let contents = store.lock();
+            let id = contents
+                .traces
+                .iter()
+                .find(|trace| trace.spans.len() >= spans)?
+                .id;
+            drop(contents);
+            store.trace(id)
         })
         .await
     }
