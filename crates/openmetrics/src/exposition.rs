@@ -36,6 +36,11 @@ impl Exposition {
         &self.exemplars
     }
 
+    /// The media type that [`encode`](Self::encode) would answer this `accept` with.
+    pub fn content_type(&self, accept: Option<&str>) -> &'static str {
+        negotiate(accept).content_type()
+    }
+
     /// Collects every metric and encodes it in the format that `accept` prefers: the value of the `Accept`
     /// header, several lines of it joined by commas, `None` if there is none.
     ///

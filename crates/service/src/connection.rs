@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
-use axum::http::{Request, Response, Version};
+use axum::http::{Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -103,11 +103,15 @@ impl Connection {
         if is_http2 {
             self.http2.store(true, Ordering::Relaxed);
         }
+        let room = is_http2.then(|| self.shared.http2_room());
+        if let Some(None) = room {
+            return Ok(self.refusal());
+        }
         request.extensions_mut().insert(ConnectInfo(self.peer));
 
         let pending = Pending::new(&self);
         let mut response = self.shared.app.clone().call(request).await?;
-        drop(pending);
+        drop((pending, room));
 
         self.answered.store(true, Ordering::Relaxed);
         // HTTP/2 has no such header; GOAWAY says it.
@@ -117,9 +121,19 @@ impl Connection {
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Answer {
-            body,
+            body: Some(body),
             connection: self,
         }))
+    }
+
+    fn refusal(self: Arc<Self>) -> Response<Answer> {
+        self.progressed();
+        let mut response = Response::new(Answer {
+            body: None,
+            connection: self,
+        });
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response
     }
 
     fn progressed(&self) {
@@ -150,7 +164,7 @@ pin_project_lite::pin_project! {
     /// An answer's body; each piece that is taken counts as progress, so that a long answer is not cut.
     pub(crate) struct Answer {
         #[pin]
-        body: AnswerBody,
+        body: Option<AnswerBody>,
         connection: Arc<Connection>,
     }
 }
@@ -164,16 +178,20 @@ impl Body for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
-        let frame = ready!(this.body.poll_frame(context));
+        let Some(body) = this.body.as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(body.poll_frame(context));
         this.connection.progressed();
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let hint = self.body.as_ref().map(Body::size_hint);
+        hint.unwrap_or_else(|| SizeHint::with_exact(0))
     }
 }

@@ -65,7 +65,8 @@
 //! | HTTP/2 streams of a connection | 100 | refused |
 //! | HTTP/2 data that no handler has read | 64 KiB | flow control |
 //! | an HTTP/2 client that answers no ping | 15 s | connection closed |
-//! | scrapes of `/metrics` at a time | 1 | wait |
+//! | HTTP/2 requests being answered, of all connections | 1,024 | 503, and a warning now and then |
+//! | copies of `/metrics` that clients have not taken | 8 by HTTP/1, 8 by HTTP/2; one is made at a time | the latest is answered again |
 //!
 //! The connections above are closed within two more seconds: first in a friendly way, then at once.
 //!
@@ -96,6 +97,7 @@ mod occasionally;
 mod operations;
 mod readiness;
 mod run;
+mod scrape;
 mod serve;
 mod signals;
 

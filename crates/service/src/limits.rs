@@ -67,6 +67,14 @@ pub(crate) const HTTP2_HEADER_BYTES: u32 = 16 * 1024;
 /// HTTP/2 streams of a connection at a time: the least that RFC 9113 recommends (6.5.2).
 pub(crate) const STREAMS: u32 = 100;
 
+/// HTTP/2 requests that are being answered, of all connections together: without it, connections times streams. About as
+/// many as HTTP/1 has, which sends one request at a time on each connection.
+pub(crate) const HTTP2_REQUESTS: usize = 1024;
+
+/// Expositions in memory, of each version of HTTP: more than the four kinds that there are, so that one that is wanted is
+/// there; few enough to take 16 MiB in all when each is a megabyte.
+pub(crate) const COPIES: usize = 8;
+
 /// HTTP/2 flow control, a stream's and a connection's: what a client may send before a handler reads it. RFC 9113's
 /// own initial value, and as much as a body may have.
 pub(crate) const WINDOW: u32 = 65_535;

@@ -1,19 +1,17 @@
 //! The routes that are for whoever runs the service: `/metrics`, `/healthz`, `/readyz`, `/`.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, VARY,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use openmetrics::Exposition;
-use tokio::sync::Semaphore;
-use tower_http::CompressionLevel;
-use tower_http::compression::CompressionLayer;
 
+use crate::scrape::Scrapes;
 use crate::{About, Readiness};
 
 /// Adds the operations routes to `router`.
@@ -30,10 +28,7 @@ pub fn operations(
 ) -> Router {
     let index = Bytes::from(about.index());
     let metrics = match exposition {
-        Some(exposition) => get(metrics)
-            // The fastest level runs on a worker that requests need; it already makes an exposition ten times smaller.
-            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-            .with_state(Scraped::new(exposition)),
+        Some(exposition) => get(metrics).with_state(Scrapes::new(exposition)),
         None => get(async || {
             (
                 StatusCode::NOT_FOUND,
@@ -60,55 +55,72 @@ fn ready(readiness: &Readiness) -> (StatusCode, &'static str) {
     }
 }
 
-/// What is scraped, one scrape at a time: many at once would only hold as many copies in memory.
-#[derive(Clone)]
-struct Scraped {
-    exposition: Exposition,
-    turn: Arc<Semaphore>,
-}
-
-impl Scraped {
-    fn new(exposition: Exposition) -> Self {
-        Self {
-            exposition,
-            turn: Arc::new(Semaphore::new(1)),
-        }
-    }
-}
-
-async fn metrics(State(scraped): State<Scraped>, headers: HeaderMap) -> Response {
-    let accept = accepted(&headers);
-    let Ok(turn) = scraped.turn.acquire_owned().await else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
-    // Collecting and encoding take milliseconds when there are many series: too long for a worker that requests need.
-    let encoded = tokio::task::spawn_blocking(move || {
-        // Held by the work, not by the request: a client that hangs up does not end the work.
-        let _turn = turn;
-        scraped.exposition.encode(accept.as_deref())
-    });
-    match encoded.await {
-        Ok(encoded) => (
-            [
-                (CONTENT_TYPE, HeaderValue::from_static(encoded.content_type)),
-                (VARY, HeaderValue::from_static("accept, accept-encoding")),
-            ],
-            encoded.body,
-        )
-            .into_response(),
+async fn metrics(State(scrapes): State<Scrapes>, version: Version, headers: HeaderMap) -> Response {
+    let gzip = list(&headers, ACCEPT_ENCODING).is_some_and(|accepted| accepts_gzip(&accepted));
+    let scrape = match scrapes.scrape(version, list(&headers, ACCEPT), gzip).await {
+        Ok(Some(scrape)) => scrape,
+        Ok(None) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be encoded");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
+    };
+    let mut response = (
+        [
+            (CONTENT_TYPE, HeaderValue::from_static(scrape.content_type)),
+            (VARY, HeaderValue::from_static("accept, accept-encoding")),
+        ],
+        scrape.body,
+    )
+        .into_response();
+    if gzip {
+        let encoding = HeaderValue::from_static("gzip");
+        response.headers_mut().insert(CONTENT_ENCODING, encoding);
     }
+    response
 }
 
-/// `Accept` as one list, however many lines it came in (RFC 9110, section 5.3).
-fn accepted(headers: &HeaderMap) -> Option<String> {
+/// A header as one list, however many lines it came in (RFC 9110, section 5.3).
+fn list(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let lines: Vec<_> = headers
-        .get_all(ACCEPT)
+        .get_all(name)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .collect();
     (!lines.is_empty()).then(|| lines.join(", "))
+}
+
+/// RFC 9110, section 12.5.3: what is named counts before `*`, and `q=0` means no.
+fn accepts_gzip(accepted: &str) -> bool {
+    let quality = |wanted: &str| {
+        accepted.split(',').find_map(|coding| {
+            let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+            let quality = parameters.trim().strip_prefix("q=").unwrap_or("1");
+            name.trim()
+                .eq_ignore_ascii_case(wanted)
+                .then(|| quality.trim().parse().unwrap_or(0.0))
+        })
+    };
+    quality("gzip").or_else(|| quality("*")).unwrap_or(0.0_f32) > 0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_those_who_accept_it() {
+        for accepted in [
+            "gzip",
+            "GZIP",
+            "br, gzip;q=0.5",
+            "*",
+            "identity;q=0.1, *;q=1",
+        ] {
+            assert!(accepts_gzip(accepted), "{accepted}");
+        }
+        for accepted in ["", "br", "gzip;q=0", "gzip; q=0.0, *", "*;q=0", "gzip;q=x"] {
+            assert!(!accepts_gzip(accepted), "{accepted}");
+        }
+    }
 }

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) http: Builder<Streams>,
     readiness: Readiness,
     crowded: AtomicBool,
+    http2_requests: Arc<Semaphore>,
+    refusals: Mutex<Occasionally>,
 }
 
 impl Shared {
@@ -57,6 +60,22 @@ impl Shared {
     /// without losing a request.
     pub(crate) fn wants_close(&self) -> bool {
         !self.readiness.is_ready() || self.crowded.load(Ordering::Relaxed)
+    }
+
+    /// Room for one more HTTP/2 request, until it is answered.
+    pub(crate) fn http2_room(&self) -> Option<OwnedSemaphorePermit> {
+        let room = Arc::clone(&self.http2_requests).try_acquire_owned().ok();
+        if room.is_none() {
+            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(refused) = refusals.count(1) {
+                tracing::warn!(
+                    refused,
+                    "HTTP/2 requests are refused: {} are being answered",
+                    limits::HTTP2_REQUESTS
+                );
+            }
+        }
+        room
     }
 }
 
@@ -100,6 +119,8 @@ impl Server {
             http: http(streams),
             readiness,
             crowded: AtomicBool::new(false),
+            http2_requests: Arc::new(Semaphore::new(limits::HTTP2_REQUESTS)),
+            refusals: Mutex::default(),
         };
         Self {
             limits,

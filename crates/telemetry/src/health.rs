@@ -184,9 +184,14 @@ impl Health {
             return true;
         }
         self.queued.fetch_sub(1, Ordering::Relaxed);
+        self.refuse();
+        false
+    }
+
+    /// An item is dropped before the queue, for want of room.
+    pub(crate) fn refuse(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
         self.tell_drop();
-        false
     }
 
     /// Whoever finds another thread telling leaves it to that one: this is on a request's way.

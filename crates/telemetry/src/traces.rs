@@ -4,8 +4,10 @@
 //! a request's way waits for a collector: when the queue is full, spans are dropped and counted.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use opentelemetry::trace::TraceState;
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -94,10 +96,12 @@ fn queue<E: SpanExporter + 'static>(
     health: &Arc<Health>,
     settings: &settings::Traces,
 ) -> Queue {
+    let room = Arc::new(Room::default());
     let exporter = WatchedExporter {
         exporter,
         destination,
         health: Arc::clone(health),
+        room: Arc::clone(&room),
         value_length: settings.limits.value_length,
     };
     let config = BatchConfigBuilder::default()
@@ -107,6 +111,7 @@ fn queue<E: SpanExporter + 'static>(
         .build();
     Queue {
         health: Arc::clone(health),
+        room,
         processor: BatchSpanProcessor::new(exporter, config),
     }
 }
@@ -115,6 +120,7 @@ fn queue<E: SpanExporter + 'static>(
 #[derive(Debug)]
 struct Queue {
     health: Arc<Health>,
+    room: Arc<Room>,
     processor: BatchSpanProcessor,
 }
 
@@ -124,10 +130,17 @@ impl SpanProcessor for Queue {
         self.processor.on_start(span, context);
     }
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
         self.health.ended();
-        if self.health.admit() {
+        // The clock was set back meanwhile.
+        span.end_time = span.end_time.max(span.start_time);
+        let text = text(&span);
+        if !self.room.take(text) {
+            self.health.refuse();
+        } else if self.health.admit() {
             self.processor.on_end(span);
+        } else {
+            self.room.free(text);
         }
     }
 
@@ -144,6 +157,45 @@ impl SpanProcessor for Queue {
     }
 }
 
+/// How much text finished spans may hold until they are exported, in bytes: eight times as much as those of ordinary
+/// requests that fill the default queue. A client can put 16 KiB into each, which makes a bound on their number none on
+/// memory.
+const TEXT: usize = 8 << 20;
+
+/// What of [`TEXT`] is taken.
+#[derive(Debug, Default)]
+struct Room(AtomicUsize);
+
+impl Room {
+    fn take(&self, bytes: usize) -> bool {
+        let fits = self.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= TEXT;
+        if !fits {
+            self.free(bytes);
+        }
+        fits
+    }
+
+    fn free(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// How much text a span has from whoever called: what its own code states is short, and the same for all.
+fn text(span: &SpanData) -> usize {
+    let attributes = span.attributes.iter();
+    let values = attributes.map(|attribute| match &attribute.value {
+        Value::String(text) => text.as_str().len(),
+        _ => 0,
+    });
+    let state = span.span_context.trace_state();
+    let state = if *state == TraceState::NONE {
+        0
+    } else {
+        state.header().len()
+    };
+    values.sum::<usize>() + state
+}
+
 /// An exporter whose results are counted, whose exports are bounded in time, and whose values in length.
 #[derive(Debug)]
 struct WatchedExporter<E> {
@@ -151,6 +203,7 @@ struct WatchedExporter<E> {
     /// None for the console.
     destination: Option<Arc<Destination>>,
     health: Arc<Health>,
+    room: Arc<Room>,
     value_length: Option<usize>,
 }
 
@@ -158,6 +211,7 @@ impl<E: SpanExporter> SpanExporter for WatchedExporter<E> {
     async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
         let count = batch.len();
         self.health.take(count);
+        let held = batch.iter().map(text).sum();
         if let Some(length) = self.value_length {
             batch.iter_mut().for_each(|span| shorten_span(span, length));
         }
@@ -167,6 +221,7 @@ impl<E: SpanExporter> SpanExporter for WatchedExporter<E> {
             None => export.await.map_err(|error| Failure::unknown(&error)),
         };
         let words = result.as_ref().err().map(|failure| failure.words.clone());
+        self.room.free(held);
         self.health.exported(count, result);
         words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))
     }

@@ -746,3 +746,34 @@ async fn handler_that_panics_costs_only_its_own_connection() {
     running.stop.send(()).unwrap();
     within(running.server).await.unwrap();
 }
+
+#[tokio::test]
+async fn http2_requests_have_a_limit_that_all_connections_share_and_http1_is_served_beyond_it() {
+    let (gate, app) = Gate::app();
+    let running = start(app, LIMITS).await;
+    let mut clients = Vec::new();
+    let mut asked = Vec::new();
+    while asked.len() < limits::HTTP2_REQUESTS {
+        let (mut sender, connection) = running.http2().await;
+        // Less than the streams of a connection: one more is sent, not held back by the client.
+        for _ in 0..(limits::STREAMS as usize / 2).min(limits::HTTP2_REQUESTS - asked.len()) {
+            asked.push(tokio::spawn(sender.send_request(request("/gate"))));
+        }
+        clients.push((sender, connection));
+    }
+    gate.until(limits::HTTP2_REQUESTS).await;
+
+    for (sender, _) in &mut clients {
+        let refused = within(sender.send_request(request("/gate"))).await.unwrap();
+        assert_eq!(refused.status(), 503);
+    }
+    let mut client = running.client().await;
+    assert_eq!(within(client.get("/hello")).await.unwrap().status, 200);
+
+    gate.open.add_permits(limits::HTTP2_REQUESTS);
+    for answer in asked {
+        assert_eq!(within(answer).await.unwrap().unwrap().status(), 200);
+    }
+    let again = clients[0].0.send_request(request("/hello"));
+    assert_eq!(within(again).await.unwrap().status(), 200);
+}

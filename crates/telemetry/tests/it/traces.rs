@@ -636,3 +636,80 @@ async fn spans_are_sent_while_the_service_runs_not_only_at_its_end() {
     assert_eq!(SERVICE.name, "Ping");
     telemetry.shutdown(PATIENCE.min(SOON)).await.unwrap();
 }
+
+#[tokio::test]
+async fn text_that_a_client_puts_into_spans_is_bounded_however_few_spans_there_are() {
+    let receiver = Receiver::answering(|_| Answer::Never);
+    let limits = [
+        ("OTEL_BSP_EXPORT_TIMEOUT", "60000"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000"),
+    ];
+    let telemetry = sending(receiver.address, &limits);
+    span(&telemetry, "the one that keeps the exporter busy");
+    receiver.first();
+    let state = TraceState::from_key_value([("a", "x".repeat(200))]).unwrap();
+    let caller = SpanContext::new(
+        TraceId::from(1),
+        SpanId::from(1),
+        TraceFlags::SAMPLED,
+        true,
+        state,
+    );
+    let caller = Context::new().with_remote_span_context(caller);
+    for _ in 0..1000 {
+        let mut span = telemetry.tracer("Ping").start_with_context("span", &caller);
+        span.set_attribute(KeyValue::new("url.path", "x".repeat(15_900)));
+    }
+    // 8 MiB of 15,900 bytes and the 202 of the state.
+    assert_eq!(
+        sample(&telemetry, "otel_sdk_processor_span_queue_size", &[]),
+        Some(520.0)
+    );
+    let dropped = sample(
+        &telemetry,
+        "otel_sdk_processor_span_processed_total",
+        &["error_type=\"queue_full\""],
+    );
+    assert_eq!(dropped, Some(480.0));
+    let _ = telemetry
+        .shutdown(std::time::Duration::from_millis(500))
+        .await;
+}
+
+#[tokio::test]
+async fn text_has_room_again_once_it_is_exported() {
+    let receiver = Receiver::start();
+    let telemetry = sending(
+        receiver.address,
+        &[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100")],
+    );
+    for sent in 1..=20 {
+        for _ in 0..50 {
+            span_with(
+                &telemetry,
+                vec![KeyValue::new("url.path", "x".repeat(15_900))],
+            );
+        }
+        eventually("exported", || {
+            let exported = sample(&telemetry, "otel_sdk_exporter_span_exported_total", &[])?;
+            (exported >= f64::from(sent * 50)).then_some(())
+        });
+    }
+    end(telemetry).await;
+    assert_eq!(receiver.spans().len(), 1000);
+}
+
+#[tokio::test]
+async fn span_ends_no_earlier_than_it_starts_when_the_clock_is_set_back() {
+    let receiver = Receiver::start();
+    let telemetry = sending(receiver.address, &[]);
+    let an_hour = std::time::Duration::from_secs(3600);
+    let before = std::time::SystemTime::now() + an_hour;
+    let tracer = telemetry.tracer("Ping");
+    tracer
+        .build(tracer.span_builder("span").with_start_time(before))
+        .end();
+    end(telemetry).await;
+    let span = &receiver.spans()[0];
+    assert_eq!(span.end_time_unix_nano, span.start_time_unix_nano);
+}
