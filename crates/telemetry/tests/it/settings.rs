@@ -315,6 +315,16 @@ fn error(name: &'static str, value: &str) -> SettingError {
 }
 
 #[test]
+fn a_value_that_may_hold_a_password_or_a_token_is_not_in_the_error() {
+    for value in ["user:secret@localhost:4318", "localhost:4318?token=secret"] {
+        assert_eq!(
+            error("JAEGER_ADDRESS", value).to_string(),
+            "JAEGER_ADDRESS is not shown, since it may hold a password; wanted: host:port of an OTLP receiver, such as localhost:4318"
+        );
+    }
+}
+
+#[test]
 fn jaeger_address_is_host_and_port_or_an_error_in_one_line() {
     for value in [
         "a:b:c",
@@ -327,7 +337,6 @@ fn jaeger_address_is_host_and_port_or_an_error_in_one_line() {
         "http://localhost:4318",
         "localhost:4318/",
         "localhost:4318/v1/traces",
-        "user@localhost:4318",
         "::1:4318",
         "two words:4318",
         "line\nbreak:1",
