@@ -10,6 +10,7 @@ function digits(value) {
 export function duration(ms) {
   if (ms === null || ms === undefined) return "–";
   if (ms === 0) return "0 ms";
+  if (Math.abs(ms) < 0.0009995) return `${Math.round(ms * 1e6)} ns`;
   if (Math.abs(ms) < 0.9995) return `${digits(ms * 1000)} µs`;
   if (Math.abs(ms) < 999.5) return `${digits(ms)} ms`;
   if (Math.abs(ms) < 59_950) return `${digits(ms / 1000)} s`;

@@ -14,7 +14,7 @@ import { loadTry } from "./model/try.js";
 import { followAddress } from "./route.js";
 import { state, subscribe, update } from "./store.js";
 import { startTheme } from "./theme.js";
-import { app, viewOf } from "./view/app.js";
+import { app, title, viewOf } from "./view/app.js";
 
 /** @import { Route } from "./types.js" */
 
@@ -52,7 +52,10 @@ function measure() {
 }
 
 const root = /** @type {Element} */ (document.getElementById("app"));
-subscribe(() => render(root, app()));
+subscribe(() => {
+  render(root, app());
+  document.title = title();
+});
 startTheme();
 measure();
 addEventListener("resize", measure);

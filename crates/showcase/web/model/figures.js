@@ -3,7 +3,7 @@
 import { get, sentence } from "../api.js";
 import { changed, state, update } from "../store.js";
 
-/** @import { Exemplar, Point } from "../types.js" */
+/** @import { Figures } from "../types.js" */
 
 /** Kept for this long, in milliseconds. */
 export const WINDOW = 15 * 60 * 1000;
@@ -16,17 +16,18 @@ export async function loadFigures() {
   }
 }
 
-/** @param {{ services: { name: string, url: string, up: boolean, point: Point, exemplars?: Exemplar[] }[] }} came */
+/** @param {Figures} came What was added. */
 export function figuresCame(came) {
   const services = state.figures?.services;
   if (!services) return;
-  for (const { name, up, point, exemplars } of came.services) {
+  for (const { name, up, points, exemplars } of came.services) {
     const service = services.find((one) => one.name === name);
     if (!service) return void loadFigures();
     service.up = up;
-    const oldest = point.time - WINDOW;
-    service.points = [...service.points.filter(({ time }) => time > oldest && time < point.time), point];
-    if (exemplars) service.exemplars = exemplars;
+    const [first, last] = [points[0]?.time ?? Infinity, points.at(-1)?.time ?? 0];
+    const kept = (/** @type {{ time: number }} */ { time }) => time > last - WINDOW;
+    service.points = [...service.points.filter((point) => kept(point) && point.time < first), ...points];
+    service.exemplars = [...service.exemplars.filter(kept), ...exemplars];
   }
   changed();
 }

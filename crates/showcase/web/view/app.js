@@ -27,6 +27,12 @@ const VIEWS = {
   trace: { name: "", view: traceView, parent: "traces" },
 };
 
+/** What the browser's tab says. */
+export function title() {
+  const { name = "" } = VIEWS[viewOf(state.route.view)] ?? {};
+  return `${name || (state.trace?.trace?.roots[0]?.name ?? "Trace")} · Ping & Pong`;
+}
+
 export const viewOf = (/** @type {string} */ name) => (Object.hasOwn(VIEWS, name) ? name : "overview");
 
 export function app() {

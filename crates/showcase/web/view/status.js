@@ -1,7 +1,7 @@
 // No traces? What is in effect, and what to set in a service of one's own.
 
 import { h } from "../dom.js";
-import { bytes, number, percent } from "../format.js";
+import { bytes, number, percent, plural } from "../format.js";
 import { loadStatus } from "../model/status.js";
 import { snippet, LANGUAGES } from "../model/snippets.js";
 import { state, update } from "../store.js";
@@ -43,7 +43,7 @@ function receivers({ receivers, store, version }) {
       h("thead", null, h("tr", null, h("th", { scope: "col" }, "Protocol"), h("th", { scope: "col" }, "Address"), h("th", { scope: "col", class: "number" }, "Spans received"), h("th", { scope: "col", class: "number" }, "Refused"))),
       h("tbody", null, receivers.map(({ protocol, address, spans, refused }) => h("tr", { key: protocol + address }, h("td", null, protocol), h("td", { class: "mono" }, address),
         h("td", { class: "number" }, number(spans)), h("td", { class: `number${refused > 0 ? " error-text" : ""}` }, number(refused)))))),
-    h("p", { class: "muted" }, `The store holds ${number(store.traces)} traces, ${number(store.spans)} spans: ${bytes(store.bytes)} of ${bytes(store.limit)} (${percent(store.bytes / store.limit)}). The oldest go first. Version ${version}.`));
+    h("p", { class: "muted" }, `The store holds ${plural(store.traces, "trace")}, ${plural(store.spans, "span")}: ${bytes(store.bytes)} of ${bytes(store.limit)} (${percent(store.bytes / store.limit)}). The oldest go first. Version ${version}.`));
 }
 
 /** @param {Status} status */

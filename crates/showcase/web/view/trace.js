@@ -11,6 +11,9 @@ import { waterfall } from "./waterfall.js";
 
 /** @import { OpenTrace, Trace } from "../types.js" */
 
+/** Services that are named at the top. */
+const NAMES = 5;
+
 export function traceView() {
   const open = state.trace;
   if (!open) return loading(480);
@@ -51,7 +54,7 @@ function head(open, trace) {
       fact("Duration", duration(trace.duration)),
       fact("Started", exactClock(trace.start)),
       fact("Spans", trace.spans.length.toLocaleString("en")),
-      fact("Services", trace.services.map((name) => service(name, h("span", { class: "muted" }, count(trace, name))))),
+      fact("Services", [trace.services.slice(0, NAMES).map((name) => service(name, h("span", { class: "muted" }, count(trace, name)))), trace.services.length > NAMES && h("span", { class: "muted" }, `and ${trace.services.length - NAMES} more`)]),
       h("div", { class: "wide" }, h("dt", null, "Trace id"), h("dd", { class: "mono id" }, open.id))),
       h("div", { class: "row folds wide" },
         h("button", { class: "small quiet", onclick: () => foldAll(false) }, "Unfold all"),
