@@ -135,7 +135,7 @@ impl<T: Hash + Heap + PartialEq + ?Sized> Interner<T> {
         if self.slots.capacity() > 4 * slots {
             self.slots.shrink_to(2 * slots);
         }
-        if self.free.len() > 2 * slots {
+        if self.free.capacity() > 2 * slots {
             self.free.retain(|Reverse(free)| (*free as usize) < slots);
             self.free.shrink_to(slots);
         }

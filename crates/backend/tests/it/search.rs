@@ -326,3 +326,272 @@ fn logs_are_found_by_trace_and_by_span() {
     assert_eq!(texts(2, Some(2)), "");
     assert_eq!(texts(3, None), "");
 }
+
+#[test]
+fn what_only_the_oldest_of_many_has_is_found() {
+    let store = Store::new(1 << 26);
+    let needle = |trace, id| Span {
+        attributes: Attributes::from([("text", "a needle in a haystack".into())]),
+        ..span(trace, id)
+    };
+    let hay = |trace: u64| (1..=2).map(move |id| span(trace, id));
+    // The last of the spans of the oldest trace, and more of both than are looked at in one go.
+    store.insert_spans((1..=3_000).map(|id| span(1, id)).collect());
+    store.insert_spans(vec![needle(1, 5_000)]);
+    store.insert_spans((2..=11_000).flat_map(hay).collect());
+    let with = |text: &str| Query {
+        text: Some(text.into()),
+        ..Query::default()
+    };
+    assert_eq!(found(&store, &with("NEEDLE in")), [1]);
+    assert_eq!(found(&store, &with("needles")), [] as [u128; 0]);
+    let attribute = Query {
+        attributes: vec![("text".into(), "a needle in a haystack".into())],
+        ..Query::default()
+    };
+    assert_eq!(found(&store, &attribute), [1]);
+    assert_eq!(found(&store, &Query::default()).len(), 11_000);
+    let slow = Query {
+        start_min_unix_nanos: Some(1),
+        ..Query::default()
+    };
+    assert_eq!(found(&store, &slow), [] as [u128; 0]);
+}
+
+#[test]
+fn a_search_goes_on_while_traces_come_and_go() {
+    let store = Store::new(300_000);
+    let insert = |traces: std::ops::Range<u64>| {
+        for trace in traces {
+            let service = ["Ping", "Pong", "Peng"][trace as usize % 3];
+            let name = format!("operation {}", trace % 50);
+            let text = format!("request number {trace}");
+            let attributes = Attributes::from([("text", text.into())]);
+            store.insert_spans(vec![Span {
+                attributes,
+                ..of(service, trace, 1, &name)
+            }]);
+        }
+    };
+    insert(1..1_000);
+    let queries = [
+        wanted("Ping"),
+        Query {
+            operation: Some("operation 7".into()),
+            ..wanted("Pong")
+        },
+        Query {
+            text: Some("99".into()),
+            ..Query::default()
+        },
+    ];
+    std::thread::scope(|scope| {
+        let writers = [(1_000..4_000), (4_000..7_000)].map(|traces| scope.spawn(|| insert(traces)));
+        while !writers.iter().all(|writer| writer.is_finished()) {
+            for query in &queries {
+                for trace in store.search(query) {
+                    assert!(query.matches(&trace), "{query:?} {trace:?}");
+                }
+            }
+        }
+    });
+    for query in &queries {
+        assert!(!store.search(query).is_empty(), "{query:?}");
+    }
+}
+
+mod oracle {
+    use backend::{Link, Resource, SpanId, Trace, TraceId};
+    use proptest::{collection::vec, option, prelude::*, sample::select};
+
+    use super::*;
+
+    const SERVICES: [&str; 3] = ["Ping", "a service with a long name", ""];
+    const TEXTS: [&str; 6] = ["", "a", "seven77", "eight888", "Eight888 and more", "ÄÖÜ"];
+
+    fn value() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Empty),
+            any::<bool>().prop_map(Value::Bool),
+            prop_oneof![-2..3_i64, any::<i64>()].prop_map(Value::Int),
+            prop_oneof![-2.0..2.0, Just(1.0), Just(f64::INFINITY)].prop_map(Value::Double),
+            select(&TEXTS[..]).prop_map(Value::from),
+            vec(any::<u8>(), 0..4).prop_map(Value::Bytes),
+        ];
+        scalar.prop_recursive(2, 8, 3, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..3).prop_map(Value::Array),
+                attributes_of(inner).prop_map(Value::Map),
+            ]
+        })
+    }
+
+    fn attributes_of(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Attributes> {
+        vec((select(&["k", "a long key", "error"][..]), value), 0..3)
+            .prop_map(|attributes| attributes.into_iter().collect())
+    }
+
+    fn attributes() -> impl Strategy<Value = Attributes> {
+        attributes_of(value())
+    }
+
+    fn time() -> impl Strategy<Value = u64> {
+        prop_oneof![0..20_u64, any::<u64>(), Just(u64::MAX)]
+    }
+
+    prop_compose! {
+        fn event()(unix_nanos in time(), name in select(&TEXTS[..]), attributes in attributes(), dropped in any::<u32>()) -> Event {
+            Event { unix_nanos, name: name.into(), attributes, dropped_attributes_count: dropped }
+        }
+    }
+
+    prop_compose! {
+        fn link()(trace in 1..9_u64, text in select(&TEXTS[..]), attributes in attributes(), number in any::<u32>()) -> Link {
+            let span = span(trace, trace);
+            Link {
+                trace_id: span.trace_id,
+                span_id: span.span_id,
+                trace_state: text.into(),
+                flags: number,
+                attributes,
+                dropped_attributes_count: number,
+            }
+        }
+    }
+
+    prop_compose! {
+        fn any_span()(
+            (trace, id, parent) in (1..12_u64, 1..6_u64, option::of(1..6_u64)),
+            (service, name, message) in (select(&SERVICES[..]), select(&TEXTS[..]), select(&TEXTS[..])),
+            (start, end) in (time(), time()),
+            kind in select(&[SpanKind::Unspecified, SpanKind::Server, SpanKind::Consumer][..]),
+            code in select(&[StatusCode::Unset, StatusCode::Ok, StatusCode::Error][..]),
+            (attributes, of_resource, of_scope) in (attributes(), attributes(), attributes()),
+            (events, links) in (vec(event(), 0..2), vec(link(), 0..2)),
+            numbers in any::<[u32; 4]>(),
+        ) -> Span {
+            let service = [("service.name", Value::from(service))];
+            let of_resource = of_resource.iter().map(|(key, value)| (key, value.clone())).chain(service);
+            Span {
+                parent_span_id: parent.map(|parent| span(1, parent).span_id),
+                trace_state: message.into(),
+                flags: numbers[0],
+                name: name.into(),
+                kind,
+                start_unix_nanos: start,
+                end_unix_nanos: end,
+                status: Status { code, message: message.into() },
+                attributes,
+                dropped_attributes_count: numbers[1],
+                events,
+                dropped_events_count: numbers[2],
+                links,
+                dropped_links_count: numbers[3],
+                resource: Arc::new(Resource { attributes: of_resource.collect(), ..Resource::default() }),
+                scope: Arc::new(Scope { name: name.into(), attributes: of_scope, ..Scope::default() }),
+                ..span(trace, id)
+            }
+        }
+    }
+
+    prop_compose! {
+        fn query()(
+            service in option::of(select(&SERVICES[..])),
+            operation in option::weighted(0.3, select(&TEXTS[..])),
+            attribute in option::weighted(0.3, (
+                select(&["k", "a long key", "error", "span.kind", "service.name", "otel.status_description"][..]),
+                prop_oneof![select(&TEXTS[..]).prop_map(str::to_owned), value().prop_map(|value| value.to_text().into_owned()), Just("true".into())],
+            )),
+            (start_min_unix_nanos, start_max_unix_nanos) in (option::weighted(0.2, time()), option::weighted(0.2, time())),
+            (duration_min, duration_max) in (option::weighted(0.2, time()), option::weighted(0.2, time())),
+            errors_only in prop::bool::weighted(0.3),
+            text in option::weighted(0.3, select(&["", "A", "SEVEN", "888", "äö", "1", "true", "000b", "long name"][..])),
+            limit in prop_oneof![Just(usize::MAX), 0..4_usize],
+        ) -> Query {
+            Query {
+                service: service.map(Into::into),
+                operation: operation.map(Into::into),
+                attributes: attribute.into_iter().map(|(key, value)| (key.into(), value)).collect(),
+                start_min_unix_nanos,
+                start_max_unix_nanos,
+                duration_min: duration_min.map(Duration::from_nanos),
+                duration_max: duration_max.map(Duration::from_nanos),
+                errors_only,
+                text: text.map(Into::into),
+                limit,
+            }
+        }
+    }
+
+    /// A store as one would describe it: traces in the order of arrival, of which the first go.
+    #[derive(Default)]
+    struct Model(Vec<(TraceId, Vec<(SpanId, Span)>)>);
+
+    impl Model {
+        fn insert(&mut self, span: &Span) {
+            let place = self.0.iter().position(|(id, _)| *id == span.trace_id);
+            let place = place.unwrap_or_else(|| {
+                self.0.push((span.trace_id, vec![]));
+                self.0.len() - 1
+            });
+            let spans = &mut self.0[place].1;
+            if spans.iter().all(|(id, _)| *id != span.span_id) {
+                spans.push((span.span_id, span.clone()));
+            }
+        }
+
+        fn newest_first(&self) -> Vec<Trace> {
+            let traces = self.0.iter().rev().map(|(id, spans)| {
+                let mut spans: Vec<_> = spans
+                    .iter()
+                    .map(|(_, span)| Arc::new(span.clone()))
+                    .collect();
+                spans.sort_by_key(|span| (span.start_unix_nanos, span.span_id));
+                Trace { id: *id, spans }
+            });
+            traces.collect()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        #[test]
+        fn the_store_is_a_list_of_traces_that_is_filtered(
+            limit in prop_oneof![6_000..40_000_usize, Just(1 << 20)],
+            batches in vec(vec(any_span(), 1..6), 1..20),
+            queries in vec(query(), 1..20),
+        ) {
+            let store = Store::new(limit);
+            let mut model = Model::default();
+            for batch in batches {
+                for span in &batch {
+                    model.insert(span);
+                }
+                prop_assert_eq!(store.insert_spans(batch), 0);
+                prop_assert!(store.bytes() <= limit, "{} bytes", store.bytes());
+                let gone = model.0.len() - store.len();
+                model.0.drain(..gone);
+            }
+            let traces = model.newest_first();
+            prop_assert_eq!(store.latest(usize::MAX), &traces[..]);
+            prop_assert_eq!(store.span_count(), traces.iter().map(|trace| trace.spans.len()).sum::<usize>());
+            for query in queries {
+                let expected: Vec<_> = traces.iter().filter(|trace| query.matches(trace)).take(query.limit).cloned().collect();
+                prop_assert_eq!(store.search(&query), expected, "{:?}", query);
+            }
+            for service in SERVICES {
+                let spans = || traces.iter().flat_map(|trace| &trace.spans).filter(|span| span.service() == service);
+                prop_assert_eq!(store.services().iter().any(|name| name == service), spans().count() > 0);
+                let mut expected: Vec<_> = spans().map(|span| Operation { name: span.name.clone(), kind: span.kind }).collect();
+                expected.sort();
+                expected.dedup();
+                prop_assert_eq!(store.operations(service), expected);
+            }
+            if limit < 1 << 20 {
+                // Evicts everything, itself too: whatever were counted wrongly would stay.
+                store.insert_spans((1..=500).map(|id| span(99, id)).collect());
+                prop_assert_eq!(store.bytes(), 0);
+            }
+        }
+    }
+}

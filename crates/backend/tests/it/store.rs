@@ -351,6 +351,28 @@ async fn a_subscriber_is_told_of_each_trace_once_a_batch_and_of_logs_and_metrics
     assert_eq!(changes.try_recv(), Err(TryRecvError::Empty));
 }
 
+#[test]
+fn what_several_send_at_once_is_counted_once_and_announced_in_order() {
+    let store = Store::new(1 << 20);
+    let mut changes = store.subscribe();
+    // Each span is sent by two of four.
+    std::thread::scope(|scope| {
+        for first in [1, 1, 101, 101] {
+            let store = &store;
+            scope.spawn(move || {
+                for id in first..first + 200 {
+                    assert_eq!(store.insert_spans(vec![span(1, id)]), 0);
+                }
+            });
+        }
+    });
+    for expected in 1..=300 {
+        assert!(matches!(changes.try_recv(), Ok(Change::Trace { spans, .. }) if spans == expected));
+    }
+    assert_eq!(changes.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(store.latest(1)[0].spans.len(), 300);
+}
+
 #[tokio::test]
 async fn a_slow_subscriber_misses_changes_and_nobody_waits_for_it() {
     let store = Store::new(1 << 20);
