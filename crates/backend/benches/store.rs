@@ -1,0 +1,378 @@
+//! What the store takes: time a span to receive, memory a span to keep, time to find the latest traces among many.
+//!
+//! ```sh
+//! cargo bench -p backend --bench store
+//! ```
+
+#![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+
+use std::{
+    hint::black_box,
+    io::{Read, Write},
+    net::TcpStream,
+    sync::Arc,
+    time::Duration,
+};
+
+use backend::{
+    Attributes, Backend, Event, Query, Resource, Scope, Settings, Span, SpanKind, Status,
+    StatusCode, Store,
+};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value as Any},
+    resource::v1 as resource,
+    trace::v1::{self as trace, ResourceSpans, ScopeSpans},
+};
+use prost::Message;
+
+/// Spans of a trace: of a call from ping to pong.
+const SPANS: u64 = 5;
+
+/// What a batch processor sends at once.
+const BATCH: usize = 512;
+
+const NOW: u64 = 1_700_000_000_000_000_000;
+
+const SERVICES: [&str; 2] = ["Ping", "Pong"];
+const NAMES: [&str; SPANS as usize] = [
+    "GET /ping",
+    "ping-request",
+    "GET",
+    "GET /pong",
+    "pong-request",
+];
+
+fn service_of(id: u64) -> usize {
+    usize::from(id > 3)
+}
+
+fn start_of(trace: u64, id: u64) -> u64 {
+    NOW + trace * 1_000_000 + id * 1_000
+}
+
+fn request(traces: std::ops::Range<u64>) -> Vec<u8> {
+    let attribute = |key: &str, value: Any| KeyValue {
+        key: key.into(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    };
+    let text = |key: &str, value: &str| attribute(key, Any::StringValue(value.into()));
+    let span = |trace: u64, id: u64| trace::Span {
+        trace_id: u128::from(trace).to_be_bytes().into(),
+        span_id: id.to_be_bytes().into(),
+        parent_span_id: if id == 1 {
+            vec![]
+        } else {
+            (id - 1).to_be_bytes().into()
+        },
+        flags: 0x101,
+        name: NAMES[id as usize - 1].into(),
+        kind: 2,
+        start_time_unix_nano: start_of(trace, id),
+        end_time_unix_nano: start_of(trace, id) + 4_000_000,
+        attributes: vec![
+            text("http.request.method", "GET"),
+            attribute("http.response.status_code", Any::IntValue(200)),
+            text("http.route", "/ping"),
+            text("network.protocol.version", "1.1"),
+            text("server.address", "localhost"),
+            attribute("server.port", Any::IntValue(8081)),
+            text("url.path", "/ping"),
+            text("url.scheme", "http"),
+            text("user_agent.original", "curl/8.5.0"),
+        ],
+        events: vec![trace::span::Event {
+            time_unix_nano: start_of(trace, id) + 3_000_000,
+            name: "Update metrics".into(),
+            ..trace::span::Event::default()
+        }],
+        ..trace::Span::default()
+    };
+    let of_service = |service: usize| ResourceSpans {
+        resource: Some(resource::Resource {
+            attributes: vec![
+                text("service.name", SERVICES[service]),
+                text(
+                    "service.instance.id",
+                    "627cc493-f310-47de-96bd-71410b7dec09",
+                ),
+                text("telemetry.sdk.language", "rust"),
+            ],
+            ..resource::Resource::default()
+        }),
+        scope_spans: vec![ScopeSpans {
+            scope: Some(InstrumentationScope {
+                name: SERVICES[service].into(),
+                ..InstrumentationScope::default()
+            }),
+            spans: traces
+                .clone()
+                .flat_map(|trace| (1..=SPANS).map(move |id| (trace, id)))
+                .filter(|(_, id)| service_of(*id) == service)
+                .map(|(trace, id)| span(trace, id))
+                .collect(),
+            ..ScopeSpans::default()
+        }],
+        ..ResourceSpans::default()
+    };
+    let request = ExportTraceServiceRequest {
+        resource_spans: vec![of_service(0), of_service(1)],
+    };
+    request.encode_to_vec()
+}
+
+/// The spans of a trace as the receiver reads them; one in a hundred has an error, one in a thousand is slow.
+fn spans(trace: u64, origins: &[(Arc<Resource>, Arc<Scope>)]) -> Vec<Span> {
+    let span = |id: u64| {
+        let (resource, scope) = &origins[service_of(id)];
+        let fails = trace.is_multiple_of(100) && id > 3;
+        let duration = if trace.is_multiple_of(1000) {
+            1_000_000_000
+        } else {
+            4_000_000
+        };
+        Span {
+            trace_id: u128::from(trace + 1)
+                .to_be_bytes()
+                .as_slice()
+                .try_into()
+                .unwrap(),
+            span_id: id.to_be_bytes().as_slice().try_into().unwrap(),
+            parent_span_id: (id > 1).then(|| (id - 1).to_be_bytes().as_slice().try_into().unwrap()),
+            trace_state: String::new(),
+            flags: 0x101,
+            name: NAMES[id as usize - 1].into(),
+            kind: SpanKind::Server,
+            start_unix_nanos: start_of(trace, id),
+            end_unix_nanos: start_of(trace, id) + duration,
+            status: Status {
+                code: if fails {
+                    StatusCode::Error
+                } else {
+                    StatusCode::Unset
+                },
+                message: String::new(),
+            },
+            attributes: Attributes::from([
+                ("http.request.method", "GET".into()),
+                (
+                    "http.response.status_code",
+                    if fails { 500 } else { 200 }.into(),
+                ),
+                ("http.route", "/ping".into()),
+                ("network.protocol.version", "1.1".into()),
+                ("server.address", "localhost".into()),
+                ("server.port", 8081.into()),
+                ("url.path", "/ping".into()),
+                ("url.scheme", "http".into()),
+                ("user_agent.original", "curl/8.5.0".into()),
+            ]),
+            dropped_attributes_count: 0,
+            events: vec![Event {
+                unix_nanos: start_of(trace, id) + 3_000_000,
+                name: "Update metrics".into(),
+                attributes: Attributes::default(),
+                dropped_attributes_count: 0,
+            }],
+            dropped_events_count: 0,
+            links: vec![],
+            dropped_links_count: 0,
+            resource: resource.clone(),
+            scope: scope.clone(),
+        }
+    };
+    (1..=SPANS).map(span).collect()
+}
+
+fn origins() -> Vec<(Arc<Resource>, Arc<Scope>)> {
+    let of_service = |service: &str| {
+        let resource = Resource {
+            attributes: Attributes::from([("service.name", service.into())]),
+            ..Resource::default()
+        };
+        (Arc::new(resource), Arc::default())
+    };
+    SERVICES.map(of_service).into()
+}
+
+fn filled(traces: u64) -> Store {
+    let store = Store::new(1 << 30);
+    let origins = origins();
+    for trace in 0..traces {
+        assert_eq!(store.insert_spans(spans(trace, &origins)), 0);
+    }
+    assert_eq!(store.len() as u64, traces);
+    store
+}
+
+/// A POST on a connection that stays open, and its answer.
+fn post(connection: &mut TcpStream, body: &[u8]) {
+    let length = body.len();
+    write!(
+        connection,
+        "POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ncontent-length: {length}\r\n\r\n"
+    )
+    .unwrap();
+    connection.write_all(body).unwrap();
+    let mut answer = [0; 1024];
+    let length = connection.read(&mut answer).unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+}
+
+fn ingest(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ingest");
+    let traces = BATCH as u64 / SPANS;
+    group.throughput(Throughput::Elements(traces * SPANS));
+
+    // Into a store that is full: for each trace another has to go.
+    let store = Store::new(64 << 20);
+    let origins = origins();
+    let mut next = 0..;
+    let mut batch = || -> Vec<Span> {
+        let some = next.by_ref().take(traces as usize);
+        some.flat_map(|trace| spans(trace, &origins)).collect()
+    };
+    while store.bytes() < 63 << 20 {
+        store.insert_spans(batch());
+    }
+    group.bench_function("spans to a full store", |bencher| {
+        bencher.iter_batched(
+            &mut batch,
+            |spans| store.insert_spans(spans),
+            BatchSize::LargeInput,
+        );
+    });
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let backend = runtime
+        .block_on(async { Backend::start(Settings::on_free_ports()) })
+        .unwrap();
+    let mut connection = TcpStream::connect(backend.otlp_http()).unwrap();
+    connection.set_nodelay(true).unwrap();
+    let mut next = (1..).step_by(traces as usize);
+    let mut body = || {
+        let first = next.next().unwrap();
+        request(first..first + traces)
+    };
+    while backend.store().bytes() < 63 << 20 {
+        post(&mut connection, &body());
+    }
+    group.bench_function("OTLP over HTTP to a full store, one worker", |bencher| {
+        bencher.iter_batched(
+            &mut body,
+            |body| post(&mut connection, &body),
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+fn search(criterion: &mut Criterion) {
+    let of = |service: &str| Query {
+        service: Some(service.into()),
+        limit: 20,
+        ..Query::default()
+    };
+    let pong = of("Pong");
+    let queries = [
+        ("of a service", pong.clone()),
+        (
+            "of an operation",
+            Query {
+                operation: Some("GET /pong".into()),
+                ..pong.clone()
+            },
+        ),
+        (
+            "with errors, one in a hundred",
+            Query {
+                errors_only: true,
+                ..pong.clone()
+            },
+        ),
+        (
+            "with errors, of which there are none",
+            Query {
+                errors_only: true,
+                ..of("Ping")
+            },
+        ),
+        (
+            "slow, one in a thousand",
+            Query {
+                duration_min: Some(Duration::from_millis(500)),
+                ..pong.clone()
+            },
+        ),
+        (
+            "slow, of which there are none",
+            Query {
+                duration_min: Some(Duration::from_secs(5)),
+                ..pong.clone()
+            },
+        ),
+        (
+            "the oldest",
+            Query {
+                start_max_unix_nanos: Some(NOW + 1_000_000_000),
+                ..pong.clone()
+            },
+        ),
+        (
+            "with an attribute, one in a hundred",
+            Query {
+                attributes: vec![("http.response.status_code".into(), "500".into())],
+                ..pong.clone()
+            },
+        ),
+        (
+            "with an attribute, of which there are none",
+            Query {
+                attributes: vec![("http.response.status_code".into(), "404".into())],
+                ..pong.clone()
+            },
+        ),
+        (
+            "with a text, of which there is none",
+            Query {
+                text: Some("nowhere".into()),
+                ..Query::default()
+            },
+        ),
+    ];
+    for traces in [1_000, 10_000, 100_000] {
+        let store = filled(traces);
+        let (bytes, spans) = (store.bytes(), store.span_count());
+        println!(
+            "{traces} traces, {spans} spans: {} bytes a span",
+            bytes / spans
+        );
+        for (what, query) in &queries {
+            let mut group = criterion.benchmark_group(format!("latest 20 traces {what}"));
+            group.bench_with_input(
+                BenchmarkId::from_parameter(traces),
+                query,
+                |bencher, query| {
+                    bencher.iter(|| black_box(store.search(query)));
+                },
+            );
+            group.finish();
+        }
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+    targets = ingest, search
+}
+criterion_main!(benches);
