@@ -18,7 +18,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 /** Set as properties: as attributes they would only be defaults. */
-const PROPERTIES = new Set(["value", "checked", "scrollTop"]);
+const PROPERTIES = new Set(["value", "checked"]);
 
 /** @param {string} tag @param {Props | null} [props] @param {Child[]} children @returns {Node_} */
 export function h(tag, props, ...children) {

@@ -3,6 +3,7 @@
 import { viewOf } from "./view/app.js";
 import { rowHeight as listRow } from "./view/traces.js";
 import { fold, moveTo, visibleSpans } from "./model/trace.js";
+import { bringIntoView } from "./model/place.js";
 import { pause } from "./model/summaries.js";
 import { go } from "./route.js";
 import { changed, state, update } from "./store.js";
@@ -65,7 +66,7 @@ function inList(key) {
   const { list, cursor, height } = traces;
   const row = listRow();
   if (key === "Escape" && cursor) {
-    Object.assign(traces, { cursor: "", scroll: 0 });
+    Object.assign(traces, { cursor: "", scroll: 0, moved: true });
     pause(false);
     changed();
     return true;
@@ -76,14 +77,9 @@ function inList(key) {
   const next = Math.min(list.length - 1, Math.max(0, at + step));
   traces.cursor = list[next]?.id ?? "";
   pause(true);
-  scrollTo(traces, next, row);
+  bringIntoView(traces, next, row);
   changed();
   return true;
-}
-
-/** @param {{ scroll: number, height: number }} place @param {number} index @param {number} row */
-function scrollTo(place, index, row) {
-  place.scroll = Math.min(index * row, Math.max(place.scroll, (index + 1) * row - place.height));
 }
 
 /** @param {string} key @param {EventTarget | null} target */

@@ -21,7 +21,7 @@ export const state = {
   services: [],
   operations: [],
   filters: false,
-  traces: { list: [], kept: 0, loading: true, error: "", waiting: [], missed: false, paused: false, cursor: "", scroll: 0, height: 600 },
+  traces: { list: [], kept: 0, loading: true, error: "", waiting: [], missed: false, paused: false, cursor: "", scroll: 0, height: 600, moved: false },
   trace: null,
   figures: null,
   figuresError: "",

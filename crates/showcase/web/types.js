@@ -52,6 +52,9 @@
 /** @typedef {{ id: string, start: number, duration: number, spans: Span[], roots: Span[], services: string[], errors: number, byId: Map<string, Span> }} Trace
  *   `spans` in the order of the tree. */
 
+/** @typedef {{ scroll: number, height: number, moved: boolean }} Place Where a list is scrolled to, and its height, in pixels;
+ *   `moved`: the page wants it there, the list has not followed yet. */
+
 /**
  * @typedef {object} OpenTrace The trace that is looked at.
  * @property {string} id
@@ -61,8 +64,9 @@
  * @property {Set<string>} closed Spans whose children are hidden.
  * @property {string} cursor The span with the focus.
  * @property {{ from: number, to: number }} range Fractions of the trace that the timeline shows.
- * @property {number} scroll
+ * @property {number} scroll As in {@link Place}, with the next two.
  * @property {number} height
+ * @property {boolean} moved
  * @property {LogLine[] | null} logs
  */
 
@@ -76,8 +80,9 @@
  * @property {boolean} missed Whether others came of which only the server knows.
  * @property {boolean} paused
  * @property {string} cursor Trace with the focus; empty: none.
- * @property {number} scroll
+ * @property {number} scroll As in {@link Place}, with the next two.
  * @property {number} height
+ * @property {boolean} moved
  */
 
 /** @typedef {{ view: string, path: string[], query: URLSearchParams }} Route */

@@ -35,7 +35,7 @@ export async function loadSummaries(always = false) {
   asked = wanted;
   const number = (count += 1);
   const { traces } = state;
-  if (other) Object.assign(traces, { loading: true, cursor: "", scroll: 0 });
+  if (other) Object.assign(traces, { loading: true, cursor: "", scroll: 0, moved: true });
   changed();
   query.set("limit", String(LIMIT));
   try {

@@ -3,6 +3,7 @@
 import { get, sentence } from "../api.js";
 import { replace, traceAddress } from "../route.js";
 import { changed, state, update } from "../store.js";
+import { bringIntoView } from "./place.js";
 import { readSpans } from "./otlp.js";
 import { makeTrace, openSpans } from "./tree.js";
 
@@ -22,7 +23,7 @@ export async function openTrace(id, span) {
     if (span !== state.trace.cursor) void moveTo(span);
     return;
   }
-  update({ trace: { id, trace: null, json: null, error: "", closed: new Set(), cursor: span, range: { from: 0, to: 1 }, scroll: 0, height: 500, logs: null } });
+  update({ trace: { id, trace: null, json: null, error: "", closed: new Set(), cursor: span, range: { from: 0, to: 1 }, scroll: 0, height: 500, moved: false, logs: null } });
   await refreshTrace(id);
   if (state.trace?.id === id && span) void moveTo(span);
 }
@@ -60,9 +61,7 @@ export async function moveTo(id) {
     open.closed.delete(span.id);
   }
   const row = visibleSpans(open).findIndex((span) => span.id === id);
-  const top = row * rowHeight();
-  if (row >= 0 && top < open.scroll) open.scroll = top;
-  if (row >= 0 && top + rowHeight() > open.scroll + open.height) open.scroll = top + rowHeight() - open.height;
+  if (row >= 0) bringIntoView(open, row, rowHeight());
   changed();
   if (!open.cursor) return;
   const answer = await get(`api/logs?trace=${open.id}&span=${open.cursor}`).catch(() => ({ logs: [] }));
@@ -84,6 +83,6 @@ export function foldAll(close) {
   if (!open?.trace) return;
   const parents = open.trace.spans.filter((span) => span.children.length > 0);
   open.closed = new Set(close ? parents.map((span) => span.id) : []);
-  open.scroll = 0;
+  Object.assign(open, { scroll: 0, moved: true });
   changed();
 }

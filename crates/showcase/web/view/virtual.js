@@ -4,13 +4,21 @@ import { h } from "../dom.js";
 import { changed } from "../store.js";
 
 /** @import { Node_, Props } from "../dom.js" */
+/** @import { Place } from "../types.js" */
 
 /** Rows above and below the view, so that scrolling never shows a gap. */
 const SPARE = 8;
 
 /**
+ * The box of each list. It is only told where to scroll to when it is new or when the page has decided so: whoever
+ * scrolls is ahead of what the page knows.
+ * @type {WeakMap<Place, Element>}
+ */
+const boxes = new WeakMap();
+
+/**
  * @template T
- * @param {{ scroll: number, height: number }} place Where it is scrolled to, in pixels; kept up to date.
+ * @param {Place} place
  * @param {T[]} items
  * @param {number} row Height of each, in pixels.
  * @param {Props} props Of the box that scrolls.
@@ -29,11 +37,13 @@ export function virtual(place, items, row, props, inner, draw) {
     changed();
   };
   const drawn = (/** @type {Element} */ element) => {
+    if (place.moved || boxes.get(place) !== element) element.scrollTop = place.scroll;
+    place.moved = false;
+    boxes.set(place, element);
     if (element.clientHeight === place.height || element.clientHeight === 0) return;
     place.height = element.clientHeight;
     changed();
   };
-  // Before `scrollTop` is set, the box is as high as its rows.
-  return h("div", { ...props, onscroll: scrolled, scrollTop: place.scroll, drawn },
+  return h("div", { ...props, onscroll: scrolled, drawn },
     h("div", { ...inner, style: { position: "relative", height: `${items.length * row}px` } }, rows));
 }
