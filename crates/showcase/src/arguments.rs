@@ -8,18 +8,21 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(
     version,
-    about = "Starts ping, pong and a receiver of their traces, and prints each trace as a tree.",
+    about = "Starts ping, pong and a receiver of their telemetry, prints each trace as a tree, and shows everything on a page.",
     long_about = None,
     after_help = "\
 Both services get this environment, for example:
   PONG_LATENCY=10ms..80ms PONG_FAILURE_RATE=0.3 showcase
 ADDRESS, PONG_ENDPOINT and OTEL_EXPORTER_OTLP_ENDPOINT are the showcase's own. If unset,
-OTEL_BSP_SCHEDULE_DELAY is 200 and RUST_LOG warn,ping=error. NO_COLOR is honoured.",
+OTEL_BSP_SCHEDULE_DELAY is 200, OTEL_LOGS_EXPORTER otlp and RUST_LOG warn,ping=error. NO_COLOR is honoured.",
     args_conflicts_with_subcommands = true
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) ports: Ports,
+    /// Open the page in a browser
+    #[arg(long)]
+    pub(crate) open: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -33,9 +36,15 @@ pub(crate) struct Ports {
     /// Port of pong; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8082)]
     pub(crate) pong_port: u16,
+    /// Port of the page; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 16686)]
+    pub(crate) page_port: u16,
     /// Port of the receiver (OTLP over HTTP); 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 4318)]
     pub(crate) otlp_port: u16,
+    /// Port of the receiver (OTLP over gRPC); 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 4317)]
+    pub(crate) otlp_grpc_port: u16,
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,27 +79,31 @@ mod tests {
         Arguments::try_parse_from(line.split(' '))
     }
 
-    #[test]
-    fn without_arguments_the_ports_are_the_documented_ones() {
-        let arguments = parse("showcase").unwrap();
+    fn numbers(ports: Ports) -> [u16; 5] {
         let Ports {
             ping_port,
             pong_port,
+            page_port,
             otlp_port,
-        } = arguments.ports;
-        assert_eq!((ping_port, pong_port, otlp_port), (8081, 8082, 4318));
-        assert!(arguments.command.is_none());
+            otlp_grpc_port,
+        } = ports;
+        [ping_port, pong_port, page_port, otlp_port, otlp_grpc_port]
+    }
+
+    #[test]
+    fn without_arguments_the_ports_are_the_documented_ones() {
+        let arguments = parse("showcase").unwrap();
+        assert_eq!(numbers(arguments.ports), [8081, 8082, 16686, 4318, 4317]);
+        assert!(arguments.command.is_none() && !arguments.open);
     }
 
     #[test]
     fn each_port_has_its_flag() {
-        let arguments = parse("showcase --ping-port 1 --pong-port 2 --otlp-port 0").unwrap();
-        let Ports {
-            ping_port,
-            pong_port,
-            otlp_port,
-        } = arguments.ports;
-        assert_eq!((ping_port, pong_port, otlp_port), (1, 2, 0));
+        let arguments = parse(
+            "showcase --ping-port 1 --pong-port 2 --page-port 3 --otlp-port 0 --otlp-grpc-port 4",
+        )
+        .unwrap();
+        assert_eq!(numbers(arguments.ports), [1, 2, 3, 0, 4]);
         for wrong in [
             "--ping-port",
             "--ping-port x",

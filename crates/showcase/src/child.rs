@@ -6,7 +6,7 @@
 
 use std::{io, net::SocketAddr, process::Stdio, thread, time::Duration};
 
-use service::{Lookup, healthcheck, shutdown_signal};
+use service::{healthcheck, shutdown_signal};
 use tokio::{
     process::{ChildStdin, Command},
     sync::oneshot,
@@ -22,13 +22,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The flag by which a child knows of its pipe.
 const STOP_WITH_STDIN: &str = "--stop-with-stdin";
 
-/// What the children get if the environment does not hold it: traces soon after a request; and no chatter between them,
-/// such as ping's line for each failure of pong, which the trace shows too.
-const DEFAULTS: [(&str, &str); 2] = [
-    ("OTEL_BSP_SCHEDULE_DELAY", "200"),
-    ("RUST_LOG", "warn,ping=error"),
-];
-
 /// A running child.
 pub(crate) struct Child {
     name: &'static str,
@@ -37,28 +30,19 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts the service `name` at `address`, with the environment of this process, `settings` and defaults.
+    /// Starts the service `name` with the environment of this process and `settings`.
     ///
     /// # Errors
     ///
     /// The process cannot be started.
     pub(crate) fn start(
         name: &'static str,
-        address: SocketAddr,
         settings: impl IntoIterator<Item = (&'static str, String)>,
-        env: Lookup<'_>,
     ) -> io::Result<Self> {
-        let is_unset = |variable| env(variable).is_none_or(|value| value.is_empty());
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args([name, STOP_WITH_STDIN])
-            .env("ADDRESS", address.to_string())
             .envs(settings)
-            .envs(
-                DEFAULTS
-                    .into_iter()
-                    .filter(|(variable, _)| is_unset(variable)),
-            )
             .stdin(Stdio::piped());
         #[cfg(unix)]
         command.process_group(0);
@@ -74,6 +58,11 @@ impl Child {
         })
     }
 
+    /// The process id; none once it has ended.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// Returns when it has ended without being told to, with the words for that.
     pub(crate) async fn ended(&mut self) -> String {
         match self.process.wait().await {
@@ -82,13 +71,13 @@ impl Child {
         }
     }
 
-    /// Tells it to stop, and waits until it has ended. One that does not is killed.
+    /// Tells it to stop, and waits until it has ended. One that does not is killed. Can be dropped and called again.
     ///
     /// # Errors
     ///
     /// It did not end well, in words. One that had ended before gives none.
-    pub(crate) async fn stop(mut self) -> Result<(), String> {
-        drop(self.stdin);
+    pub(crate) async fn stop(&mut self) -> Result<(), String> {
+        drop(self.stdin.take());
         if self.process.id().is_none() {
             return Ok(());
         }

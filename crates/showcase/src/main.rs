@@ -1,7 +1,8 @@
-//! `cargo run`: ping, pong and a receiver of their traces on one terminal, without anything else installed.
+//! `cargo run`: ping, pong and a receiver of their telemetry, on a terminal and on a page, without anything else installed.
 //!
-//! [`run`] starts the receiver in this process and both services as children of it ([`child`]), real processes that
+//! [`run`] starts the receiver in this process and both [`services`] as children of it ([`child`]), real processes that
 //! speak HTTP to each other and OTLP to the receiver. [`live`] decides when a trace is printed, [`mod@print`] how it looks.
+//! [`page`] shows everything in a browser, [`try_it`] is what can be pressed there.
 
 mod arguments;
 mod child;
@@ -12,8 +13,10 @@ mod ports;
 mod print;
 mod run;
 mod screen;
+mod services;
 mod text;
 mod timeline;
+mod try_it;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -27,9 +30,13 @@ fn main() -> ExitCode {
         reason = "the one place where the environment is read"
     )]
     let env = |name: &str| std::env::var(name).ok();
-    let Arguments { ports, command } = Arguments::parse();
+    let Arguments {
+        ports,
+        open,
+        command,
+    } = Arguments::parse();
     match command {
-        None => run::run(ports, &env),
+        None => run::run(ports, open, &env),
         Some(Command::Ping(Service {
             stop_with_stdin,
             arguments,

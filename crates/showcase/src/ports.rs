@@ -15,7 +15,9 @@ use crate::arguments::Ports;
 pub(crate) struct Addresses {
     pub(crate) ping: SocketAddr,
     pub(crate) pong: SocketAddr,
+    pub(crate) page: SocketAddr,
     pub(crate) otlp: SocketAddr,
+    pub(crate) otlp_grpc: SocketAddr,
     /// Linux lets another socket listen where one is only bound, and gives such a port to nobody who asks for any: as
     /// long as these are held, the ports are there for the parts. Elsewhere somebody may be faster, which is then said.
     _held: Vec<TcpSocket>,
@@ -37,9 +39,15 @@ impl Addresses {
         let wanted = [
             ("ping", "--ping-port", ports.ping_port),
             ("pong", "--pong-port", ports.pong_port),
+            ("the page", "--page-port", ports.page_port),
             ("the receiver of traces", "--otlp-port", ports.otlp_port),
+            (
+                "the receiver of traces over gRPC",
+                "--otlp-grpc-port",
+                ports.otlp_grpc_port,
+            ),
         ];
-        let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 3];
+        let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 5];
         let mut held = Vec::new();
         let mut unavailable = Vec::new();
         for (place, (who, flag, port)) in wanted.into_iter().enumerate() {
@@ -67,11 +75,13 @@ impl Addresses {
         if !cfg!(target_os = "linux") {
             held.clear();
         }
-        let [ping, pong, otlp] = addresses;
+        let [ping, pong, page, otlp, otlp_grpc] = addresses;
         Ok(Self {
             ping,
             pong,
+            page,
             otlp,
+            otlp_grpc,
             _held: held,
         })
     }
@@ -101,19 +111,31 @@ mod tests {
 
     use super::*;
 
-    fn ports(ping_port: u16, pong_port: u16, otlp_port: u16) -> Ports {
+    /// Of ping, pong, the page, and the receivers over HTTP and gRPC.
+    fn ports(ports: [u16; 5]) -> Ports {
+        let [ping_port, pong_port, page_port, otlp_port, otlp_grpc_port] = ports;
         Ports {
             ping_port,
             pong_port,
+            page_port,
             otlp_port,
+            otlp_grpc_port,
         }
     }
 
     #[test]
     fn port_zero_becomes_a_free_port_on_which_its_owner_can_listen() {
-        let addresses = Addresses::reserve(ports(0, 0, 0)).unwrap();
-        let listeners = [addresses.ping, addresses.pong, addresses.otlp]
-            .map(|address| TcpListener::bind(address).unwrap());
+        let addresses = Addresses::reserve(ports([0; 5])).unwrap();
+        let Addresses {
+            ping,
+            pong,
+            page,
+            otlp,
+            otlp_grpc,
+            ..
+        } = addresses;
+        let listeners =
+            [ping, pong, page, otlp, otlp_grpc].map(|address| TcpListener::bind(address).unwrap());
         assert!(
             listeners
                 .iter()
@@ -125,12 +147,19 @@ mod tests {
     fn port_in_use_is_named_with_who_needs_it_and_the_flag() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        for (ports, who, flag) in [
-            (ports(port, 0, 0), "ping", "--ping-port"),
-            (ports(0, port, 0), "pong", "--pong-port"),
-            (ports(0, 0, port), "the receiver of traces", "--otlp-port"),
-        ] {
-            let line = Addresses::reserve(ports).unwrap_err().to_string();
+        for (place, (who, flag)) in [
+            ("ping", "--ping-port"),
+            ("pong", "--pong-port"),
+            ("the page", "--page-port"),
+            ("the receiver of traces", "--otlp-port"),
+            ("the receiver of traces over gRPC", "--otlp-grpc-port"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut wanted = [0; 5];
+            wanted[place] = port;
+            let line = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
             assert_eq!(
                 line,
                 format!("port {port} is in use: {who} needs it; choose another with {flag}")
@@ -140,22 +169,20 @@ mod tests {
 
     #[test]
     fn every_port_in_use_is_named_at_once() {
-        let taken = [0, 0, 0].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
-        let [ping, pong, otlp] = taken
+        let taken = [0; 5].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
+        let wanted = taken
             .each_ref()
             .map(|listener| listener.local_addr().unwrap().port());
-        let lines = Addresses::reserve(ports(ping, pong, otlp))
-            .unwrap_err()
-            .to_string();
-        assert_eq!(lines.lines().count(), 3, "{lines}");
+        let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
+        assert_eq!(lines.lines().count(), 5, "{lines}");
     }
 
     #[test]
     fn one_port_is_not_given_to_two() {
-        let addresses = Addresses::reserve(ports(0, 0, 0)).unwrap();
+        let addresses = Addresses::reserve(ports([0; 5])).unwrap();
         let port = addresses.ping.port();
         drop(addresses);
-        let line = Addresses::reserve(ports(port, port, 0))
+        let line = Addresses::reserve(ports([port, port, 0, 0, 0]))
             .unwrap_err()
             .to_string();
         assert_eq!(

@@ -3,21 +3,22 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    net::SocketAddr,
     process::ExitCode,
     time::Duration,
 };
 
-use backend::Backend;
+use backend::{Backend, Target};
 use service::{Lookup, shutdown_signal};
-use tokio::{runtime::Runtime, time::timeout};
+use tokio::{
+    runtime::Runtime,
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use crate::{
-    arguments::Ports,
-    child::{Child, ready},
-    live::Live,
-    page,
-    ports::Addresses,
-    screen::Screen,
+    arguments::Ports, child::ready, live::Live, page, ports::Addresses, screen::Screen,
+    services::Services, try_it::TryIt,
 };
 
 /// How long the services may take to be ready, on a slow machine.
@@ -25,6 +26,9 @@ const START: Duration = Duration::from_secs(30);
 
 /// How long the last texts may take.
 const LAST: Duration = Duration::from_secs(2);
+
+/// Changes that may wait for the one before them.
+const COMMANDS: usize = 8;
 
 /// Variables that can make the services send their spans elsewhere, or nowhere.
 const DIVERSIONS: [&str; 5] = [
@@ -35,7 +39,7 @@ const DIVERSIONS: [&str; 5] = [
     "OTEL_TRACES_EXPORTER",
 ];
 
-/// Runs everything until a signal.
+/// Runs everything until a signal; `open`s the page in a browser when it has something to show.
 ///
 /// | exit code | when |
 /// | --- | --- |
@@ -44,7 +48,7 @@ const DIVERSIONS: [&str; 5] = [
 /// | 2 | a port cannot be had; nothing was started |
 ///
 /// On 1 and 2, stderr says why.
-pub(crate) fn run(ports: Ports, env: Lookup<'_>) -> ExitCode {
+pub(crate) fn run(ports: Ports, open: bool, env: Lookup<'_>) -> ExitCode {
     let addresses = match Addresses::reserve(ports) {
         Ok(addresses) => addresses,
         Err(unavailable) => {
@@ -52,7 +56,7 @@ pub(crate) fn run(ports: Ports, env: Lookup<'_>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match Runtime::new().and_then(|runtime| runtime.block_on(show(&addresses, env))) {
+    match Runtime::new().and_then(|runtime| runtime.block_on(show(&addresses, open, env))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -67,29 +71,30 @@ pub(crate) fn run(ports: Ports, env: Lookup<'_>) -> ExitCode {
 /// # Errors
 ///
 /// Something cannot be started. A child that was is dropped then, which stops it.
-async fn show(addresses: &Addresses, env: Lookup<'_>) -> io::Result<bool> {
+async fn show(addresses: &Addresses, open: bool, env: Lookup<'_>) -> io::Result<bool> {
+    let (commands, mut asked) = mpsc::channel(COMMANDS);
+    let (shown, services) = watch::channel(Default::default());
+    let (try_it, mut load) = TryIt::new(addresses.ping, commands, services)?;
+    let targets = [(ping::NAME, addresses.ping), (pong::NAME, addresses.pong)];
     let settings = backend::Settings {
+        query: addresses.page,
         otlp_http: addresses.otlp,
-        ..backend::Settings::on_free_ports()
+        otlp_grpc: addresses.otlp_grpc,
+        scraped: targets.map(target).into(),
+        ..backend::Settings::default()
     };
-    let backend = Backend::start_with_page(settings, page::router())?;
+    let backend = Backend::start_with_page(settings, page::router().merge(try_it.router()))?;
     let (screen, mut writer) = Screen::start();
     let mut live = Live::new(backend.store().clone(), screen.clone());
-    let otlp = (
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        format!("http://{}", backend.otlp_http()),
-    );
-    let pong_endpoint = ("PONG_ENDPOINT", addresses.pong.to_string());
-    let mut pong = Child::start("pong", addresses.pong, [otlp.clone()], env)?;
-    let mut ping = Child::start("ping", addresses.ping, [otlp, pong_endpoint], env)?;
+    let mut services = Services::start(addresses, shown, env)?;
 
     let trouble = tokio::select! {
         () = shutdown_signal() => None,
-        ended = ping.ended() => Some(ended),
-        ended = pong.ended() => Some(ended),
+        ended = services.obey(&mut asked) => Some(ended),
         error = writer.failed() => Some(format!("nothing can be printed any more: {error}")),
-        late = welcome(addresses, env, &screen) => Some(late),
+        late = welcome(addresses, open, env, &screen) => Some(late),
         never = live.watch() => match never {},
+        never = load.run() => match never {},
     };
     let mut well = trouble.is_none();
     match trouble {
@@ -97,14 +102,13 @@ async fn show(addresses: &Addresses, env: Lookup<'_>) -> io::Result<bool> {
         None => screen.show_if_idle("\nStopping.\n\n"),
         Some(trouble) => say(format_args!("{trouble}; stopping the rest")),
     }
+    drop(asked); // whoever asks for a change now is told no
 
-    // In the order of the calls: ping's last requests still find pong, and both find the receiver. Traces wait for
-    // that, so that each is printed once, with its last spans.
-    for child in [ping, pong] {
-        if let Err(trouble) = child.stop().await {
-            say(trouble);
-            well = false;
-        }
+    // Both find the receiver until they have ended. Traces wait for that, so that each is printed once, with its last
+    // spans.
+    for trouble in services.stop().await {
+        say(trouble);
+        well = false;
     }
     drop(screen);
     // A terminal that stands still does not hold up the end.
@@ -115,19 +119,37 @@ async fn show(addresses: &Addresses, env: Lookup<'_>) -> io::Result<bool> {
 }
 
 /// Says what to do once both services are ready; returns only if they are not, with the words for that.
-async fn welcome(addresses: &Addresses, env: Lookup<'_>, screen: &Screen) -> String {
+async fn welcome(addresses: &Addresses, open: bool, env: Lookup<'_>, screen: &Screen) -> String {
     let (ping, pong) = (addresses.ping, addresses.pong);
     let both = async { tokio::join!(ready(ping), ready(pong)) };
     if timeout(START, both).await.is_err() {
         return format!("ping and pong are not ready within {} s", START.as_secs());
     }
-    let (ping, pong) = (ping.port(), pong.port());
+    let (ping, pong, page) = (ping.port(), pong.port(), addresses.page.port());
     let (bold, dim) = (anstyle::Style::new().bold(), anstyle::Style::new().dimmed());
-    let mut text = format!(
-        "Ping and pong are running. Their traces are shown here; Ctrl-C stops them.\n\
-         \x20 {bold}curl http://localhost:{ping}/ping{bold:#}     {dim}a trace: five spans in two services{dim:#}\n\
-         \x20 {bold}curl http://localhost:{ping}/metrics{bold:#}  {dim}ping's metrics (pong's: port {pong}){dim:#}\n\n",
-    );
+    let lines = [
+        (
+            format!("http://localhost:{page}"),
+            "everything on one page".to_owned(),
+        ),
+        (
+            format!("curl http://localhost:{ping}/ping"),
+            "a trace: five spans in two services".to_owned(),
+        ),
+        (
+            format!("curl http://localhost:{ping}/metrics"),
+            format!("ping's metrics (pong's: port {pong})"),
+        ),
+    ];
+    let width = lines.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
+    let mut text =
+        "Ping and pong are running. Their traces are shown here; Ctrl-C stops them.\n".to_owned();
+    for (what, why) in lines {
+        text.push_str(&format!(
+            "  {bold}{what:width$}{bold:#}  {dim}{why}{dim:#}\n"
+        ));
+    }
+    text.push('\n');
     for variable in DIVERSIONS
         .iter()
         .filter(|variable| env(variable).is_some_and(|value| !value.is_empty()))
@@ -137,7 +159,17 @@ async fn welcome(addresses: &Addresses, env: Lookup<'_>, screen: &Screen) -> Str
         ));
     }
     screen.show(text).await;
+    if open && let Err(error) = open::that_detached(format!("http://localhost:{page}")) {
+        say(format_args!("no browser can be opened: {error}"));
+    }
     std::future::pending().await
+}
+
+fn target((name, address): (&str, SocketAddr)) -> Target {
+    Target {
+        name: name.to_owned(),
+        url: format!("http://{address}"),
+    }
 }
 
 /// One line or more on stderr. Nobody is left to tell if that is closed.

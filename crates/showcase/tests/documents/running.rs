@@ -22,7 +22,8 @@ impl Showcase {
     /// On free ports, with nothing but these variables, until it says what to do.
     pub(crate) async fn start(env: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_showcase"))
-            .args(["--ping-port", "0", "--pong-port", "0", "--otlp-port", "0"])
+            .args(["--ping-port", "0", "--pong-port", "0", "--page-port", "0"])
+            .args(["--otlp-port", "0", "--otlp-grpc-port", "0"])
             .env_clear()
             .envs(env.iter().copied())
             .stdin(Stdio::null())
@@ -41,7 +42,7 @@ impl Showcase {
             pong: String::new(),
         };
         showcase.read_to("pong's: port").await;
-        showcase.ping = showcase.port_after("http://localhost:");
+        showcase.ping = showcase.port_after("curl http://localhost:");
         showcase.pong = showcase.port_after("pong's: port ");
         showcase
     }

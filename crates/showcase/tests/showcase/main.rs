@@ -2,6 +2,9 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod figures;
+mod try_it;
+
 use std::{
     net::{Ipv4Addr, TcpListener},
     process::{ExitStatus, Output, Stdio},
@@ -9,14 +12,24 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, getpgid, kill_process};
+use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// For whatever has to happen; far more than it takes.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// The flags of all ports, and who needs them.
+const PORTS: [(&str, &str); 5] = [
+    ("--ping-port", "ping"),
+    ("--pong-port", "pong"),
+    ("--page-port", "the page"),
+    ("--otlp-port", "the receiver of traces"),
+    ("--otlp-grpc-port", "the receiver of traces over gRPC"),
+];
 
 /// The environment of the tests does not reach it.
 fn showcase(arguments: &[&str]) -> Command {
@@ -44,12 +57,13 @@ struct Running {
     printed: String,
     ping: u16,
     pong: u16,
+    page: u16,
 }
 
 impl Running {
     /// On ports of its own, with these variables set, until it says that it is ready.
     async fn start(env: &[(&str, &str)]) -> Self {
-        let mut command = showcase(&["--ping-port", "0", "--pong-port", "0", "--otlp-port", "0"]);
+        let mut command = showcase(PORTS.map(|(flag, _)| [flag, "0"]).as_flattened());
         let mut process = command.envs(env.iter().copied()).spawn().unwrap();
         let lines = Some(BufReader::new(process.stdout.take().unwrap()).lines());
         let mut running = Self {
@@ -58,9 +72,11 @@ impl Running {
             printed: String::new(),
             ping: 0,
             pong: 0,
+            page: 0,
         };
         running.read_to("pong's: port").await;
-        running.ping = running.number_after("http://localhost:");
+        running.ping = running.number_after("curl http://localhost:");
+        running.page = running.number_after("http://localhost:");
         running.pong = running.number_after("pong's: port ");
         running
     }
@@ -110,6 +126,36 @@ impl Running {
         .unwrap()
     }
 
+    /// The status and the JSON that the page gets from its server.
+    async fn api(&self, path: &str, body: Option<Value>) -> (u16, Value) {
+        let url = format!("http://127.0.0.1:{}{path}", self.page);
+        let request = match body {
+            None => reqwest::Client::new().get(url),
+            Some(body) => reqwest::Client::new()
+                .post(url)
+                .header("content-type", "application/json")
+                .body(body.to_string()),
+        };
+        let answer = timeout(LIMIT, request.send()).await.unwrap().unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        let json = serde_json::from_str(&text);
+        (status, json.unwrap_or_else(|_| panic!("{status} {text}")))
+    }
+
+    /// What is asked until it is as wanted.
+    async fn api_until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut answer = Value::Null;
+        for _ in 0..LIMIT.as_millis() / 50 {
+            answer = self.api(path, None).await.1;
+            if wanted(&answer) {
+                return answer;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{path} is still {answer}");
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(self.process.id().unwrap().try_into().unwrap()).unwrap()
     }
@@ -139,7 +185,7 @@ impl Running {
     }
 
     fn assert_ports_are_free(&self) {
-        for port in [self.ping, self.pong] {
+        for port in [self.ping, self.pong, self.page] {
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         }
     }
@@ -232,20 +278,13 @@ async fn services_get_the_environment_and_errors_are_marked() {
 async fn port_in_use_is_named_with_who_needs_it_and_the_flag_before_anything_is_started() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let flags = ["--ping-port", "--pong-port", "--otlp-port"];
-    for (place, who) in ["ping", "pong", "the receiver of traces"]
-        .into_iter()
-        .enumerate()
-    {
-        let mut arguments = flags.map(|flag| [flag, "0"]);
+    for (place, (flag, who)) in PORTS.into_iter().enumerate() {
+        let mut arguments = PORTS.map(|(flag, _)| [flag, "0"]);
         arguments[place][1] = &port;
         let output = output(arguments.as_flattened()).await;
         assert_eq!(output.status.code(), Some(2));
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
-        let line = format!(
-            "port {port} is in use: {who} needs it; choose another with {}\n",
-            flags[place]
-        );
+        let line = format!("port {port} is in use: {who} needs it; choose another with {flag}\n");
         assert_eq!(String::from_utf8(output.stderr).unwrap(), line);
     }
 }
@@ -382,7 +421,10 @@ async fn wrong_arguments_exit_with_2_and_help_names_the_flags() {
             &[
                 "--ping-port",
                 "--pong-port",
+                "--page-port",
                 "--otlp-port",
+                "--otlp-grpc-port",
+                "--open",
                 "8081",
                 "PONG_LATENCY",
             ][..],

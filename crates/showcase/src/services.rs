@@ -1,0 +1,299 @@
+//! Ping and pong as they are running, and what they were started with.
+
+use std::{collections::BTreeMap, io, net::SocketAddr, time::Duration};
+
+use serde::Serialize;
+use service::Lookup;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+
+use crate::{
+    child::{Child, ready},
+    ports::Addresses,
+};
+
+/// How long a service may take to be ready, on a slow machine.
+const START: Duration = Duration::from_secs(30);
+
+/// What the children get if the environment does not hold it: traces soon after a request, log lines beside them; and no
+/// chatter, such as ping's line for each failure of pong, which the trace shows too.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+    ("OTEL_LOGS_EXPORTER", "otlp"),
+    ("RUST_LOG", "warn,ping=error"),
+];
+
+/// Those that can be changed while the showcase runs.
+const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+const SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
+const LATENCY: &str = "PONG_LATENCY";
+const FAILURE_RATE: &str = "PONG_FAILURE_RATE";
+
+/// What the services would do without being told. It need not be said on a shell.
+const UNSAID: [(&str, &str); 4] = [
+    ("ping", "ADDRESS=127.0.0.1:8081"),
+    ("ping", "PONG_ENDPOINT=127.0.0.1:8082"),
+    ("ping", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"),
+    ("pong", "ADDRESS=127.0.0.1:8082"),
+];
+
+/// A change of what runs. Whoever asks for it is told when it is done, or why it is not.
+pub(crate) struct Command {
+    pub(crate) change: Change,
+    pub(crate) done: oneshot::Sender<Result<(), String>>,
+}
+
+/// What is to be different.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// Pong runs, slow and failing as these say, or it does not run.
+    Pong {
+        running: bool,
+        latency: Option<String>,
+        failure_rate: Option<f64>,
+    },
+    /// Ping samples this share of the traces that it begins.
+    Sampling { ratio: f64 },
+}
+
+/// Both services, for people to see.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Shown {
+    pub(crate) ping: ShownService,
+    pub(crate) pong: ShownService,
+}
+
+/// One service, for people to see.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct ShownService {
+    pub(crate) running: bool,
+    pub(crate) pid: Option<u32>,
+    pub(crate) settings: BTreeMap<&'static str, String>,
+    /// What starts it like this, on a shell.
+    pub(crate) shell: String,
+}
+
+/// Both services.
+pub(crate) struct Services {
+    ping: Service,
+    pong: Service,
+    shown: watch::Sender<Shown>,
+}
+
+struct Service {
+    name: &'static str,
+    address: SocketAddr,
+    /// Variables of its environment. An empty one counts as unset, and is there because this process may have it set.
+    settings: Vec<(&'static str, String)>,
+    child: Option<Child>,
+}
+
+impl Services {
+    /// Starts both, with the environment of this process. `shown` is told how they are, from now on.
+    ///
+    /// # Errors
+    ///
+    /// A process cannot be started.
+    pub(crate) fn start(
+        addresses: &Addresses,
+        shown: watch::Sender<Shown>,
+        env: Lookup<'_>,
+    ) -> io::Result<Self> {
+        let Addresses {
+            ping, pong, otlp, ..
+        } = *addresses;
+        let mut services = Self {
+            pong: Service::new("pong", pong, otlp, &[LATENCY, FAILURE_RATE], env),
+            ping: Service::new("ping", ping, otlp, &[SAMPLER, SAMPLER_ARG], env),
+            shown,
+        };
+        services.ping.set("PONG_ENDPOINT", pong.to_string());
+        services.pong.start()?;
+        services.ping.start()?;
+        services.show();
+        Ok(services)
+    }
+
+    /// Does what is asked, until a service ends without being told to; then returns the words for that. Can be dropped
+    /// at any time, also half-way through a restart.
+    pub(crate) async fn obey(&mut self, commands: &mut mpsc::Receiver<Command>) -> String {
+        loop {
+            tokio::select! {
+                ended = self.ping.ended() => return ended,
+                ended = self.pong.ended() => return ended,
+                Some(Command { change, done }) = commands.recv() => {
+                    let changed = self.change(change).await;
+                    self.show();
+                    let _ = done.send(changed); // whoever asked may have gone
+                }
+            }
+        }
+    }
+
+    async fn change(&mut self, change: Change) -> Result<(), String> {
+        match change {
+            Change::Pong {
+                running,
+                latency,
+                failure_rate,
+            } => {
+                let rate = failure_rate.map(|rate| rate.to_string());
+                self.pong.set(LATENCY, latency.unwrap_or_default());
+                self.pong.set(FAILURE_RATE, rate.unwrap_or_default());
+                self.pong.stop().await?;
+                self.show();
+                if running {
+                    self.pong.start_until_ready().await?;
+                }
+                Ok(())
+            }
+            Change::Sampling { ratio } => {
+                self.ping
+                    .set(SAMPLER, "parentbased_traceidratio".to_owned());
+                self.ping.set(SAMPLER_ARG, ratio.to_string());
+                self.ping.stop().await?;
+                self.show();
+                self.ping.start_until_ready().await
+            }
+        }
+    }
+
+    /// Stops both, in the order of the calls: ping's last requests still find pong. Returns what went wrong.
+    pub(crate) async fn stop(&mut self) -> Vec<String> {
+        let stopped = [self.ping.stop().await, self.pong.stop().await];
+        stopped.into_iter().filter_map(Result::err).collect()
+    }
+
+    fn show(&self) {
+        self.shown.send_replace(Shown {
+            ping: self.ping.shown(),
+            pong: self.pong.shown(),
+        });
+    }
+}
+
+impl Service {
+    fn new(
+        name: &'static str,
+        address: SocketAddr,
+        otlp: SocketAddr,
+        changeable: &[&'static str],
+        env: Lookup<'_>,
+    ) -> Self {
+        let mut settings = vec![
+            ("ADDRESS", address.to_string()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{otlp}")),
+        ];
+        let of_env = |variable| env(variable).filter(|value| !value.is_empty());
+        for (variable, default) in DEFAULTS {
+            settings.push((
+                variable,
+                of_env(variable).unwrap_or_else(|| default.to_owned()),
+            ));
+        }
+        for variable in changeable {
+            settings.extend(of_env(variable).map(|value| (*variable, value)));
+        }
+        Self {
+            name,
+            address,
+            settings,
+            child: None,
+        }
+    }
+
+    fn set(&mut self, variable: &'static str, value: String) {
+        self.settings.retain(|(other, _)| *other != variable);
+        self.settings.push((variable, value));
+    }
+
+    fn start(&mut self) -> io::Result<()> {
+        let child = Child::start(self.name, self.settings.iter().cloned())?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// One that ends at once is left to be found by [`ended`](Self::ended).
+    async fn start_until_ready(&mut self) -> Result<(), String> {
+        self.start()
+            .map_err(|error| format!("{} cannot be started: {error}", self.name))?;
+        let address = self.address;
+        tokio::select! {
+            ended = self.ended() => Err(ended),
+            ready = timeout(START, ready(address)) => {
+                ready.map_err(|_| format!("{} is not ready within {} s", self.name, START.as_secs()))
+            }
+        }
+    }
+
+    /// Returns when it has ended without being told to.
+    async fn ended(&mut self) -> String {
+        match &mut self.child {
+            Some(child) => child.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn stop(&mut self) -> Result<(), String> {
+        let stopped = match &mut self.child {
+            Some(child) => child.stop().await,
+            None => Ok(()),
+        };
+        self.child = None;
+        stopped
+    }
+
+    fn shown(&self) -> ShownService {
+        let settings = self.settings.iter().filter(|(_, value)| !value.is_empty());
+        ShownService {
+            running: self.child.is_some(),
+            pid: self.child.as_ref().and_then(Child::id),
+            settings: settings.cloned().collect(),
+            shell: self.shell(),
+        }
+    }
+
+    fn shell(&self) -> String {
+        let mut line = String::new();
+        for (variable, value) in &self.settings {
+            let plain = format!("{variable}={value}");
+            if !value.is_empty() && !UNSAID.contains(&(self.name, &plain)) {
+                line.push_str(&format!("{variable}={} ", quoted(value)));
+            }
+        }
+        line + "cargo run -- " + self.name
+    }
+}
+
+/// As a POSIX shell reads it back.
+fn quoted(value: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "_./:,=+%@-".contains(char);
+    if value.chars().all(is_plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_for_the_shell_says_what_the_service_would_not_do_anyway() {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let env = |name: &str| (name == "RUST_LOG").then(|| "it's info".to_owned());
+        let mut pong = Service::new("pong", address(8082), address(14318), &[LATENCY], &env);
+        pong.set(LATENCY, "10ms..80ms".to_owned());
+        pong.set(FAILURE_RATE, String::new());
+        let expected = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:14318 OTEL_BSP_SCHEDULE_DELAY=200 \
+                        OTEL_LOGS_EXPORTER=otlp RUST_LOG='it'\\''s info' PONG_LATENCY=10ms..80ms cargo run -- pong";
+        assert_eq!(pong.shell(), expected);
+        let shown = pong.shown();
+        assert_eq!(shown.settings["ADDRESS"], "127.0.0.1:8082");
+        assert_eq!(shown.settings.get(FAILURE_RATE), None);
+        assert!(!shown.running && shown.pid.is_none());
+    }
+}
