@@ -45,6 +45,9 @@ pub(crate) struct Ports {
     /// Port of the receiver (OTLP over gRPC); 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 4317)]
     pub(crate) otlp_grpc_port: u16,
+    /// Port of the receiver (Zipkin); 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 9411)]
+    pub(crate) zipkin_port: u16,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,31 +82,42 @@ mod tests {
         Arguments::try_parse_from(line.split(' '))
     }
 
-    fn numbers(ports: Ports) -> [u16; 5] {
+    fn numbers(ports: Ports) -> [u16; 6] {
         let Ports {
             ping_port,
             pong_port,
             page_port,
             otlp_port,
             otlp_grpc_port,
+            zipkin_port,
         } = ports;
-        [ping_port, pong_port, page_port, otlp_port, otlp_grpc_port]
+        [
+            ping_port,
+            pong_port,
+            page_port,
+            otlp_port,
+            otlp_grpc_port,
+            zipkin_port,
+        ]
     }
 
     #[test]
     fn without_arguments_the_ports_are_the_documented_ones() {
         let arguments = parse("showcase").unwrap();
-        assert_eq!(numbers(arguments.ports), [8081, 8082, 16686, 4318, 4317]);
+        assert_eq!(
+            numbers(arguments.ports),
+            [8081, 8082, 16686, 4318, 4317, 9411]
+        );
         assert!(arguments.command.is_none() && !arguments.open);
     }
 
     #[test]
     fn each_port_has_its_flag() {
         let arguments = parse(
-            "showcase --ping-port 1 --pong-port 2 --page-port 3 --otlp-port 0 --otlp-grpc-port 4",
+            "showcase --ping-port 1 --pong-port 2 --page-port 3 --otlp-port 0 --otlp-grpc-port 4 --zipkin-port 5",
         )
         .unwrap();
-        assert_eq!(numbers(arguments.ports), [1, 2, 3, 0, 4]);
+        assert_eq!(numbers(arguments.ports), [1, 2, 3, 0, 4, 5]);
         for wrong in [
             "--ping-port",
             "--ping-port x",

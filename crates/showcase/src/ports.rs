@@ -18,6 +18,7 @@ pub(crate) struct Addresses {
     pub(crate) page: SocketAddr,
     pub(crate) otlp: SocketAddr,
     pub(crate) otlp_grpc: SocketAddr,
+    pub(crate) zipkin: SocketAddr,
     /// Linux lets another socket listen where one is only bound, and gives such a port to nobody who asks for any: as
     /// long as these are held, the ports are there for the parts. Elsewhere somebody may be faster, which is then said.
     _held: Vec<TcpSocket>,
@@ -46,8 +47,13 @@ impl Addresses {
                 "--otlp-grpc-port",
                 ports.otlp_grpc_port,
             ),
+            (
+                "the receiver of Zipkin's traces",
+                "--zipkin-port",
+                ports.zipkin_port,
+            ),
         ];
-        let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 5];
+        let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 6];
         let mut held = Vec::new();
         let mut unavailable = Vec::new();
         for (place, (who, flag, port)) in wanted.into_iter().enumerate() {
@@ -75,13 +81,14 @@ impl Addresses {
         if !cfg!(target_os = "linux") {
             held.clear();
         }
-        let [ping, pong, page, otlp, otlp_grpc] = addresses;
+        let [ping, pong, page, otlp, otlp_grpc, zipkin] = addresses;
         Ok(Self {
             ping,
             pong,
             page,
             otlp,
             otlp_grpc,
+            zipkin,
             _held: held,
         })
     }
@@ -112,30 +119,39 @@ mod tests {
     use super::*;
 
     /// Of ping, pong, the page, and the receivers over HTTP and gRPC.
-    fn ports(ports: [u16; 5]) -> Ports {
-        let [ping_port, pong_port, page_port, otlp_port, otlp_grpc_port] = ports;
+    fn ports(ports: [u16; 6]) -> Ports {
+        let [
+            ping_port,
+            pong_port,
+            page_port,
+            otlp_port,
+            otlp_grpc_port,
+            zipkin_port,
+        ] = ports;
         Ports {
             ping_port,
             pong_port,
             page_port,
             otlp_port,
             otlp_grpc_port,
+            zipkin_port,
         }
     }
 
     #[test]
     fn port_zero_becomes_a_free_port_on_which_its_owner_can_listen() {
-        let addresses = Addresses::reserve(ports([0; 5])).unwrap();
+        let addresses = Addresses::reserve(ports([0; 6])).unwrap();
         let Addresses {
             ping,
             pong,
             page,
             otlp,
             otlp_grpc,
+            zipkin,
             ..
         } = addresses;
-        let listeners =
-            [ping, pong, page, otlp, otlp_grpc].map(|address| TcpListener::bind(address).unwrap());
+        let listeners = [ping, pong, page, otlp, otlp_grpc, zipkin]
+            .map(|address| TcpListener::bind(address).unwrap());
         assert!(
             listeners
                 .iter()
@@ -153,11 +169,12 @@ mod tests {
             ("the page", "--page-port"),
             ("the receiver of traces", "--otlp-port"),
             ("the receiver of traces over gRPC", "--otlp-grpc-port"),
+            ("the receiver of Zipkin's traces", "--zipkin-port"),
         ]
         .into_iter()
         .enumerate()
         {
-            let mut wanted = [0; 5];
+            let mut wanted = [0; 6];
             wanted[place] = port;
             let line = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
             assert_eq!(
@@ -169,20 +186,20 @@ mod tests {
 
     #[test]
     fn every_port_in_use_is_named_at_once() {
-        let taken = [0; 5].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
+        let taken = [0; 6].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
         let wanted = taken
             .each_ref()
             .map(|listener| listener.local_addr().unwrap().port());
         let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
-        assert_eq!(lines.lines().count(), 5, "{lines}");
+        assert_eq!(lines.lines().count(), 6, "{lines}");
     }
 
     #[test]
     fn one_port_is_not_given_to_two() {
-        let addresses = Addresses::reserve(ports([0; 5])).unwrap();
+        let addresses = Addresses::reserve(ports([0; 6])).unwrap();
         let port = addresses.ping.port();
         drop(addresses);
-        let line = Addresses::reserve(ports([port, port, 0, 0, 0]))
+        let line = Addresses::reserve(ports([port, port, 0, 0, 0, 0]))
             .unwrap_err()
             .to_string();
         assert_eq!(

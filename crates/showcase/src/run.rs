@@ -80,6 +80,7 @@ async fn show(addresses: &Addresses, open: bool, env: Lookup<'_>) -> io::Result<
         query: addresses.page,
         otlp_http: addresses.otlp,
         otlp_grpc: addresses.otlp_grpc,
+        zipkin: addresses.zipkin,
         scraped: targets.map(target).into(),
         ..backend::Settings::default()
     };

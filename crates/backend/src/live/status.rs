@@ -17,7 +17,9 @@ pub(super) struct Status {
 #[derive(Serialize)]
 struct Contents {
     traces: usize,
+    spans: usize,
     bytes: usize,
+    limit: usize,
 }
 
 /// `GET /api/status`
@@ -27,7 +29,9 @@ pub(super) async fn status(State(live): State<Live>) -> Json<Status> {
         receivers: live.receivers.now(),
         store: Contents {
             traces: live.store.len(),
+            spans: live.store.span_count(),
             bytes: live.store.bytes(),
+            limit: live.store.limit(),
         },
         services: live.window.health(),
     })

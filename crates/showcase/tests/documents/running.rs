@@ -23,7 +23,14 @@ impl Showcase {
     pub(crate) async fn start(env: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_showcase"))
             .args(["--ping-port", "0", "--pong-port", "0", "--page-port", "0"])
-            .args(["--otlp-port", "0", "--otlp-grpc-port", "0"])
+            .args([
+                "--otlp-port",
+                "0",
+                "--otlp-grpc-port",
+                "0",
+                "--zipkin-port",
+                "0",
+            ])
             .env_clear()
             .envs(env.iter().copied())
             .stdin(Stdio::null())

@@ -23,12 +23,13 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The flags of all ports, and who needs them.
-const PORTS: [(&str, &str); 5] = [
+const PORTS: [(&str, &str); 6] = [
     ("--ping-port", "ping"),
     ("--pong-port", "pong"),
     ("--page-port", "the page"),
     ("--otlp-port", "the receiver of traces"),
     ("--otlp-grpc-port", "the receiver of traces over gRPC"),
+    ("--zipkin-port", "the receiver of Zipkin's traces"),
 ];
 
 /// The environment of the tests does not reach it.
