@@ -1,9 +1,10 @@
-//! Traces and logs saved in a file, and loaded: OTLP JSON lines, the form that the Collector's file exporter writes.
+//! Traces and logs saved in a file, and loaded: OTLP JSON lines, as the Collector's file exporter writes them.
 //!
-//! A line is one message `TracesData` (`{"resourceSpans": […]}`) or `LogsData` (`{"resourceLogs": […]}`), and stands for
-//! itself. The answer of `/api/v3/traces/{id}`, with its message in `result`, is such a line as well.
+//! A line is one message, `TracesData` (`{"resourceSpans": […]}`) or `LogsData` (`{"resourceLogs": […]}`), and stands for
+//! itself. The answer of `/api/v3/traces/{id}`, which has its message in `result`, is such a line as well.
 
 use std::{
+    fmt,
     io::{self, BufRead, Read, Write},
     sync::Arc,
 };
@@ -16,9 +17,190 @@ use opentelemetry_proto::tonic::{
 use serde::Deserialize;
 
 use crate::{
-    decode,
+    decode::{self, Decoded},
     encode::{Data, Item},
     json, messages,
-    size::{Size, shared},
+    size::{Heap, shared},
     store::Store,
 };
+
+/// Longest line that is read, in bytes. Those that are written have a hundredth of it, but where one span alone has more.
+const LONGEST: usize = 64 << 20;
+
+/// Bytes held by what goes into one line.
+const LINE: usize = 512 << 10;
+
+/// Most faults that are kept.
+const FAULTS: usize = 100;
+
+/// What came of loading a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Spans taken.
+    pub spans: usize,
+    /// Log records taken.
+    pub logs: usize,
+    /// Lines of which something was not taken.
+    pub faulty_lines: usize,
+    /// What was wrong with the first hundred of them.
+    pub faults: Vec<Fault>,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its number, from 1.
+    pub line: usize,
+    /// For people.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+impl Store {
+    /// Writes everything kept but metrics, one message a line, what arrived first first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn save(&self, to: &mut impl Write) -> io::Result<()> {
+        for trace in self.latest(usize::MAX).iter().rev() {
+            for spans in pieces(&trace.spans) {
+                write_line(to, &Data::new().with(spans))?;
+            }
+        }
+        for logs in pieces(&self.logs()) {
+            // By runs, so that they keep their order.
+            let runs = logs.chunk_by(|one, next| {
+                Arc::ptr_eq(&one.resource, &next.resource) && Arc::ptr_eq(&one.scope, &next.scope)
+            });
+            write_line(to, &runs.fold(Data::new(), Data::with))?;
+        }
+        Ok(())
+    }
+
+    /// Adds what the lines of `from` hold. A line that cannot be read, and a span or record that cannot be kept, is
+    /// reported and left out; everything else is taken.
+    ///
+    /// # Errors
+    ///
+    /// Those of the reader. What came before is taken.
+    pub fn load(&self, mut from: impl BufRead) -> io::Result<Loaded> {
+        let mut loaded = Loaded::default();
+        let mut line = Vec::new();
+        for number in 1.. {
+            line.clear();
+            let limit = LONGEST as u64 + 1;
+            if from.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let taken = if line.len() > LONGEST && line.last() != Some(&b'\n') {
+                from.skip_until(b'\n')?;
+                Err(format!("it is longer than {LONGEST} bytes"))
+            } else if line.trim_ascii().is_empty() {
+                Ok(())
+            } else {
+                self.take(&line, &mut loaded)
+            };
+            if let Err(message) = taken {
+                loaded.faulty_lines += 1;
+                if loaded.faults.len() < FAULTS {
+                    loaded.faults.push(Fault {
+                        line: number,
+                        message,
+                    });
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn take(&self, line: &[u8], loaded: &mut Loaded) -> Result<(), String> {
+        if messages::too_many_in_json(line) {
+            return Err(format!("it holds more than {} messages", messages::MOST));
+        }
+        let mut message: Message = json::read(line).map_err(|error| error.to_string())?;
+        if let Some(result) = message.result {
+            message = *result;
+        }
+        if message.resource_spans.is_none() && message.resource_logs.is_none() {
+            return Err("it has neither resourceSpans nor resourceLogs".to_owned());
+        }
+        let resource_spans = message.resource_spans.unwrap_or_default();
+        let resource_logs = message.resource_logs.unwrap_or_default();
+        let spans = decode::spans(ExportTraceServiceRequest { resource_spans });
+        let logs = decode::log_records(ExportLogsServiceRequest { resource_logs });
+        let faults = [
+            insert(spans, &mut loaded.spans, |spans| self.insert_spans(spans)),
+            insert(logs, &mut loaded.logs, |logs| self.insert_logs(logs)),
+        ];
+        let faults: Vec<_> = faults.into_iter().flatten().collect();
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults.join("; "))
+        }
+    }
+}
+
+/// `TracesData`, `LogsData`, or one of them in the answer of a query.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    resource_spans: Option<Vec<ResourceSpans>>,
+    resource_logs: Option<Vec<ResourceLogs>>,
+    result: Option<Box<Message>>,
+}
+
+/// Counts what was taken; says what was not.
+fn insert<T>(
+    Decoded {
+        items,
+        invalid,
+        first_fault,
+    }: Decoded<T>,
+    taken: &mut usize,
+    insert: impl FnOnce(Vec<T>) -> usize,
+) -> Option<String> {
+    let valid = items.len();
+    let refused = if valid > 0 { insert(items) } else { 0 };
+    *taken += valid - refused;
+    let too_large = || format!("{refused} are larger than the store");
+    match first_fault {
+        Some(fault) => Some(format!("{invalid} are invalid, the first: {fault}")),
+        None => (refused > 0).then(too_large),
+    }
+}
+
+fn write_line<T: Item>(to: &mut impl Write, data: &Data<'_, T>) -> io::Result<()> {
+    serde_json::to_writer(&mut *to, data)?;
+    to.write_all(b"\n")
+}
+
+/// `items` in parts that hold some [`LINE`] bytes each, with what they share; at least one item.
+fn pieces<T: Item + Heap>(mut items: &[Arc<T>]) -> impl Iterator<Item = &[Arc<T>]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let mut last = None;
+        let is_full = |item: &Arc<T>| {
+            let (resource, scope) = item.made_by();
+            let maker = (Arc::as_ptr(resource), Arc::as_ptr(scope));
+            if last.replace(maker) != Some(maker) {
+                bytes += shared(&**resource) + shared(&**scope);
+            }
+            bytes += shared(&**item);
+            bytes >= LINE
+        };
+        let end = items
+            .iter()
+            .position(is_full)
+            .map_or(items.len(), |last| last + 1);
+        let (piece, rest) = items.split_at_checked(end)?;
+        items = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}

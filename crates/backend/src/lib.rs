@@ -47,6 +47,7 @@ mod connection;
 mod contents;
 mod decode;
 mod encode;
+mod file;
 mod finder;
 mod grpc;
 mod id;
@@ -82,6 +83,7 @@ mod zipkin;
 
 pub use attributes::{Attributes, Value};
 pub use backend::{Backend, Settings};
+pub use file::{Fault, Loaded};
 pub use id::{InvalidId, SpanId, TraceId};
 pub use log::LogRecord;
 pub use received::Received;

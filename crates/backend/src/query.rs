@@ -13,6 +13,8 @@
 //! | `/api/v3/traces` | `query.start_time_min` and `query.start_time_max` (RFC 3339), `query.service_name`, `query.operation_name`, `query.attributes`, `query.duration_min`, `query.duration_max`, `query.search_depth` or `query.num_traces` |
 //! | `/api/v3/traces/{id}` | |
 //!
+//! Beside it, `/api/export` is everything kept, traces and logs, as lines of OTLP's JSON: see [`Store::save`].
+//!
 //! The names with a `.` or a `_` are understood as Jaeger 2.20 writes them, too: `query.serviceName`, `spanKind`.
 
 mod dependencies;
@@ -30,7 +32,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::{Path, Query as Url, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -55,6 +57,7 @@ pub(crate) fn router(store: Arc<Store>) -> Router {
         .route("/api/traces", get(traces))
         .route("/api/traces/{id}", get(trace))
         .route("/api/dependencies", get(service_dependencies))
+        .route("/api/export", get(export))
         .merge(v3::router())
         .with_state(store)
 }
@@ -211,10 +214,10 @@ async fn traces(
     let parameters = Parameters(parameters);
     let search = search(&parameters)?;
     let ids = parameters.all("traceID").map(|id| {
-        let malformed = |expected| format!("cannot parse traceID param: {id:?} is not {expected}");
-        let read = parameters::trace_id(id)
-            .map_err(|expected| Refusal::bad_request(malformed(expected)))?;
-        Ok((id, read))
+        parameters::trace_id(id).map_err(|expected| {
+            let message = format!("cannot parse traceID param: {id:?} is not {expected}");
+            Refusal::bad_request(message)
+        })
     });
     let ids = ids.collect::<Result<Vec<_>, Refusal>>()?;
     parameters.read("raw", parameters::truth)?;
@@ -232,13 +235,13 @@ async fn traces(
     let found = if ids.is_empty() {
         store.search(&search)
     } else {
-        let look = |(id, read): (&str, Option<_>)| {
-            let found = read.and_then(|read| store.trace(read));
+        let look = |id: Option<_>| {
+            let found = id.and_then(|id| store.trace(id));
             if found.is_none() {
                 errors.push(Fault {
                     code: None,
                     msg: NOT_FOUND.to_owned(),
-                    trace_id: Some(read.map_or_else(|| id.to_owned(), trace::trace_id)),
+                    trace_id: Some(id.map_or("0".repeat(16), trace::trace_id)),
                 });
             }
             found
@@ -327,4 +330,14 @@ async fn service_dependencies(
     });
     let dependencies = dependencies(&traces, parameters.get("service"));
     Ok(stream::json(Envelope::new(dependencies, 0)))
+}
+
+/// All that is kept, as a file.
+async fn export(State(store): State<Arc<Store>>) -> Response {
+    let lines = stream::stream("application/x-ndjson", move |pieces| store.save(pieces));
+    let name = [(
+        header::CONTENT_DISPOSITION,
+        "attachment; filename=\"telemetry.jsonl\"",
+    )];
+    (name, lines).into_response()
 }

@@ -21,7 +21,7 @@ use std::{
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
-    attributes::{Attributes, Value},
+    attributes::{Attributes, Value, as_number_or_text},
     id::{SpanId, TraceId},
     resource::Resource,
     span::{Event, Span, StatusCode},
@@ -247,7 +247,7 @@ enum TagValue<'a> {
     Text(Cow<'a, str>),
     Bool(bool),
     Int(i64),
-    Double(f64),
+    Double(#[serde(serialize_with = "as_number_or_text")] f64),
 }
 
 impl<'a> Tag<'a> {
@@ -258,8 +258,7 @@ impl<'a> Tag<'a> {
             Value::Bool(truth) => ("bool", TagValue::Bool(*truth)),
             Value::Int(int) if EXACT.contains(int) => ("int64", TagValue::Int(*int)),
             Value::Int(_) => ("int64", text()),
-            Value::Double(double) if double.is_finite() => ("float64", TagValue::Double(*double)),
-            Value::Double(_) => ("float64", text()),
+            Value::Double(double) => ("float64", TagValue::Double(*double)),
             Value::Bytes(_) => ("binary", text()),
         };
         Self { key, kind, value }

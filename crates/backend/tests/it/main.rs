@@ -4,6 +4,7 @@
 
 mod exporter;
 mod figures;
+mod file;
 mod grpc;
 mod junk;
 mod live;

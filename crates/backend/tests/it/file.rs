@@ -1,0 +1,159 @@
+//! Saving and loading.
+
+use std::io::{BufReader, Read, repeat};
+
+use backend::{Fault, Loaded, Store};
+
+use crate::{CLIENT, JSON, LIMIT, post, sample, start};
+
+const LOGS: &str = r#"{"resourceLogs": [
+    {"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "one"}}]}, "scopeLogs": [
+        {"scope": {"name": "a"}, "schemaUrl": "https://example.com/a", "logRecords": [
+            {"timeUnixNano": "3", "observedTimeUnixNano": "18446744073709551615", "severityNumber": 9, "severityText": "Information",
+             "body": {"kvlistValue": {"values": [{"key": "k", "value": {"arrayValue": {"values": [{"doubleValue": "NaN"}, {}]}}}]}},
+             "attributes": [{"key": "n", "value": {"intValue": "-9223372036854775808"}}], "droppedAttributesCount": 1, "flags": 1,
+             "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "eventName": "happened"}
+        ]},
+        {"scope": {"name": "b"}, "logRecords": [{"timeUnixNano": "2"}]},
+        {"scope": {"name": "a"}, "schemaUrl": "https://example.com/a", "logRecords": [{"timeUnixNano": "1"}]}
+    ]}
+]}"#;
+
+fn one_line(json: &str) -> String {
+    json.replace('\n', " ")
+}
+
+fn load(text: &str) -> (Store, Loaded) {
+    let store = Store::new(64 << 20);
+    let loaded = store.load(text.as_bytes()).unwrap();
+    (store, loaded)
+}
+
+fn save(store: &Store) -> String {
+    let mut saved = Vec::new();
+    store.save(&mut saved).unwrap();
+    String::from_utf8(saved).unwrap()
+}
+
+#[track_caller]
+fn assert_equal(one: &Store, other: &Store) {
+    // NaN is not equal to itself, its text is.
+    let contents = |store: &Store| format!("{:#?}{:#?}", store.latest(usize::MAX), store.logs());
+    assert_eq!(contents(one), contents(other));
+}
+
+#[tokio::test]
+async fn what_was_saved_loads_as_it_was() {
+    let backend = start();
+    let bare = sample::request(vec![sample::bare([9; 16], [9; 8])]);
+    let bare = serde_json::to_string(&bare).unwrap();
+    for (path, body) in [
+        ("/v1/traces", sample::FULL_JSON),
+        ("/v1/traces", &bare),
+        ("/v1/logs", LOGS),
+    ] {
+        let answer = post(&backend, path, &[JSON], body.to_owned()).await;
+        assert_eq!(answer.status(), 200);
+    }
+    let sent = backend.store();
+    assert_eq!((sent.len(), sent.logs().len()), (2, 3));
+
+    let (again, loaded) = load(&save(sent));
+    let expected = Loaded {
+        spans: 3,
+        logs: 3,
+        ..Loaded::default()
+    };
+    assert_eq!(loaded, expected);
+    assert_equal(&again, sent);
+
+    let url = format!("http://{}/api/export", backend.query());
+    let answer = CLIENT.get(url).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
+    assert_eq!(answer.text().await.unwrap(), save(sent));
+
+    // A trace that a browser has saved.
+    let url = format!("http://{}/api/v3/traces/{}", backend.query(), sample::TRACE);
+    let answer = CLIENT.get(url).send().await.unwrap().text().await.unwrap();
+    let (one, _) = load(&answer);
+    let id = sample::TRACE.parse().unwrap();
+    assert_eq!(one.trace(id), sent.wait_for_trace(2, LIMIT).await.ok());
+    backend.stop().await;
+}
+
+#[test]
+fn a_trace_that_is_large_is_saved_as_several_lines() {
+    let store = Store::new(64 << 20);
+    let spans: String = (1..=10_000)
+        .map(|n| {
+            format!(
+                r#"{{"traceId": "{:032x}", "spanId": "{n:016x}", "name": "{n}"}},"#,
+                1
+            )
+        })
+        .collect();
+    let spans = spans.trim_end_matches(',');
+    let line = format!(r#"{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{spans}]}}]}}]}}"#);
+    assert_eq!(store.load(line.as_bytes()).unwrap().spans, 10_000);
+    let saved = save(&store);
+    let lines: Vec<_> = saved.lines().map(str::len).collect();
+    assert!(
+        lines.len() > 2 && lines.iter().all(|length| *length < 2 << 20),
+        "{lines:?}"
+    );
+    assert_equal(&load(&saved).0, &store);
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_reported_and_the_others_are_taken() {
+    let good = one_line(sample::FULL_JSON);
+    let invalid = good.replace(&sample::CHILD.to_uppercase(), "0000000000000000");
+    let lines = [
+        "",
+        "junk",
+        &good,
+        "{",
+        "[]",
+        "{}",
+        "  ",
+        &invalid,
+        r#"{"resourceSpans": null}"#,
+        r#"{"resourceSpans": [], "resourceLogs": []}"#,
+        r#"{"resourceSpans": [{"scopeSpans": 5}]}"#,
+        &one_line(LOGS),
+    ];
+    let (store, loaded) = load(&lines.join("\n"));
+    assert_eq!((loaded.spans, loaded.logs), (3, 3));
+    assert_eq!((store.len(), store.logs().len()), (1, 3));
+    let numbers: Vec<_> = loaded.faults.iter().map(|fault| fault.line).collect();
+    assert_eq!(numbers, [2, 4, 5, 6, 8, 9, 11]);
+    assert_eq!(loaded.faulty_lines, 7);
+    let texts: Vec<_> = loaded.faults.iter().map(Fault::to_string).collect();
+    assert_eq!(
+        texts[3],
+        "line 6: it has neither resourceSpans nor resourceLogs"
+    );
+    assert!(
+        texts[4]
+            .starts_with("line 8: 1 are invalid, the first: span_id of span \"ping-request\": "),
+        "{texts:?}"
+    );
+}
+
+#[test]
+fn junk_without_end_costs_no_memory_and_hides_nothing_behind_it() {
+    let good = one_line(sample::FULL_JSON);
+    let endless = repeat(b'x').take(200 << 20);
+    let file = endless.chain("\n".as_bytes()).chain(good.as_bytes());
+    let store = Store::new(64 << 20);
+    let loaded = store.load(BufReader::new(file)).unwrap();
+    assert_eq!((loaded.spans, loaded.faulty_lines), (2, 1));
+    assert_eq!(
+        loaded.faults[0].to_string(),
+        "line 1: it is longer than 67108864 bytes"
+    );
+
+    let many = "junk\n".repeat(1_000);
+    let (_, loaded) = load(&many);
+    assert_eq!((loaded.faulty_lines, loaded.faults.len()), (1_000, 100));
+}
