@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// Open the page in a browser
     #[arg(long)]
     pub(crate) open: bool,
+    /// Traces and logs to begin with: OTLP JSON lines, as the Collector's file exporter and `/api/export` write them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) load: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }

@@ -8,6 +8,7 @@ mod arguments;
 mod child;
 mod duration;
 mod live;
+mod load;
 mod page;
 mod ports;
 mod print;
@@ -33,10 +34,11 @@ fn main() -> ExitCode {
     let Arguments {
         ports,
         open,
+        load,
         command,
     } = Arguments::parse();
     match command {
-        None => run::run(ports, open, &env),
+        None => run::run(ports, open, load.as_deref(), &env),
         Some(Command::Ping(Service {
             stop_with_stdin,
             arguments,

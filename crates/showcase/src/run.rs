@@ -4,6 +4,7 @@ use std::{
     fmt::Display,
     io::{self, Write},
     net::SocketAddr,
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -17,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    arguments::Ports, child::ready, live::Live, page, ports::Addresses, screen::Screen,
+    arguments::Ports, child::ready, live::Live, load, page, ports::Addresses, screen::Screen,
     services::Services, try_it::TryIt,
 };
 
@@ -48,7 +49,7 @@ const DIVERSIONS: [&str; 5] = [
 /// | 2 | a port cannot be had; nothing was started |
 ///
 /// On 1 and 2, stderr says why.
-pub(crate) fn run(ports: Ports, open: bool, env: Lookup<'_>) -> ExitCode {
+pub(crate) fn run(ports: Ports, open: bool, file: Option<&Path>, env: Lookup<'_>) -> ExitCode {
     let addresses = match Addresses::reserve(ports) {
         Ok(addresses) => addresses,
         Err(unavailable) => {
@@ -56,7 +57,7 @@ pub(crate) fn run(ports: Ports, open: bool, env: Lookup<'_>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match Runtime::new().and_then(|runtime| runtime.block_on(show(&addresses, open, env))) {
+    match Runtime::new().and_then(|runtime| runtime.block_on(show(&addresses, open, file, env))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -71,7 +72,12 @@ pub(crate) fn run(ports: Ports, open: bool, env: Lookup<'_>) -> ExitCode {
 /// # Errors
 ///
 /// Something cannot be started. A child that was is dropped then, which stops it.
-async fn show(addresses: &Addresses, open: bool, env: Lookup<'_>) -> io::Result<bool> {
+async fn show(
+    addresses: &Addresses,
+    open: bool,
+    file: Option<&Path>,
+    env: Lookup<'_>,
+) -> io::Result<bool> {
     let (commands, mut asked) = mpsc::channel(COMMANDS);
     let (shown, services) = watch::channel(Default::default());
     let (try_it, mut load) = TryIt::new(addresses.ping, commands, services)?;
@@ -85,7 +91,13 @@ async fn show(addresses: &Addresses, open: bool, env: Lookup<'_>) -> io::Result<
         ..backend::Settings::default()
     };
     let backend = Backend::start_with_page(settings, page::router().merge(try_it.router()))?;
+    let loaded = file
+        .map(|file| load::load(file, backend.store()))
+        .transpose()?;
     let (screen, mut writer) = Screen::start();
+    if let Some(loaded) = loaded {
+        screen.show(loaded).await;
+    }
     let mut live = Live::new(backend.store().clone(), screen.clone());
     let mut services = Services::start(addresses, shown, env)?;
 

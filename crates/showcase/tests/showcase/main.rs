@@ -7,6 +7,7 @@ mod try_it;
 
 use std::{
     net::{Ipv4Addr, TcpListener},
+    path::Path,
     process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
@@ -64,7 +65,13 @@ struct Running {
 impl Running {
     /// On ports of its own, with these variables set, until it says that it is ready.
     async fn start(env: &[(&str, &str)]) -> Self {
+        Self::start_with(&[], env).await
+    }
+
+    /// The same with these arguments.
+    async fn start_with(arguments: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = showcase(PORTS.map(|(flag, _)| [flag, "0"]).as_flattened());
+        command.args(arguments);
         let mut process = command.envs(env.iter().copied()).spawn().unwrap();
         let lines = Some(BufReader::new(process.stdout.take().unwrap()).lines());
         let mut running = Self {
@@ -291,6 +298,53 @@ async fn port_in_use_is_named_with_who_needs_it_and_the_flag_before_anything_is_
 }
 
 #[tokio::test]
+async fn file_is_loaded_before_anything_is_received_and_its_faults_are_told() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("load.jsonl");
+    let id = "5b8efff798038103d269b633813fc60c";
+    let span = format!(r#"{{"traceId": "{id}", "spanId": "eee19b7ec3c1b174"}}"#);
+    let line = format!(r#"{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{span}]}}]}}]}}"#);
+    std::fs::write(&file, format!("{line}\n{{}}\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let showcase = Running::start_with(&["--load", file], &[]).await;
+    let told = format!(
+        "{file}: 1 spans and 0 log records loaded.\n  \
+         line 2: it has neither resourceSpans nor resourceLogs\n"
+    );
+    assert!(showcase.printed.starts_with(&told), "{}", showcase.printed);
+    let trace = showcase
+        .get(showcase.page, &format!("/api/traces/{id}"))
+        .await;
+    assert!(trace.contains("eee19b7ec3c1b174"), "{trace}");
+}
+
+#[tokio::test]
+async fn file_that_cannot_be_loaded_is_named_and_nothing_is_started() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for (file, reason) in [
+        ("no/such/file", "No such file or directory (os error 2)"),
+        (manifest, "nothing in it is a line of OTLP's JSON; line 1: "),
+        ("/dev/null", "nothing in it is a line of OTLP's JSON"),
+    ] {
+        let output = output(
+            &[
+                PORTS.map(|(flag, _)| [flag, "0"]).as_flattened(),
+                &["--load", file],
+            ]
+            .concat(),
+        )
+        .await;
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
+        let line = format!("the showcase cannot start: {file}: {reason}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            told.starts_with(&line) && told.lines().count() == 1,
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn child_that_dies_is_named_and_nothing_is_left_behind() {
     for (name, is_ping) in [("ping", true), ("pong", false)] {
         let mut showcase = Running::start(&[]).await;
@@ -426,6 +480,7 @@ async fn wrong_arguments_exit_with_2_and_help_names_the_flags() {
                 "--otlp-port",
                 "--otlp-grpc-port",
                 "--open",
+                "--load",
                 "8081",
                 "PONG_LATENCY",
             ][..],
