@@ -50,44 +50,10 @@ impl Item for LogRecord {
 }
 
 /// `TracesData` of spans, `LogsData` of log records.
-pub(crate) struct Data<'a, T>(Vec<OfResource<'a, T>>);
+pub(crate) struct Data<'a, T>(pub(crate) Vec<OfResource<'a, T>>);
 
-impl<'a, T: Item> Data<'a, T> {
-    pub(crate) fn new() -> Self {
-        Self(Vec::new())
-    }
-
-    /// With `items` behind what is there, grouped among themselves, in the order of the first of each group.
-    pub(crate) fn with(mut self, items: impl IntoIterator<Item = &'a Arc<T>>) -> Self {
-        let mut places = HashMap::new();
-        for item in items {
-            let (resource, scope) = item.made_by();
-            let of_resource = *places
-                .entry((Arc::as_ptr(resource), None))
-                .or_insert_with(|| {
-                    self.0.push(OfResource {
-                        resource,
-                        of_scopes: Vec::new(),
-                    });
-                    self.0.len() - 1
-                });
-            let of_scopes = &mut self.0[of_resource].of_scopes;
-            let of_scope = *places
-                .entry((Arc::as_ptr(resource), Some(Arc::as_ptr(scope))))
-                .or_insert_with(|| {
-                    of_scopes.push(OfScope {
-                        scope,
-                        items: Vec::new(),
-                    });
-                    of_scopes.len() - 1
-                });
-            of_scopes[of_scope].items.push(&**item);
-        }
-        self
-    }
-}
-
-struct OfResource<'a, T> {
+/// `ResourceSpans` or `ResourceLogs`.
+pub(crate) struct OfResource<'a, T> {
     resource: &'a Resource,
     of_scopes: Vec<OfScope<'a, T>>,
 }
@@ -95,6 +61,34 @@ struct OfResource<'a, T> {
 struct OfScope<'a, T> {
     scope: &'a Scope,
     items: Vec<&'a T>,
+}
+
+/// Groups `items`, in the order of the first of each group.
+pub(crate) fn by_resource<T: Item>(items: &[Arc<T>]) -> Vec<OfResource<'_, T>> {
+    let mut groups: Vec<OfResource<'_, T>> = Vec::new();
+    let mut places = HashMap::new();
+    for item in items {
+        let (resource, scope) = item.made_by();
+        let place = (Arc::as_ptr(resource), None);
+        let of_resource = *places.entry(place).or_insert_with(|| {
+            groups.push(OfResource {
+                resource,
+                of_scopes: Vec::new(),
+            });
+            groups.len() - 1
+        });
+        let of_scopes = &mut groups[of_resource].of_scopes;
+        let place = (Arc::as_ptr(resource), Some(Arc::as_ptr(scope)));
+        let of_scope = *places.entry(place).or_insert_with(|| {
+            of_scopes.push(OfScope {
+                scope,
+                items: Vec::new(),
+            });
+            of_scopes.len() - 1
+        });
+        of_scopes[of_scope].items.push(&**item);
+    }
+    groups
 }
 
 impl<T: Item> Serialize for Data<'_, T> {

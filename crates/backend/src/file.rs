@@ -17,8 +17,9 @@ use opentelemetry_proto::tonic::{
 use serde::Deserialize;
 
 use crate::{
+    answer::Encoding,
     decode::{self, Decoded},
-    encode::{Data, Item},
+    encode::{Data, Item, by_resource},
     json, messages,
     size::{Heap, shared},
     store::Store,
@@ -68,9 +69,9 @@ impl Store {
     ///
     /// Those of the writer.
     pub fn save(&self, to: &mut impl Write) -> io::Result<()> {
-        for trace in self.latest(usize::MAX).iter().rev() {
+        for trace in self.ids().into_iter().filter_map(|id| self.trace(id)) {
             for spans in pieces(&trace.spans) {
-                write_line(to, &Data::new().with(spans))?;
+                write_line(to, &Data(by_resource(spans)))?;
             }
         }
         for logs in pieces(&self.logs()) {
@@ -78,7 +79,7 @@ impl Store {
             let runs = logs.chunk_by(|one, next| {
                 Arc::ptr_eq(&one.resource, &next.resource) && Arc::ptr_eq(&one.scope, &next.scope)
             });
-            write_line(to, &runs.fold(Data::new(), Data::with))?;
+            write_line(to, &Data(runs.flat_map(by_resource).collect()))?;
         }
         Ok(())
     }
@@ -120,7 +121,7 @@ impl Store {
     }
 
     fn take(&self, line: &[u8], loaded: &mut Loaded) -> Result<(), String> {
-        if messages::too_many_in_json(line) {
+        if messages::too_many(line, Encoding::Json, &messages::TRACES) {
             return Err(format!("it holds more than {} messages", messages::MOST));
         }
         let mut message: Message = json::read(line).map_err(|error| error.to_string())?;

@@ -36,7 +36,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use self::{
     dependencies::dependencies,
@@ -231,28 +231,36 @@ async fn traces(
             "'maxDuration' should be greater than 'minDuration'",
         ));
     }
-    let mut errors = Vec::new();
-    let found = if ids.is_empty() {
-        store.search(&search)
-    } else {
-        let look = |id: Option<_>| {
-            let found = id.and_then(|id| store.trace(id));
-            if found.is_none() {
-                errors.push(Fault {
-                    code: None,
-                    msg: NOT_FOUND.to_owned(),
-                    trace_id: Some(id.map_or("0".repeat(16), trace::trace_id)),
-                });
-            }
-            found
-        };
-        ids.into_iter().filter_map(look).collect()
-    };
-    let found: Vec<_> = found.into_iter().map(JaegerTrace).collect();
+    if ids.is_empty() {
+        return Ok(stream::json(Envelope::new(Found { store, search }, 0)));
+    }
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for id in ids {
+        match id.and_then(|id| store.trace(id)) {
+            Some(trace) => found.push(JaegerTrace(trace)),
+            None => errors.push(Fault {
+                code: None,
+                msg: NOT_FOUND.to_owned(),
+                trace_id: Some(id.map_or("0".repeat(16), trace::trace_id)),
+            }),
+        }
+    }
     Ok(stream::json(Envelope {
         errors: (!errors.is_empty()).then_some(errors),
         ..Envelope::new(found, 0)
     }))
+}
+
+/// The traces found, looked for while they are written.
+struct Found {
+    store: Arc<Store>,
+    search: Query,
+}
+
+impl Serialize for Found {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.store.matching(&self.search).map(JaegerTrace))
+    }
 }
 
 /// What the parameters look for. They are read in Jaeger's order, so that the first fault is the same.
@@ -322,14 +330,31 @@ async fn service_dependencies(
         .unwrap_or_else(now);
     let lookback = parameters.read("lookback", parameters::milliseconds)?;
     let start = end.saturating_sub(lookback.unwrap_or(nanos(dependencies::LOOKBACK)));
-    let traces = store.search(&Query {
-        // Neither of both moments counts.
-        start_min_unix_nanos: Some(start.saturating_add(1)),
-        start_max_unix_nanos: Some(end.saturating_sub(1)),
-        ..Query::default()
-    });
-    let dependencies = dependencies(&traces, parameters.get("service"));
-    Ok(stream::json(Envelope::new(dependencies, 0)))
+    let calls = Calls {
+        store,
+        search: Query {
+            // Neither of both moments counts.
+            start_min_unix_nanos: Some(start.saturating_add(1)),
+            start_max_unix_nanos: Some(end.saturating_sub(1)),
+            ..Query::default()
+        },
+        service: parameters.get("service").map(str::to_owned),
+    };
+    Ok(stream::json(Envelope::new(calls, 0)))
+}
+
+/// The dependencies, looked for when they are written.
+struct Calls {
+    store: Arc<Store>,
+    search: Query,
+    service: Option<String>,
+}
+
+impl Serialize for Calls {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let traces = self.store.matching(&self.search);
+        dependencies(traces, self.service.as_deref()).serialize(serializer)
+    }
 }
 
 /// All that is kept, as a file.

@@ -134,6 +134,11 @@ impl Store {
         Some(Trace::new(id, spans))
     }
 
+    /// Ids of the traces, the one that began to arrive first first.
+    pub(crate) fn ids(&self) -> Vec<TraceId> {
+        self.lock().traces.iter().map(|trace| trace.id).collect()
+    }
+
     /// At most `limit` traces, the one that began to arrive last first.
     pub fn latest(&self, limit: usize) -> Vec<Trace> {
         self.search(&Query {

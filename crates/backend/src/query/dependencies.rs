@@ -24,29 +24,32 @@ pub(crate) struct Dependency {
 }
 
 /// The dependencies within `traces`, sorted; only those of `service`, if there is one.
-pub(crate) fn dependencies(traces: &[Trace], service: Option<&str>) -> Vec<Dependency> {
+pub(crate) fn dependencies(
+    traces: impl IntoIterator<Item = Trace>,
+    service: Option<&str>,
+) -> Vec<Dependency> {
     let mut counts = BTreeMap::new();
     for Trace { spans, .. } in traces {
         let services: HashMap<_, _> = spans
             .iter()
             .map(|span| (span.span_id, span.service()))
             .collect();
-        for span in spans {
+        for span in &spans {
             let caller = parent(span).and_then(|parent| services.get(&parent).copied());
-            let call = caller.map(|caller| (caller, span.service()));
-            if let Some((caller, callee)) = call.filter(|(caller, callee)| caller != callee) {
-                *counts.entry((caller, callee)).or_insert(0) += 1;
+            let call = caller.map(|caller| [caller, span.service()]);
+            if let Some(call) = call.filter(|[caller, called]| caller != called) {
+                *counts.entry(call.map(str::to_owned)).or_insert(0) += 1;
             }
         }
     }
-    counts
-        .into_iter()
-        .filter(|((parent, child), _)| {
-            service.is_none_or(|service| [*parent, *child].contains(&service))
-        })
-        .map(|((parent, child), call_count)| Dependency {
-            parent: parent.to_owned(),
-            child: child.to_owned(),
+    let wanted = |call: &[String; 2]| {
+        service.is_none_or(|service| call.iter().any(|other| other == service))
+    };
+    let calls = counts.into_iter().filter(|(call, _)| wanted(call));
+    calls
+        .map(|([parent, child], call_count)| Dependency {
+            parent,
+            child,
             call_count,
         })
         .collect()

@@ -9,14 +9,23 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeSeq, SerializeStruct},
+};
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
 use super::{
     parameters::{self, Malformed, Parameters},
     stream,
 };
-use crate::{encode::Data, search::Query, store::Store, trace::Trace};
+use crate::{
+    encode::{Data, by_resource},
+    search::Query,
+    store::Store,
+    trace::Trace,
+};
 
 pub(crate) fn router() -> Router<Arc<Store>> {
     Router::new()
@@ -76,7 +85,10 @@ async fn trace(
         either(&parameters, names, parameters::time)?;
     }
     either(&parameters, ["rawTraces", "raw_traces"], parameters::truth)?;
-    answer(id.and_then(|id| store.trace(id)).into_iter().collect())
+    let trace = id.and_then(|id| store.trace(id)).ok_or_else(not_found)?;
+    Ok(stream::json(Answer {
+        result: TracesData(trace),
+    }))
 }
 
 async fn traces(
@@ -84,7 +96,24 @@ async fn traces(
     Url(parameters): Url<Vec<(String, String)>>,
 ) -> Result<Response, Refusal> {
     let query = query(&Parameters(parameters))?;
-    answer(store.search(&query))
+    let (found, one) = (
+        store.clone(),
+        Query {
+            limit: 1,
+            ..query.clone()
+        },
+    );
+    let is_found = spawn_blocking(move || !found.search(&one).is_empty());
+    if !is_found.await.unwrap_or_default() {
+        return Err(not_found());
+    }
+    Ok(stream::json(Answer {
+        result: Found { store, query },
+    }))
+}
+
+fn not_found() -> Refusal {
+    Refusal(StatusCode::NOT_FOUND, "No traces found".to_owned())
 }
 
 fn query(parameters: &Parameters) -> Result<Query, Refusal> {
@@ -156,24 +185,45 @@ fn either<T>(
     }
 }
 
-fn answer(traces: Vec<Trace>) -> Result<Response, Refusal> {
-    if traces.is_empty() {
-        return Err(Refusal(StatusCode::NOT_FOUND, "No traces found".to_owned()));
-    }
-    Ok(stream::json(Found(traces)))
+/// What every stream of Jaeger's API puts around a message.
+#[derive(Serialize)]
+struct Answer<T> {
+    result: T,
 }
 
-/// `{"result": {"resourceSpans": […]}}`, one trace after the other.
-struct Found(Vec<Trace>);
+struct TracesData(Trace);
+
+impl Serialize for TracesData {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Data(by_resource(&self.0.spans)).serialize(serializer)
+    }
+}
+
+/// `TracesData` of one trace after the other, looked for while they are written.
+struct Found {
+    store: Arc<Store>,
+    query: Query,
+}
 
 impl Serialize for Found {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let data = self
-            .0
-            .iter()
-            .fold(Data::new(), |data, trace| data.with(&trace.spans));
-        let mut found = serializer.serialize_struct("Found", 1)?;
-        found.serialize_field("result", &data)?;
-        found.end()
+        let mut data = serializer.serialize_struct("TracesData", 1)?;
+        data.serialize_field("resourceSpans", &ResourceSpans(self))?;
+        data.end()
+    }
+}
+
+struct ResourceSpans<'a>(&'a Found);
+
+impl Serialize for ResourceSpans<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Found { store, query } = self.0;
+        let mut all = serializer.serialize_seq(None)?;
+        for trace in store.matching(query) {
+            for of_resource in by_resource(&trace.spans) {
+                all.serialize_element(&of_resource)?;
+            }
+        }
+        all.end()
     }
 }
