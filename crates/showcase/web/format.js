@@ -20,6 +20,7 @@ export function duration(ms) {
 /** @param {number | null | undefined} value @param {string} [unit] */
 export function number(value, unit = "") {
   if (value === null || value === undefined) return "–";
+  value += 0; // there is a -0
   if (Math.abs(value) >= 99_950) return `${digits(value / 1000)}k${unit}`;
   if (Number.isInteger(value)) return value.toLocaleString("en") + unit;
   return (Math.abs(value) >= 999.5 ? Math.round(value).toLocaleString("en") : digits(value)) + unit;
@@ -27,7 +28,7 @@ export function number(value, unit = "") {
 
 /** @param {number | null | undefined} ratio */
 export function percent(ratio) {
-  return ratio === null || ratio === undefined ? "–" : `${digits(ratio * 100)} %`;
+  return ratio === null || ratio === undefined || Number.isNaN(ratio) ? "–" : `${digits(ratio * 100)} %`;
 }
 
 /** @param {number | null | undefined} value */
@@ -52,8 +53,9 @@ export function exactClock(ms) {
   return `${clock(ms)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}`;
 }
 
-/** @param {number} count @param {string} one */
+/** @param {number | null | undefined} count @param {string} one */
 export function plural(count, one) {
+  if (count === null || count === undefined) return `– ${one}s`;
   return `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
 }
 

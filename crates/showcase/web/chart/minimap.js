@@ -9,6 +9,9 @@ import { changed, state } from "../store.js";
 /** Shorter drags are clicks, in fractions of the width: they show everything again. */
 const CLICK = 0.01;
 
+/** Height of the line that marks an error, in pixels. */
+const ERROR = 1.5;
+
 /** @type {{ trace: Trace | null, key: string, canvas: HTMLCanvasElement | null, from: number | null }} */
 const picture = { trace: null, key: "", canvas: null, from: null };
 
@@ -68,9 +71,13 @@ function draw(canvas, trace) {
   const row = height / trace.spans.length;
   const thick = Math.max(1, Math.min(row - 1, 5));
   trace.spans.forEach((span, index) => {
-    context.fillStyle = span.error ? error : (colours.get(span.service) ?? "");
+    context.fillStyle = colours.get(span.service) ?? "";
     const left = trace.duration > 0 ? (span.start / trace.duration) * width : 0;
     const length = trace.duration > 0 ? (span.duration / trace.duration) * width : width;
-    context.fillRect(left, index * row + (row - thick) / 2, Math.max(length, 1), thick);
+    const top = index * row + (row - thick) / 2;
+    context.fillRect(left, top, Math.max(length, 1), thick);
+    if (!span.error) return;
+    context.fillStyle = error;
+    context.fillRect(left, top + thick - ERROR, Math.max(length, 1), ERROR);
   });
 }

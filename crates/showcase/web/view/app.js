@@ -1,5 +1,6 @@
 // The page as a function of the state.
 
+import { sentence } from "../api.js";
 import { h } from "../dom.js";
 import { state, update } from "../store.js";
 import { switchTheme } from "../theme.js";
@@ -7,7 +8,7 @@ import { compareView } from "./compare.js";
 import { help } from "./help.js";
 import { mapView } from "./map.js";
 import { overviewView } from "./overview.js";
-import { connection } from "./parts.js";
+import { connection, empty } from "./parts.js";
 import { statusView } from "./status.js";
 import { traceView } from "./trace.js";
 import { tracesView } from "./traces.js";
@@ -16,7 +17,9 @@ import { tryView } from "./try.js";
 const SUN = "M8 4.6a3.4 3.4 0 1 0 0 6.8a3.4 3.4 0 1 0 0-6.8M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1";
 const MOON = "M13.5 9.6A5.8 5.8 0 0 1 6.4 2.5a5.8 5.8 0 1 0 7.1 7.1z";
 
-/** @type {Record<string, { name: string, view: () => import("../dom.js").Child, parent?: string }>} */
+/** @import { Child } from "../dom.js" */
+
+/** @type {Record<string, { name: string, view: () => Child, parent?: string }>} */
 const VIEWS = {
   overview: { name: "Overview", view: overviewView },
   traces: { name: "Traces", view: tracesView },
@@ -48,10 +51,20 @@ export function app() {
       h("nav", { class: "nav", "aria-label": "Views" }, links(parent ?? current)),
       h("div", { class: "tools" }, connection(), theme(), keys()),
     ),
-    h("main", { key: current, id: "main", tabindex: "-1", class: full ? "full" : "" }, view()),
+    h("main", { key: current, id: "main", tabindex: "-1", class: full ? "full" : "" }, shown(view)),
     h("div", { class: "notice", role: "status" }, state.notice),
     help(),
   ];
+}
+
+/** A view that fails takes nothing else with it. @param {() => Child} view @returns {Child} */
+function shown(view) {
+  try {
+    return view();
+  } catch (error) {
+    console.error(error);
+    return h("div", { class: "card" }, empty("This view cannot be drawn", sentence(error), h("button", { onclick: () => location.reload() }, "Reload")));
+  }
 }
 
 /** @param {string} path */

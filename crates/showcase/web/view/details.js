@@ -69,5 +69,5 @@ function travelled(trace, span) {
   const got = (span.kind === "SERVER" || span.kind === "CONSUMER") && span.parent;
   if (!sent && !got) return null;
   const header = `traceparent: 00-${trace.id}-${sent ? span.id : span.parent}-${flags}${span.state ? `\ntracestate: ${span.state}` : ""}`;
-  return section(sent ? "Sent with the request" : "Came with the request", 1, copyable(header, "traceparent"));
+  return section(sent ? "Sent with the request" : "Came with the request", 1, copyable("header", header, "traceparent"));
 }

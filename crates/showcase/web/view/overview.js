@@ -1,7 +1,7 @@
 // How the services do now, and did for the last minutes.
 
 import { h } from "../dom.js";
-import { bytes, clock, duration, number, percent, plural } from "../format.js";
+import { bytes, clock, duration, number, percent } from "../format.js";
 import { lineChart } from "../chart/line.js";
 import { loadFigures, WINDOW } from "../model/figures.js";
 import { traceAddress } from "../route.js";
@@ -9,7 +9,7 @@ import { state, update } from "../store.js";
 import { empty, loading, service as serviceName } from "./parts.js";
 import { pingButton } from "./try.js";
 
-/** @import { Figures, Point, RoutePoint, ServiceFigures } from "../types.js" */
+/** @import { Exemplar, Figures, Point, RoutePoint, ServiceFigures } from "../types.js" */
 
 /** The axis of time is one of these, in milliseconds: it grows in steps, not all the time. */
 const SPANS = [2 * 60_000, 5 * 60_000, WINDOW];
@@ -83,10 +83,25 @@ const at = (point, route) => point.routes.find((one) => one.route === route);
 function latency({ name, points, exemplars }, times, routes, range) {
   const route = routes.includes(state.shownRoutes[name] ?? "") ? state.shownRoutes[name] : (routes.find((one) => one === "/ping" || one === "/pong") ?? routes[0]);
   const series = /** @type {const} */ (["p50", "p95", "p99"]).map((figure) => ({ name: figure, colour: `var(--${figure})`, values: points.map((point) => at(point, route ?? "")?.[figure] ?? null) }));
-  const marks = exemplars.filter((one) => one.route === route).slice(-60).map(({ time, value, traceId, spanId }) => ({ time, value, href: traceAddress(traceId, spanId), label: `Trace of a request of ${duration(value)} at ${clock(time)}` }));
+  const marks = slowest(exemplars.filter((one) => one.route === route), range).map(({ time, value, traceId, spanId }) => ({ time, value, href: traceAddress(traceId, spanId), label: `Trace of a request of ${duration(value)} at ${clock(time)}` }));
   const choice = routes.length > 1 && h("select", { class: "route", "aria-label": `Route of ${name}`, value: route, onchange: (/** @type {Event} */ event) => update({ shownRoutes: { ...state.shownRoutes, [name]: /** @type {HTMLSelectElement} */ (event.currentTarget).value } }) }, routes.map((one) => h("option", { key: one, value: one }, one)));
-  const hint = marks.length > 0 ? `${plural(marks.length, "dot")}: each opens its trace` : "";
+  const hint = marks.length > 0 ? "Each dot is a request, the slowest of its moment: it opens the trace." : "";
   return [lineChart({ title: "Duration", key: `${name} duration`, times, range, least: 1, format: duration, series, marks, aside: choice }), h("p", { class: "muted hint-line" }, hint)];
+}
+
+/** More dots than this beside each other would hide one another. */
+const DOTS = 48;
+
+/** The slowest of each moment. @param {Exemplar[]} exemplars @param {[number, number]} range */
+function slowest(exemplars, [from, to]) {
+  /** @type {Map<number, Exemplar>} */
+  const found = new Map();
+  for (const one of exemplars) {
+    // Moments that stay the same while time goes on: dots do not jump.
+    const moment = Math.floor((one.time * DOTS) / (to - from));
+    if (one.value > (found.get(moment)?.value ?? -1)) found.set(moment, one);
+  }
+  return [...found.values()];
 }
 
 /** @param {ServiceFigures} service @param {number[]} times @param {[number, number]} range */

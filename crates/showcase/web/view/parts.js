@@ -49,14 +49,11 @@ export async function copy(text, what) {
   }
 }
 
-/** Text to be copied as a whole. @param {string} text @param {string} what */
-export function copyable(text, what) {
-  return h(
-    "div",
-    { class: "copyable" },
-    h("pre", { tabindex: "0", role: "region", "aria-label": what }, text),
-    h("button", { class: "small", onclick: () => copy(text, what), "aria-label": `Copy: ${what}` }, "Copy"),
-  );
+/** Text to be copied as a whole. @param {string} heading @param {string} text @param {string} what Names it alone. */
+export function copyable(heading, text, what) {
+  return h("div", { class: "copyable" },
+    h("div", { class: "copyable-head" }, h("h3", null, heading), h("button", { class: "small", onclick: () => copy(text, what), "aria-label": `Copy: ${what}` }, "Copy")),
+    h("pre", { tabindex: "0", role: "region", "aria-label": what }, text));
 }
 
 /** Shown while the server is away; it has a place of its own so that nothing jumps. */

@@ -56,7 +56,7 @@ function own(status) {
       key: name, role: "tab", id: `tab-${name}`, "aria-selected": String(name === state.language), "aria-controls": "snippet", tabindex: name === state.language ? "0" : "-1",
       onclick: () => update({ language: name }), onkeydown: turn,
     }, name))),
-    h("div", { class: "snippet", id: "snippet", role: "tabpanel", "aria-labelledby": `tab-${state.language}` }, h("p", { class: "muted" }, text), copyable(command, `Settings for ${state.language}`)));
+    h("div", { class: "snippet", id: "snippet", role: "tabpanel", "aria-labelledby": `tab-${state.language}` }, h("p", { class: "muted" }, text), copyable("Settings", command, `Settings for ${state.language}`)));
 }
 
 /** Arrows go from tab to tab. @param {KeyboardEvent} event */

@@ -29,7 +29,7 @@ function card(name, heading, text, controls, shell, look) {
     h("h2", null, heading), h("p", { class: "muted" }, text),
     h("div", { class: "row" }, controls),
     h("p", { class: "said", role: "status" }, state.try.busy === name ? "Working…" : (state.try.said[name] ?? "")),
-    h("div", { class: "by-hand" }, h("h3", null, "The same by hand"), copyable(shell, `Command: ${heading}`)),
+    copyable("The same by hand", shell, `Command: ${heading}`),
     h("p", { class: "look" }, h("span", { class: "muted" }, "Look at "), look));
 }
 
