@@ -3,23 +3,35 @@
 //! `process` starts one service, `pair` both and the receiver, `program` what is not ours. Each other file tests one
 //! kind of promise. The ignored tests want the programs that they name on `PATH`.
 
+#[cfg(target_os = "linux")]
+mod bad_collector;
+#[cfg(target_os = "linux")]
+mod bad_pong;
 mod collector;
 mod dashboards;
 mod exemplars;
 mod faults;
 mod jaeger;
 #[cfg(target_os = "linux")]
+mod load;
+#[cfg(target_os = "linux")]
 mod machine;
 mod metrics;
 mod pair;
 #[path = "../parts/mod.rs"]
 mod parts;
+#[cfg(target_os = "linux")]
+mod peer;
 mod process;
 mod program;
 mod prometheus;
+#[cfg(target_os = "linux")]
+mod random_stops;
 mod registry;
 mod rules;
 mod settings;
+#[cfg(target_os = "linux")]
+mod soak;
 mod stop;
 mod traces;
 

@@ -24,6 +24,35 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+/// What the kernel says about a process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    /// Resident memory in KiB: now, and the most there was.
+    pub(crate) resident: u64,
+    pub(crate) peak: u64,
+    pub(crate) threads: u64,
+    pub(crate) descriptors: u64,
+}
+
+impl Usage {
+    fn of(process: u32) -> Self {
+        let folder = format!("/proc/{process}");
+        let status = std::fs::read_to_string(format!("{folder}/status")).expect("it runs");
+        let figure = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+            number.unwrap_or_else(|| panic!("no {name} in {status}"))
+        };
+        let descriptors = std::fs::read_dir(format!("{folder}/fd")).expect("it is ours");
+        Self {
+            resident: figure("VmRSS:"),
+            peak: figure("VmHWM:"),
+            threads: figure("Threads:"),
+            descriptors: descriptors.count() as u64,
+        }
+    }
+}
+
 impl Process {
     pub(crate) fn start<V: AsRef<OsStr>>(
         service: &str,
@@ -71,6 +100,11 @@ impl Process {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it takes of the machine.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(self.id())
     }
 
     /// The address that it says it listens on.
