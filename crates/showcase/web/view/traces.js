@@ -74,7 +74,7 @@ function list(longest) {
     onpointerleave: () => pause(traces.scroll > 0 || traces.cursor !== ""),
     onwheel: reading,
   };
-  return virtual(traces, traces.list, rowHeight(), props, { role: "list" }, (summary, index, style) => row(summary, index, style, longest));
+  return virtual(traces, traces.list, rowHeight(), props, { role: "list" }, ({ id }) => [longest, traces.cursor === id, traces.list.length, state.narrow], (summary, index, style) => row(summary, index, style, longest));
 }
 
 /** @param {Summary} summary @param {number} index @param {Record<string, string>} style @param {number} longest */

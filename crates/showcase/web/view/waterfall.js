@@ -31,7 +31,7 @@ export function waterfall(open, trace) {
       h("div", { class: "track" }, ticks(length * 0.95, state.narrow ? 2 : 5)
         .filter((tick) => tick <= length - step * 0.2)
         .map((tick) => h("span", { class: "tick", style: { left: `${(tick / length) * 100}%` } }, rounded(duration(from + tick)))))),
-    virtual(open, spans, rowHeight(), props, tree, (span, index, style) => row(open, span, index, spans.length, style, place)));
+    virtual(open, spans, rowHeight(), props, tree, (span) => [spans.length, open.closed.has(span.id), open.cursor === span.id, from, length, state.narrow], (span, index, style) => row(open, span, index, spans.length, style, place)));
 }
 
 /**
