@@ -1,0 +1,66 @@
+//! How it looks: pictures of the views, in both themes, wide and narrow. They are written to `tmp/screenshots` in the
+//! target folder, from where the good ones go to `docs/images`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::page::Page;
+
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver on PATH"]
+async fn no_view_is_wider_than_the_screen() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    let page = Page::open().await;
+    page.go("try").await;
+    page.press("30 %").await;
+    page.see("[aria-label='Make pong fail'] .said", "restarted")
+        .await;
+    page.press("20/s").await;
+    page.see("[aria-label='Steady load'] .said", "20 requests")
+        .await;
+    page.go("").await;
+    // Enough for lines, points and a few failures.
+    page.until("lines of ten points", "return document.querySelectorAll('a.mark').length > 4 && (document.querySelector('path.line')?.getAttribute('d').match(/L/g)?.length ?? 0) > 20")
+        .await;
+    page.go("traces").await;
+    page.see("a.trace-row .badge.error", "error").await;
+    let href =
+        "return document.querySelector('.place:has(.badge.error) a').getAttribute('href').slice(2)";
+    let trace = page.run(href, Value::Null).await;
+    let trace = trace.as_str().unwrap();
+
+    for (width, height) in [(1440, 900), (360, 780)] {
+        page.size(width, height).await;
+        for theme in ["light", "dark"] {
+            page.system_is(theme).await;
+            for (name, view, shown) in [
+                ("overview", "", ".chart"),
+                ("traces", "traces", "a.trace-row"),
+                ("trace", trace, ".span-row"),
+                ("map", "map", ".map .node"),
+                ("try-it", "try", ".try-card"),
+                ("no-traces", "status", ".snippet"),
+            ] {
+                page.go(view).await;
+                page.see(shown, "").await;
+                if view == trace {
+                    page.click(".span-row[aria-posinset='2']").await;
+                    page.see(".details", "").await;
+                }
+                let over = "return document.documentElement.scrollWidth - innerWidth";
+                let over = page.run(over, Value::Null).await;
+                assert!(
+                    over.as_i64().unwrap() <= 0,
+                    "{name} at {width}: {over} pixels"
+                );
+                let picture = page.browser.client.screenshot().await.unwrap();
+                let file = folder.join(format!("{name}-{theme}-{width}.png"));
+                std::fs::write(file, picture).unwrap();
+            }
+        }
+    }
+    page.close().await;
+    println!("screenshots: {}", folder.display());
+}

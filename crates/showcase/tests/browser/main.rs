@@ -1,0 +1,17 @@
+//! The page in a real browser, in front of the real showcase: chromium, driven by chromedriver.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod accessible;
+mod chromium;
+mod hostile;
+mod keyboard;
+mod look;
+mod lost;
+mod many;
+mod page;
+#[path = "../parts/ports.rs"]
+mod ports;
+mod showcase;
+mod spans;
+mod story;
