@@ -13,9 +13,35 @@
 //! | `/api/v3/traces` | `query.start_time_min` and `query.start_time_max` (RFC 3339), `query.service_name`, `query.operation_name`, `query.attributes`, `query.duration_min`, `query.duration_max`, `query.search_depth` or `query.num_traces` |
 //! | `/api/v3/traces/{id}` | |
 //!
-//! Beside it, `/api/export` is everything kept, traces and logs, as lines of OTLP's JSON: see [`Store::save`].
+//! A name with a `_` may be written as Jaeger 2.20 writes it, too: `query.serviceName`, `spanKind`.
 //!
-//! The names with a `.` or a `_` are understood as Jaeger 2.20 writes them, too: `query.serviceName`, `spanKind`.
+//! `/api/export` is no part of it: everything kept, traces and logs, as lines of OTLP's JSON; see [`Store::save`].
+//!
+//! Answers are written while traces are looked for and while they are sent, so that their size costs no memory; the lock
+//! of the store is not held meanwhile.
+//!
+//! # Differences
+//!
+//! `tests/jaeger` sends the same to a real Jaeger 2.2 and compares what it answers, in both forms. All is equal but for:
+//!
+//! | here | Jaeger 2.2 | because |
+//! | --- | --- | --- |
+//! | a service without a name is `unknown_service`; a name that is empty is so | `missing-service-name`, `service-name-wrong-type`, `empty-service-name` | the semantic conventions call it so |
+//! | spans stay where their senders' clocks had them | those outside of their parents are moved, with a warning | one machine has one clock |
+//! | a span that ends before it starts took 0 | 2⁶⁴ less that | there is no such duration |
+//! | times after 2262 are shown | they are before 1970 | OTLP's times have no sign |
+//! | NaN and the infinities are text | 500 | JSON has no such numbers |
+//! | no bytes are `""`; text in arrays is as it is | `null`; `<` is `\u003c` | Go |
+//! | numeric `ip` and `telemetry.sdk.*` of spans are left alone | a text; moved to the process | they are for Jaeger's old clients |
+//! | a span id counts once in a trace | spans that differ are all there | so counts a span that is sent again |
+//! | without `start`, all traces are searched | those of two days | a file that was loaded is older |
+//! | `tag` and `tags` compare what is shown: bytes in base64, all digits of a double; attributes of scopes and `service.name` count, names of events and the trace state do not | hex, ten digits; the other way round | later versions take the same text |
+//! | `/api/v3` gives spans back as they were sent | types of arrays and maps, attributes of scopes and links, counts, flags, schema URLs are lost; some statuses, names and parents are made up | 2.2 keeps the older form; later versions do not |
+//! | `/api/v3/traces` needs no service, and knows `query.attributes` | needs one, ignores it | as later versions |
+//! | a refusal is `application/json`, and says in other words why something cannot be read | `text/plain`, Go's words | |
+//! | an empty list is `[]`; an unknown path is 404 | `null`; Jaeger's page | |
+//!
+//! Jaeger 2.20 says `internal` in `/api/v3/operations` where a span said nothing of its kind; here, as in 2.2, it is empty.
 
 mod dependencies;
 mod parameters;

@@ -84,3 +84,46 @@ impl Write for Pieces {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn answer_arrives_whole_however_many_pieces_it_has() {
+        let numbers: Vec<_> = (0..100_000).collect();
+        let body = json(numbers.clone()).into_body();
+        let text = body.collect().await.unwrap().to_bytes();
+        assert!(text.len() > 8 * PIECE);
+        assert_eq!(serde_json::from_slice::<Vec<u32>>(&text).unwrap(), numbers);
+    }
+
+    #[tokio::test]
+    async fn answer_that_cannot_be_written_to_its_end_breaks_off() {
+        let answer = stream("text/plain", |pieces| {
+            pieces.write_all(&[b'x'; 3 * PIECE])?;
+            Err(io::ErrorKind::TimedOut.into())
+        });
+        let mut body = answer.into_body();
+        let mut last = None;
+        while let Some(frame) = body.frame().await {
+            last = Some(frame);
+        }
+        assert!(matches!(last, Some(Err(_))));
+    }
+
+    #[tokio::test]
+    async fn nothing_more_is_written_for_a_reader_that_is_gone() {
+        let (sender, ended) = tokio::sync::oneshot::channel();
+        let answer = stream("text/plain", |pieces| {
+            let written = std::iter::repeat_with(|| pieces.write_all(&[b'x'; PIECE]));
+            let error = written.take(100).find_map(Result::err);
+            let _ = sender.send(error.map(|error| error.kind()));
+            Ok(())
+        });
+        drop(answer);
+        assert_eq!(ended.await, Ok(Some(io::ErrorKind::BrokenPipe)));
+    }
+}

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use backend::Store;
 use serde_json::{Value, json};
 
 use crate::{
     corpus::{self, LINKED, TRACES, attributes, text},
     equal::{self, assert_same, list},
-    program::Both,
+    program::{Both, Who},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +49,28 @@ async fn each_trace_in_the_newer_form_is_what_a_real_jaeger_keeps_of_it() {
         "values that are an array, a map or empty",
     ];
     assert_eq!(lost.0, BTreeSet::from(expected));
+}
+
+/// Jaeger writes its newer form with the code that the Collector's file exporter has.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs jaeger on PATH"]
+async fn what_a_real_jaeger_writes_is_loaded_whole() {
+    let both = Both::start().await;
+    both.send(&corpus::request()).await;
+    for id in TRACES {
+        let theirs = both.ask(Who::Jaeger, &format!("v3/traces/{id}")).await;
+        let store = Store::new(64 << 20);
+        let loaded = store.load(theirs.text.as_bytes()).unwrap();
+        assert_eq!(
+            (loaded.faults.as_slice(), store.len()),
+            (&[][..], 1),
+            "{id}"
+        );
+        let mut saved = Vec::new();
+        store.save(&mut saved).unwrap();
+        let saved = json!({"result": serde_json::from_slice::<Value>(&saved).unwrap()});
+        assert_same(&equal::message(&saved), &equal::message(&theirs.json()), id);
+    }
 }
 
 /// What Jaeger 2.2 loses because it keeps spans in the form of its older API and makes OTLP out of that again. It is
