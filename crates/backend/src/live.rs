@@ -6,6 +6,7 @@
 //! | `/api/live` | server-sent events: traces that are new or have changed, new figures |
 //! | `/api/figures` | what was derived from the services' metrics, of the last 15 minutes |
 //! | `/api/logs` | the log records of a trace, or of a span |
+//! | `/api/map` | which service calls which |
 //! | `/api/status` | how the receivers, the store and the services are |
 //!
 //! Times are milliseconds since 1970-01-01 UTC, durations milliseconds, both numbers with fractions; ids are lower-case
@@ -14,6 +15,7 @@
 mod announce;
 mod events;
 mod logs;
+mod map;
 mod parameters;
 mod reader;
 mod status;
@@ -54,6 +56,7 @@ pub(crate) fn router(live: Live) -> Router {
         .route("/api/live", get(reader::live))
         .route("/api/figures", get(figures))
         .route("/api/logs", get(logs::logs))
+        .route("/api/map", get(map::map))
         .route("/api/status", get(status::status))
         .with_state(live)
 }
@@ -63,13 +66,28 @@ async fn figures(State(live): State<Live>) -> impl IntoResponse {
     Json(live.window.figures())
 }
 
-/// What is wrong with a question, in a sentence.
-struct Refused(String);
+/// Why a question is not answered, in a sentence.
+struct Refused(StatusCode, String);
+
+impl Refused {
+    /// What is wrong with the question.
+    fn wrong(what: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, what.into())
+    }
+}
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (StatusCode::BAD_REQUEST, Json(json!({"error": self.0}))).into_response()
+        (self.0, Json(json!({"error": self.1}))).into_response()
     }
+}
+
+/// Does what may take some tens of milliseconds where it holds up nothing else.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refused> {
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 /// Nanoseconds as milliseconds. Since 1970 that is exact to a quarter of a microsecond.

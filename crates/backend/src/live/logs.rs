@@ -80,7 +80,7 @@ pub(super) async fn logs(
         (Some(trace), span) => live.store.logs_of(trace, span),
         (None, None) => live.store.logs(),
         (None, Some(_)) => {
-            return Err(Refused("a span is one of a trace: trace is missing".into()));
+            return Err(Refused::wrong("a span is one of a trace: trace is missing"));
         }
     };
     let mut logs: Vec<_> = found

@@ -35,6 +35,6 @@ impl Parameters {
             return Ok(None);
         };
         let parsed = value.parse().map(Some);
-        parsed.map_err(|error| Refused(format!("{name} is not understood: {error}")))
+        parsed.map_err(|error| Refused::wrong(format!("{name} is not understood: {error}")))
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use axum::{Json, extract};
 use serde::Serialize;
 
-use super::{Live, Refused, State, milliseconds, parameters::Parameters};
+use super::{Live, Refused, State, blocking, milliseconds, parameters::Parameters};
 use crate::{Trace, TraceId, search::Query};
 
 /// Traces that are answered if nothing else is asked for, and at most.
@@ -73,7 +73,8 @@ impl Summary {
     }
 }
 
-fn short(name: &str) -> String {
+/// The name, or the beginning of a long one.
+pub(super) fn short(name: &str) -> String {
     match name.char_indices().nth(NAME) {
         None => name.to_owned(),
         Some((end, _)) => format!("{}…", &name[..end]),
@@ -93,23 +94,27 @@ pub(super) async fn summaries(
     parameters: extract::Query<Vec<(String, String)>>,
 ) -> Result<Json<Summaries>, Refused> {
     let query = query(&parameters.into())?;
-    let traces = live.store.search(&query);
-    Ok(Json(Summaries {
-        traces: traces.iter().map(Summary::of).collect(),
+    let summaries = blocking(move || Summaries {
+        traces: live
+            .store
+            .matching(&query)
+            .map(|trace| Summary::of(&trace))
+            .collect(),
         kept: live.store.len(),
-    }))
+    });
+    summaries.await.map(Json)
 }
 
 fn query(parameters: &Parameters) -> Result<Query, Refused> {
     let attributes = parameters.all("attribute").map(|attribute| {
         let (key, value) = attribute
             .split_once('=')
-            .ok_or_else(|| Refused("attribute is key=value".to_owned()))?;
+            .ok_or_else(|| Refused::wrong("attribute is key=value"))?;
         Ok((key.to_owned(), value.to_owned()))
     });
     let duration_min = parameters.parse("minDuration")?.map(|milliseconds: f64| {
         Duration::try_from_secs_f64(milliseconds / 1e3)
-            .map_err(|error| Refused(format!("minDuration is not understood: {error}")))
+            .map_err(|error| Refused::wrong(format!("minDuration is not understood: {error}")))
     });
     Ok(Query {
         service: parameters.text("service"),

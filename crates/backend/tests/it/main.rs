@@ -8,6 +8,7 @@ mod file;
 mod grpc;
 mod junk;
 mod live;
+mod map;
 mod query;
 mod receiver;
 mod sample;
