@@ -9,6 +9,7 @@ mod keyboard;
 mod look;
 mod lost;
 mod many;
+mod model;
 mod page;
 #[path = "../parts/ports.rs"]
 mod ports;

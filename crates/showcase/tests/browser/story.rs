@@ -161,3 +161,42 @@ async fn the_theme_follows_the_system_until_it_is_switched() {
     page.see_no("dialog[open]").await;
     page.close().await;
 }
+
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver on PATH"]
+async fn two_traces_are_compared_span_by_span() {
+    let page = Page::open().await;
+    page.go("try").await;
+    page.press("One ping").await;
+    page.see("[aria-label='Send requests'] .said", "1 × 200")
+        .await;
+    page.press("Stopped").await;
+    page.see("[aria-label='Stop pong'] .said", "stopped").await;
+    page.press("One ping").await;
+    page.see("[aria-label='Send requests'] .said", "1 × 502")
+        .await;
+    page.go("traces").await;
+    page.see("a.trace-row .count", "5").await;
+    page.see("a.trace-row .count", "3").await;
+    let ids =
+        "return [...document.querySelectorAll('a.trace-row')].map((row) => row.hash.split('/')[2])";
+    let ids = page.run(ids, Value::Null).await;
+    let [failed, well] = [0, 1].map(|index| ids[index].as_str().unwrap());
+    page.go(&format!("compare/{well}/{failed}")).await;
+    page.see("tbody tr", "GET /pong").await;
+    let rows = "return [...document.querySelectorAll('tbody tr')].map((row) => [row.cells[0].textContent, row.cells[3].textContent.split(' ').at(-1)])";
+    let rows = page.run(rows, Value::Null).await;
+    assert_eq!(
+        rows,
+        json!([
+            ["GET /ping", "error"],
+            ["ping-request", "error"],
+            ["GET", "error"],
+            ["GET /pong", "missing"],
+            ["pong-request", "missing"],
+        ])
+    );
+    page.press("Swap").await;
+    page.see("tbody tr td:nth-child(3)", "missing").await;
+    page.close().await;
+}

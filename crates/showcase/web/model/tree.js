@@ -38,6 +38,7 @@ function inOrder(roots, all) {
       ordered.add(span);
       for (let index = span.children.length - 1; index >= 0; index -= 1) {
         const child = /** @type {Span} */ (span.children[index]);
+        if (ordered.has(child)) continue;
         child.depth = span.depth + 1;
         stack.push(child);
       }
