@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -86,16 +87,16 @@ impl Peer {
         self.seen.lock().unwrap().kept.clear();
     }
 
-    /// How many spans were in the requests that were kept.
-    pub(crate) fn spans(&self) -> usize {
+    /// Ids of the spans that were in the requests that were kept. One that was sent twice is there once.
+    pub(crate) fn spans(&self) -> HashSet<Vec<u8>> {
         let seen = self.seen.lock().unwrap();
         let requests = seen.kept.iter().map(|body| {
-            let request = ExportTraceServiceRequest::decode(body.as_slice()).expect("OTLP");
-            let scopes = request.resource_spans.into_iter();
-            let scopes = scopes.flat_map(|resource| resource.scope_spans);
-            scopes.map(|scope| scope.spans.len()).sum::<usize>()
+            ExportTraceServiceRequest::decode(body.as_slice()).expect("it is a request of OTLP")
         });
-        requests.sum()
+        let resources = requests.flat_map(|request| request.resource_spans);
+        let scopes = resources.flat_map(|resource| resource.scope_spans);
+        let spans = scopes.flat_map(|scope| scope.spans);
+        spans.map(|span| span.span_id).collect()
     }
 }
 
