@@ -132,8 +132,7 @@ impl Page {
 
     /// A window of this size.
     pub(crate) async fn size(&self, width: u32, height: u32) {
-        let metrics =
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
         self.browser
             .devtools("Emulation.setDeviceMetricsOverride", metrics)
             .await;

@@ -5,7 +5,7 @@
 /** @typedef {{ name: string, x: number, y: number, w: number, h: number }} Place */
 /** @typedef {{ call: Call, path: string, x: number, y: number }} Edge `x`, `y`: of its words. */
 
-const NODE = { w: 196, h: 66 };
+const NODE = { w: 232, h: 66 };
 
 /** @param {ServiceMap} map @param {boolean} narrow From top to bottom instead of from left to right. */
 export function layout(map, narrow) {

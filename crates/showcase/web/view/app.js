@@ -48,7 +48,7 @@ export function app() {
       "header",
       { class: "header" },
       h("a", { class: "brand", href: "#/" }, h("img", { src: "page/icon.svg", alt: "" }), "Ping & Pong"),
-      h("nav", { class: "nav", "aria-label": "Views" }, links(parent ?? current)),
+      h("nav", { class: "nav", "aria-label": "Views", drawn: keepInView }, links(parent ?? current)),
       h("div", { class: "tools" }, connection(), theme(), keys()),
     ),
     h("main", { key: current, id: "main", tabindex: "-1", class: full ? "full" : "" }, shown(view)),
@@ -74,6 +74,14 @@ const icon = (path) => h("svg", { viewBox: "0 0 16 16", class: "icon", "aria-hid
 function skip(event) {
   event.preventDefault(); // the address belongs to the route
   document.getElementById("main")?.focus();
+}
+
+/** Where there is no room for all of them. @param {Element} nav */
+function keepInView(nav) {
+  const here = nav.querySelector("[aria-current]");
+  if (nav.getAttribute("data-at") === here?.textContent) return;
+  nav.setAttribute("data-at", here?.textContent ?? "");
+  if (here) nav.scrollLeft = /** @type {HTMLElement} */ (here).offsetLeft - (nav.clientWidth - here.clientWidth) / 2;
 }
 
 /** @param {string} current */

@@ -5,7 +5,7 @@ import { clock, duration, exactClock, plural } from "../format.js";
 import { bringWaiting, filtered, loadSummaries, pause } from "../model/summaries.js";
 import { traceAddress } from "../route.js";
 import { state } from "../store.js";
-import { empty, loading, service, swatch, unseen } from "./parts.js";
+import { empty, loading, service, unseen } from "./parts.js";
 import { scatter } from "../chart/scatter.js";
 import { search } from "./search.js";
 import { pingButton } from "./try.js";
@@ -52,8 +52,23 @@ function content() {
     return h("div", { class: "card" }, empty("No traces yet", "Send a request to ping: its trace appears here by itself, five spans in two services.",
       pingButton(), h("a", { class: "button", href: "#/status" }, "Still nothing?")));
   }
-  const longest = traces.list.reduce((most, { duration }) => Math.max(most, duration), 0);
-  return h("div", { class: "card list-card" }, columns(), list(longest));
+  return h("div", { class: "card list-card" }, columns(), list(scaleOf(traces.list)));
+}
+
+/** Share of the traces whose bars are in proportion; the few that are longer have a full one. */
+const SHARE = 0.97;
+
+/** @type {WeakMap<Summary[], number>} */
+const scales = new WeakMap();
+
+/** The duration of a full bar. One trace that is much longer than the rest would leave nothing of their bars. @param {Summary[]} list */
+function scaleOf(list) {
+  const known = scales.get(list);
+  if (known !== undefined) return known;
+  const lengths = list.map(({ duration }) => duration).sort((a, b) => a - b);
+  const scale = lengths[Math.floor((lengths.length - 1) * SHARE)] ?? 0;
+  scales.set(list, scale);
+  return scale;
 }
 
 function columns() {
@@ -80,13 +95,13 @@ function list(longest) {
 /** @param {Summary} summary @param {number} index @param {Record<string, string>} style @param {number} longest */
 function row(summary, index, style, longest) {
   const { id, start, root, services, spans, errors } = summary;
-  const part = longest > 0 ? Math.max(0.4, (summary.duration / longest) * 100) : 0;
+  const part = longest > 0 ? Math.min(100, (summary.duration / longest) * 100) : 0;
   const name = root ? root.name : "root not arrived yet";
   const { cursor } = state.traces;
   return h("div", { key: id, role: "listitem", class: "place", style, "aria-posinset": index + 1, "aria-setsize": state.traces.list.length },
     h("a", { class: "trace-row", href: traceAddress(id), focus: cursor === id, "aria-current": cursor === id ? "true" : null },
       h("span", { class: "time muted mono", title: exactClock(start) }, clock(start)),
-      h("span", { class: "root" }, root ? service(root.service) : swatch("?"), h("span", { class: root ? "name" : "name muted" }, name)),
+      h("span", { class: "root" }, root ? service(root.service) : h("span", { class: "swatch none" }), h("span", { class: root ? "name" : "name muted" }, name)),
       h("span", { class: "services" }, services.map(({ name, spans }) => service(name, h("span", { class: "muted" }, spans)))),
       h("span", { class: "count muted" }, spans, unseen(spans === 1 ? " span" : " spans")),
       h("span", { class: "length" }, h("span", { class: "bar" }, h("span", { style: { width: `${part}%` }, class: errors > 0 ? "bad" : "" })), h("span", { class: "ms" }, duration(summary.duration))),

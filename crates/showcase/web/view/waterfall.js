@@ -73,7 +73,7 @@ function track(span, place) {
   // The figure stands beside the bar, where there is room.
   const before = right > 82;
   const label = before ? { right: `calc(${100 - Math.max(left, 0)}% + 6px)` } : { left: `calc(${Math.max(right, 0)}% + 6px)` };
-  const inside = left < 12 && before;
+  const inside = left < (state.narrow ? 26 : 12) && before;
   return h("div", { class: "track" },
     right >= 0 && left <= 100 && h("div", { class: `bar${span.kind === "INTERNAL" ? " manual" : ""}`, style: { left: `${left}%`, width: `max(${right - left}%, 2px)`, "--colour": colourOf(span.service) } }),
     span.critical.map(([start, end]) => h("div", { class: "critical", style: { left: `${place(start)}%`, width: `max(${place(end) - place(start)}%, 1px)` } })),
