@@ -7,7 +7,11 @@ use std::{
 
 use backend::Backend;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+    time::timeout,
+};
 
 use crate::{CLIENT, JSON, LIMIT, post, start};
 
@@ -397,4 +401,53 @@ async fn streams_end_when_the_backend_stops() {
     // An end, not a connection that was cut because it held up the stop.
     let end = timeout(LIMIT, reader.answer.chunk()).await.unwrap();
     assert_eq!(end.unwrap(), None);
+}
+
+/// Sends a hundred traces whose lines are long, of which the last is `last`.
+async fn send_long(backend: &Backend, last: u64) {
+    let service = |number: u64| -> &'static str {
+        Box::leak(format!("{number:02}{}", "x".repeat(190)).into_boxed_str())
+    };
+    let mut spans = Vec::new();
+    for trace in last - 99..=last {
+        spans.extend((1..=32).map(|id| Span(trace, id, 0, service(id), "x", 0, false)));
+    }
+    send(backend, &spans).await;
+}
+
+#[tokio::test]
+async fn reader_that_does_not_read_is_dropped_while_others_go_on() {
+    let backend = start();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut slow = socket.connect(backend.query()).await.unwrap();
+    let request = format!(
+        "GET /api/live HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+        backend.query()
+    );
+    slow.write_all(request.as_bytes()).await.unwrap();
+    let mut read = vec![0; 16];
+    slow.read_exact(&mut read).await.unwrap();
+
+    let mut other = Reader::connect(&backend, None).await;
+    let mut sent = 0;
+    for last in (100..=500).step_by(100) {
+        send_long(&backend, last).await;
+        sent += other.read_to(last, 32).await.to_string().len() * 100;
+    }
+    // What waits for the slow one is in the system's buffers; then its stream ends.
+    timeout(LIMIT, slow.read_to_end(&mut read))
+        .await
+        .unwrap()
+        .unwrap();
+    let read = String::from_utf8(read).unwrap();
+    assert!(read.len() < sent / 2, "{} of {sent} bytes", read.len());
+    assert!(read.ends_with("\r\n0\r\n\r\n"), "an end, not a cut");
+
+    let mut ids = read
+        .lines()
+        .rev()
+        .filter_map(|line| line.strip_prefix("id: "));
+    let mut again = Reader::connect(&backend, ids.next()).await;
+    assert_eq!(again.next().await.unwrap().name, "reset");
 }
