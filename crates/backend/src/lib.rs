@@ -36,8 +36,10 @@
 //! # }
 //! ```
 //!
-//! [`Backend`] runs the receiver; [`Store`] can be asked, subscribed to and waited on; [`Trace`], [`Span`] and
-//! [`LogRecord`] are plain views of what arrived, and [`Trace::tree`] puts spans in the order of a tree.
+//! [`Backend`] runs the receivers, and answers Jaeger's query API in both of its forms, for Grafana's Jaeger data source and
+//! whoever else asks Jaeger. [`Store`] can be asked, subscribed to and waited on, and [saved](Store::save) to a file and
+//! [loaded](Store::load) from one. [`Trace`], [`Span`] and [`LogRecord`] are plain views of what arrived, and
+//! [`Trace::tree`] puts spans in the order of a tree.
 
 mod answer;
 mod attributes;

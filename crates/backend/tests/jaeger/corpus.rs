@@ -61,8 +61,8 @@ fn link(trace: &str, span: u64, attributes: Value) -> Value {
 }
 
 pub(crate) fn request() -> Value {
-    let one = [everything(), broken(), linked(), empty()];
-    let all: Value = one.into_iter().chain(services()).collect();
+    let parts = [everything(), broken(), empty()].into_iter();
+    let all: Value = parts.chain(linked()).chain(services()).collect();
     json!({ "resourceSpans": all })
 }
 
@@ -221,40 +221,45 @@ fn broken() -> Value {
     of(service("broken"), json!({"name": "scope"}), spans)
 }
 
-/// Links into the trace itself, which Jaeger may take for parents.
-fn linked() -> Value {
+/// Links into the trace itself, which Jaeger may take for parents, also of spans of another service.
+fn linked() -> [Value; 2] {
     let child_of = || attributes([("opentracing.ref_type", text("child_of"))]);
     let spans = json!([
         span(
             LINKED,
             1,
             0,
-            [0, 100],
+            [1_000, 1_100],
             json!({"name": "root", "links": [link(SERVICES, 8, json!([])), link(LINKED, 77, json!([]))]})
         ),
         span(
             LINKED,
             2,
             1,
-            [10, 20],
+            [1_010, 1_020],
             json!({"name": "parent twice", "links": [link(LINKED, 1, json!([]))]})
         ),
         span(
             LINKED,
             3,
             1,
-            [10, 20],
+            [1_010, 1_020],
             json!({"name": "two parents", "links": [link(LINKED, 1, json!([])), link(LINKED, 2, child_of())]})
         ),
         span(
             LINKED,
             4,
             1,
-            [10, 20],
+            [1_010, 1_020],
             json!({"name": "ref_type of no parent", "links": [link(SERVICES, 1, child_of())]})
         ),
     ]);
-    of(service("linked"), json!({}), spans)
+    let other = json!({"name": "called", "links": [link(LINKED, 1, json!([]))]});
+    let other = json!([span(LINKED, 5, 0, [1_010, 1_020], other)]);
+    [
+        of(service("broken"), json!({}), spans),
+        of(service("called by a link"), json!({}), other),
+    ]
 }
 
 /// A span with nothing but ids.
