@@ -11,6 +11,8 @@ mod collector;
 mod dashboards;
 mod exemplars;
 mod faults;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod jaeger;
 #[cfg(target_os = "linux")]
 mod load;
