@@ -52,7 +52,7 @@ pub const ABOUT: About = About {
         },
         Setting {
             variable: "PONG_LATENCY",
-            meaning: "how long answers take, 20ms or 10ms..80ms",
+            meaning: "how long answers take, 20ms or 10ms..80ms; from 30s on they are cut",
             default: "no time",
         },
         Setting {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Request, Response, StatusCode, Version};
@@ -16,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tower_service::Service;
 
 use crate::serve::Shared;
@@ -111,7 +112,7 @@ impl Connection {
 
         let pending = Pending::new(&self);
         let mut response = self.shared.app.clone().call(request).await?;
-        drop((pending, room));
+        drop(pending);
 
         self.answered.store(true, Ordering::Relaxed);
         // HTTP/2 has no such header; GOAWAY says it.
@@ -122,6 +123,7 @@ impl Connection {
         }
         Ok(response.map(|body| Answer {
             body: Some(body),
+            room: room.flatten().map(Arc::new),
             connection: self,
         }))
     }
@@ -130,6 +132,7 @@ impl Connection {
         self.progressed();
         let mut response = Response::new(Answer {
             body: None,
+            room: None,
             connection: self,
         });
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -165,6 +168,8 @@ pin_project_lite::pin_project! {
     pub(crate) struct Answer {
         #[pin]
         body: Option<AnswerBody>,
+        // Of an HTTP/2 request: until its last byte is sent or given up. A client can have a stream wait for ever.
+        room: Option<Arc<OwnedSemaphorePermit>>,
         connection: Arc<Connection>,
     }
 }
@@ -183,7 +188,19 @@ impl Body for Answer {
         };
         let frame = ready!(body.poll_frame(context));
         this.connection.progressed();
-        Poll::Ready(frame)
+        let Some(room) = this.room else {
+            return Poll::Ready(frame);
+        };
+        Poll::Ready(frame.map(|frame| {
+            frame.map(|frame| {
+                frame.map_data(|data| {
+                    Bytes::from_owner(Unsent {
+                        data,
+                        _room: Arc::clone(room),
+                    })
+                })
+            })
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -193,5 +210,17 @@ impl Body for Answer {
     fn size_hint(&self) -> SizeHint {
         let hint = self.body.as_ref().map(Body::size_hint);
         hint.unwrap_or_else(|| SizeHint::with_exact(0))
+    }
+}
+
+/// A piece of an answer while the protocol holds it, for want of a window to send it.
+struct Unsent {
+    data: Bytes,
+    _room: Arc<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Unsent {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
     }
 }

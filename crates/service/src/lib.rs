@@ -62,10 +62,10 @@
 //! | an HTTP/1 head | 16 KiB, 100 headers | 431 |
 //! | an HTTP/2 head | 16 KiB | 431 |
 //! | a request's body | 64 KiB | 413 |
-//! | HTTP/2 streams of a connection | 100 | refused |
+//! | HTTP/2 streams of a connection | 8 | refused |
 //! | HTTP/2 data that no handler has read | 64 KiB | flow control |
 //! | an HTTP/2 client that answers no ping | 15 s | connection closed |
-//! | HTTP/2 requests being answered, of all connections | 1,024 | 503, and a warning now and then |
+//! | HTTP/2 requests whose answer is not sent, of all connections | 1,024 | 503, and a warning now and then |
 //! | copies of `/metrics` that clients have not taken | 8 by HTTP/1, 8 by HTTP/2; one is made at a time | the latest is answered again |
 //!
 //! The connections above are closed within two more seconds: first in a friendly way, then at once.

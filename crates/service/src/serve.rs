@@ -62,7 +62,7 @@ impl Shared {
         !self.readiness.is_ready() || self.crowded.load(Ordering::Relaxed)
     }
 
-    /// Room for one more HTTP/2 request, until it is answered.
+    /// Room for one more HTTP/2 request, until its whole answer is sent.
     pub(crate) fn http2_room(&self) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&self.http2_requests).try_acquire_owned().ok();
         if room.is_none() {

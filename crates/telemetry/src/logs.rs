@@ -8,7 +8,8 @@
 //! - a blocked stdout blocks no request: lines wait in a bounded queue, then are dropped and counted
 //!   (`telemetry.log.line.dropped`), as are those that a full disk or a closed stdout refuses;
 //! - a value cannot forge a line: control characters are escaped;
-//! - the exporter's own traffic makes no telemetry, and the SDK's warnings come at most every ten seconds each.
+//! - the exporter's own traffic makes no telemetry, and warnings of the SDK and of the HTTP crates come at
+//!   most every ten seconds each.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;

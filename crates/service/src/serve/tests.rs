@@ -750,7 +750,11 @@ async fn handler_that_panics_costs_only_its_own_connection() {
 #[tokio::test]
 async fn http2_requests_have_a_limit_that_all_connections_share_and_http1_is_served_beyond_it() {
     let (gate, app) = Gate::app();
-    let running = start(app, LIMITS).await;
+    let limits = Limits {
+        connections: 1000,
+        ..LIMITS
+    };
+    let running = start(app, limits).await;
     let mut clients = Vec::new();
     let mut asked = Vec::new();
     while asked.len() < limits::HTTP2_REQUESTS {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -65,6 +66,13 @@ async fn good_client(address: String, over: Arc<AtomicBool>) -> (Duration, usize
 
 impl Attacked {
     fn start() -> Self {
+        // Whoever attacks needs many as well.
+        let all = getrlimit(Resource::Nofile).maximum;
+        let all = Rlimit {
+            current: all,
+            maximum: all,
+        };
+        setrlimit(Resource::Nofile, all).unwrap();
         let collector = TcpListener::bind("127.0.0.1:0").unwrap();
         let receiver = collector.local_addr().unwrap().to_string();
         let env = [("ADDRESS", "127.0.0.1:0"), ("JAEGER_ADDRESS", &receiver)];

@@ -31,6 +31,7 @@ mod prometheus;
 mod random_stops;
 mod registry;
 mod rules;
+mod secrets;
 mod settings;
 #[cfg(target_os = "linux")]
 mod soak;

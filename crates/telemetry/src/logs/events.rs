@@ -35,6 +35,10 @@ const TRANSPORT: [&str; 7] = [
     "tower",
 ];
 
+/// How the events of the OTLP exporter's HTTP client begin: some show the whole endpoint, with the token that may be in
+/// its query, and the receiver's answer.
+const INDISCREET: &str = "HttpClient.";
+
 /// The SDK's events for an export that failed or is put off. [`crate::health`] tells of the former with the address
 /// and the reason; the latter comes at every try, and nothing is lost yet.
 const TOLD_BETTER: [&str; 4] = [
@@ -96,15 +100,20 @@ impl Events {
     {
         let metadata = event.metadata();
         let by_sdk = metadata.target().starts_with("opentelemetry");
+        let by_transport = TRANSPORT
+            .iter()
+            .any(|target| belongs_to(metadata.target(), target));
         let is_warning = *metadata.level() <= Level::WARN;
         let mut repeated = 0;
         if by_sdk
             && (TOLD_BETTER.contains(&metadata.name())
-                || metadata.name().starts_with("Export.Failed"))
+                || metadata.name().starts_with("Export.Failed")
+                || metadata.name().starts_with(INDISCREET))
         {
             return;
         }
-        if by_sdk && is_warning {
+        // A client can have them made as well: h2 warns of every connection that floods it.
+        if (by_sdk || by_transport) && is_warning {
             match self.repeats.admit(&metadata.callsite()) {
                 Some(number) => repeated = number,
                 None => return,
@@ -124,9 +133,6 @@ impl Events {
             .clone()
             .write_all(line.render(self.format).as_bytes());
 
-        let by_transport = TRANSPORT
-            .iter()
-            .any(|target| belongs_to(metadata.target(), target));
         if let Some(bridge) = &self.bridge
             && !by_sdk
             && !by_transport

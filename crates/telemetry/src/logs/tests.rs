@@ -242,11 +242,12 @@ fn exporters_own_traffic_is_muted_at_debug_unless_asked_for() {
 }
 
 #[test]
-fn the_sdks_warnings_come_once_a_kind_and_ours_always() {
+fn warnings_of_the_sdk_and_of_http_crates_come_once_a_kind_and_ours_always() {
     let lines = lines("info", JSON, || {
         for _ in 0..100 {
             tracing::warn!(name: "One", target: "opentelemetry_sdk", "one");
             tracing::error!(name: "Two", target: "opentelemetry-otlp", "two");
+            tracing::warn!(target: "h2::proto::streams::recv", "three");
         }
         for _ in 0..3 {
             tracing::warn!("ours");
@@ -258,8 +259,8 @@ fn the_sdks_warnings_come_once_a_kind_and_ours_always() {
             .entry(json(line)["message"].as_str().unwrap().to_owned())
             .or_default() += 1;
     }
-    let expected =
-        [("one", 1), ("ours", 3), ("two", 1)].map(|(message, count)| (message.to_owned(), count));
+    let expected = [("one", 1), ("ours", 3), ("three", 1), ("two", 1)]
+        .map(|(message, count)| (message.to_owned(), count));
     assert_eq!(counts, BTreeMap::from(expected));
 }
 
