@@ -6,11 +6,8 @@ const COLOURS = 8; // `--service-0` … in style/tokens.css
 
 /** The CSS value of a service's colour. @param {string} service */
 export function colourOf(service) {
-  let index = state.colours[service];
-  if (index === undefined) {
-    index = Object.keys(state.colours).length;
-    state.colours[service] = index;
-  }
+  const index = state.colours.get(service) ?? state.colours.size;
+  state.colours.set(service, index);
   return `var(--service-${index % COLOURS})`;
 }
 

@@ -32,7 +32,9 @@ function pressed(event, typing) {
   const view = viewOf(state.route.view);
   if (typing) {
     if (key === "Escape" || (key === "Enter" && view === "traces")) /** @type {HTMLElement} */ (event.target).blur();
-    return key === "Escape" || (key === "ArrowDown" && /** @type {Element} */ (event.target).id === "search" && inList(key));
+    return (
+      key === "Escape" || (key === "ArrowDown" && /** @type {Element} */ (event.target).id === "search" && inList(key))
+    );
   }
   if (chord && event.timeStamp - chord < CHORD && Object.hasOwn(GO, key)) {
     chord = 0;

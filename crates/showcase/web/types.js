@@ -98,7 +98,7 @@
  * @property {string} notice What was just done.
  * @property {"connecting" | "open" | "lost"} connection
  * @property {number} now
- * @property {Record<string, number>} colours Number of the colour of each service.
+ * @property {Map<string, number>} colours Number of the colour of each service.
  * @property {string[]} services
  * @property {string[]} operations
  * @property {boolean} filters Whether the whole search is shown where there is little room.
@@ -110,7 +110,7 @@
  * @property {number | null} hover Time under the pointer, in all charts.
  * @property {ServiceMap | null} map
  * @property {string} mapError
- * @property {Record<string, Trace | string>} compare By id; a string is the error.
+ * @property {Map<string, Trace | string>} compare By id; a string is the error.
  * @property {{ settings: TrySettings | null, busy: string, error: string, said: Record<string, string> }} try
  * @property {Status | null} status
  * @property {string} statusError

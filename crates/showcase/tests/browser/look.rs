@@ -64,3 +64,51 @@ async fn no_view_is_wider_than_the_screen() {
     page.close().await;
     println!("screenshots: {}", folder.display());
 }
+
+/// Sum of the layout shifts since the page was loaded, as Chromium scores them, and what shifted.
+const SHIFTS: &str = "
+    const [done] = arguments;
+    const shifts = [];
+    new PerformanceObserver((list) => shifts.push(...list.getEntries())).observe({ type: 'layout-shift', buffered: true });
+    setTimeout(() => {
+        const sum = shifts.reduce((sum, { value }) => sum + value, 0);
+        done([sum, shifts.flatMap(({ sources }) => sources.map(({ node }) => node?.className ?? ''))]);
+    }, 100);";
+
+/// What web vitals call good.
+const GOOD: f64 = 0.1;
+
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver on PATH"]
+async fn nothing_jumps_while_a_view_is_loaded_and_traces_come() {
+    let page = Page::open().await;
+    page.go("try").await;
+    page.press("20/s").await;
+    page.see("[aria-label='Steady load'] .said", "20 requests")
+        .await;
+    for (width, height) in [(1440, 900), (360, 780)] {
+        page.size(width, height).await;
+        for (view, shown) in [
+            ("", ".chart .line"),
+            ("traces", "a.trace-row .count"),
+            ("map", ".map .node"),
+            ("try", ".try-card"),
+            ("status", ".snippet"),
+        ] {
+            page.go(view).await;
+            page.browser.client.refresh().await.unwrap();
+            page.see(shown, "").await;
+            page.see(".connection", "Live").await;
+            let client = &page.browser.client;
+            let came = "return fetch('api/summaries?limit=1').then((answer) => answer.json()).then(({ traces }) => traces[0].id)";
+            let before = page.run(came, Value::Null).await;
+            while page.run(came, Value::Null).await == before {}
+            let found = client.execute_async(SHIFTS, vec![]).await.unwrap();
+            assert!(
+                found[0].as_f64().unwrap() <= GOOD,
+                "{view} at {width}: {found}"
+            );
+        }
+    }
+    page.close().await;
+}

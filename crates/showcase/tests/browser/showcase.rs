@@ -70,7 +70,7 @@ impl Showcase {
     }
 
     /// As a power cut would end it.
-    pub(crate) async fn kill(mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.process.kill().await.unwrap();
     }
 }

@@ -31,7 +31,10 @@ export function layout(map, narrow) {
   return { nodes: [...nodes.values()], edges, width: Math.max(width, 300), height };
 }
 
-/** How far each is from a service that nobody calls; a circle is cut where it is met again. @param {ServiceMap} map */
+/**
+ * How far each is from a service that nobody calls; a circle is cut where it is met again.
+ * @param {ServiceMap} map
+ */
 function layered({ services, calls }) {
   const level = new Map(services.map(({ name }) => [name, 0]));
   for (let round = 0; round < services.length; round += 1) {
@@ -41,7 +44,12 @@ function layered({ services, calls }) {
     }
   }
   const used = [...new Set(level.values())].sort((a, b) => a - b);
-  return used.map((one) => [...level].filter(([, at]) => at === one).map(([name]) => name).sort());
+  return used.map((one) =>
+    [...level]
+      .filter(([, at]) => at === one)
+      .map(([name]) => name)
+      .sort(),
+  );
 }
 
 /** @param {Call} call @param {Map<string, Place>} nodes @param {boolean} narrow @returns {Edge[]} */
@@ -53,7 +61,15 @@ function edge(call, nodes, narrow) {
     const [x, y] = [from.x + from.w / 2, from.y];
     return [{ call, path: `M${x - 24} ${y}C${x - 40} ${y - 46} ${x + 40} ${y - 46} ${x + 24} ${y - 2}`, x, y: y - 40 }];
   }
-  const [a, b] = narrow ? [{ x: from.x + from.w / 2, y: from.y + from.h }, { x: to.x + to.w / 2, y: to.y - 3 }] : [{ x: from.x + from.w, y: from.y + from.h / 2 }, { x: to.x - 3, y: to.y + to.h / 2 }];
+  const [a, b] = narrow
+    ? [
+        { x: from.x + from.w / 2, y: from.y + from.h },
+        { x: to.x + to.w / 2, y: to.y - 3 },
+      ]
+    : [
+        { x: from.x + from.w, y: from.y + from.h / 2 },
+        { x: to.x - 3, y: to.y + to.h / 2 },
+      ];
   const bend = narrow ? { x: 0, y: (b.y - a.y) / 2 } : { x: (b.x - a.x) / 2, y: 0 };
   const path = `M${a.x} ${a.y}C${a.x + bend.x} ${a.y + bend.y} ${b.x - bend.x} ${b.y - bend.y} ${b.x} ${b.y}`;
   return [{ call, path, x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 }];

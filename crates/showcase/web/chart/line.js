@@ -27,7 +27,9 @@ import { ticks } from "./scale.js";
 export function lineChart(lines) {
   const { title, times, series, range, format, marks = [], aside, small } = lines;
   const [from, to] = range;
-  const high = series.flatMap(({ values }) => values).reduce((/** @type {number} */ most, value) => Math.max(most, value ?? 0), lines.least);
+  const high = series
+    .flatMap(({ values }) => values)
+    .reduce((/** @type {number} */ most, value) => Math.max(most, value ?? 0), lines.least);
   const top = marks.reduce((most, { value }) => Math.max(most, value), high);
   const steps = ticks(top, small ? 2 : 3);
   const ceiling = /** @type {number} */ (steps.at(-1));
@@ -35,24 +37,82 @@ export function lineChart(lines) {
   const across = (/** @type {number} */ time) => ((time - from) / (to - from)) * 100;
   const hovered = times[at];
   const words = series.map(({ name, values }) => `${name} ${format(values.at(-1))}`).join(", ");
-  return h("figure", { class: `chart${small ? " small" : ""}`, key: lines.key ?? title },
-    h("figcaption", null, h("h3", null, title), h("span", { class: "legend" }, series.map((one) => entry(one, at, format, series.length))), aside),
-    h("div", { class: "plot", onpointermove: (/** @type {PointerEvent} */ event) => hover(event, range), onpointerleave: () => update({ hover: null }) },
-      steps.map((value) => h("div", { class: "grid-line", style: { bottom: `${(value / ceiling) * 100}%` } }, h("span", null, rounded(format(value))))),
-      h("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${words}` },
-        series.flatMap((one) => paths(one, times, across, ceiling, series.length === 1))),
-      state.hover !== null && hovered !== undefined && h("div", { class: "cursor", style: { left: `${across(hovered)}%` } }),
-      marks.filter(({ time }) => time >= from && time <= to).map((mark) => h("a", { key: mark.href, class: "mark", href: mark.href, "aria-label": mark.label, title: mark.label,
-        style: { left: `${across(mark.time)}%`, bottom: `${(mark.value / ceiling) * 100}%` } }))),
-    !small && h("div", { class: "times", "aria-hidden": "true" }, [0, 0.5, 1].map((part) => h("span", null, clock(from + (to - from) * part)))));
+  return h(
+    "figure",
+    { class: `chart${small ? " small" : ""}`, key: lines.key ?? title },
+    h(
+      "figcaption",
+      null,
+      h("h3", null, title),
+      h(
+        "span",
+        { class: "legend" },
+        series.map((one) => entry(one, at, format, series.length)),
+      ),
+      aside,
+    ),
+    h(
+      "div",
+      {
+        class: "plot",
+        onpointermove: (/** @type {PointerEvent} */ event) => hover(event, range),
+        onpointerleave: () => update({ hover: null }),
+      },
+      steps.map((value) =>
+        h(
+          "div",
+          { class: "grid-line", style: { bottom: `${(value / ceiling) * 100}%` } },
+          h("span", null, rounded(format(value))),
+        ),
+      ),
+      h(
+        "svg",
+        { viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${words}` },
+        series.flatMap((one) => paths(one, times, across, ceiling, series.length === 1)),
+      ),
+      state.hover !== null &&
+        hovered !== undefined &&
+        h("div", { class: "cursor", style: { left: `${across(hovered)}%` } }),
+      marks
+        .filter(({ time }) => time >= from && time <= to)
+        .map((mark) =>
+          h("a", {
+            key: mark.href,
+            class: "mark",
+            href: mark.href,
+            "aria-label": mark.label,
+            title: mark.label,
+            style: { left: `${across(mark.time)}%`, bottom: `${(mark.value / ceiling) * 100}%` },
+          }),
+        ),
+    ),
+    !small &&
+      h(
+        "div",
+        { class: "times", "aria-hidden": "true" },
+        [0, 0.5, 1].map((part) => h("span", null, clock(from + (to - from) * part))),
+      ),
+  );
 }
 
 /** @param {Series} series @param {number} at @param {Lines["format"]} format @param {number} count */
 function entry({ name, colour, values }, at, format, count) {
-  return h("span", { class: "entry" }, count > 1 && h("i", { style: { background: colour } }), count > 1 && h("span", { class: "muted" }, name), h("b", null, format(values[at])));
+  return h(
+    "span",
+    { class: "entry" },
+    count > 1 && h("i", { style: { background: colour } }),
+    count > 1 && h("span", { class: "muted" }, name),
+    h("b", null, format(values[at])),
+  );
 }
 
-/** @param {Series} series @param {number[]} times @param {(time: number) => number} across @param {number} ceiling @param {boolean} alone */
+/**
+ * @param {Series} series
+ * @param {number[]} times
+ * @param {(time: number) => number} across
+ * @param {number} ceiling
+ * @param {boolean} alone
+ */
 function paths({ values, colour, dash }, times, across, ceiling, alone) {
   let line = "";
   let area = "";
@@ -72,8 +132,17 @@ function paths({ values, colour, dash }, times, across, ceiling, alone) {
     last = x;
   });
   close();
-  const stroke = { d: line, fill: "none", class: "line", "stroke-dasharray": dash ? "4 4" : null, style: { stroke: colour } };
-  return [alone && h("path", { key: "area", d: area, class: "area", style: { fill: colour } }), h("path", { ...stroke, key: colour + dash })].filter((node) => node !== false);
+  const stroke = {
+    d: line,
+    fill: "none",
+    class: "line",
+    "stroke-dasharray": dash ? "4 4" : null,
+    style: { stroke: colour },
+  };
+  return [
+    alone && h("path", { key: "area", d: area, class: "area", style: { fill: colour } }),
+    h("path", { ...stroke, key: colour + dash }),
+  ].filter((node) => node !== false);
 }
 
 /** @param {number[]} times Sorted. @param {number} time */

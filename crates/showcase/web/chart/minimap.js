@@ -19,28 +19,48 @@ const picture = { trace: null, key: "", canvas: null, from: null };
 export function minimap(open, trace) {
   const { from, to } = open.range;
   const part = { left: `${from * 100}%`, width: `${(to - from) * 100}%` };
-  return h("div", { class: "minimap" },
+  return h(
+    "div",
+    { class: "minimap" },
     legend(),
-    h("div", { class: "minimap-picture", title: "Drag to see a part of the time, click to see it all",
-      onpointerdown: (/** @type {PointerEvent} */ event) => {
-        picture.from = fraction(event);
-        /** @type {Element} */ (event.currentTarget).setPointerCapture(event.pointerId);
+    h(
+      "div",
+      {
+        class: "minimap-picture",
+        title: "Drag to see a part of the time, click to see it all",
+        onpointerdown: (/** @type {PointerEvent} */ event) => {
+          picture.from = fraction(event);
+          /** @type {Element} */ (event.currentTarget).setPointerCapture(event.pointerId);
+        },
+        onpointermove: (/** @type {PointerEvent} */ event) =>
+          picture.from !== null && choose(open, picture.from, fraction(event)),
+        onpointerup: (/** @type {PointerEvent} */ event) => {
+          if (picture.from !== null) choose(open, picture.from, fraction(event));
+          picture.from = null;
+        },
       },
-      onpointermove: (/** @type {PointerEvent} */ event) => picture.from !== null && choose(open, picture.from, fraction(event)),
-      onpointerup: (/** @type {PointerEvent} */ event) => {
-        if (picture.from !== null) choose(open, picture.from, fraction(event));
-        picture.from = null;
-      },
-    },
-      h("canvas", { role: "img", "aria-label": "All spans of the trace", drawn: (/** @type {HTMLCanvasElement} */ canvas) => draw(canvas, trace) }),
-      h("div", { class: `window${to - from < 1 ? " part" : ""}`, style: part })));
+      h("canvas", {
+        role: "img",
+        "aria-label": "All spans of the trace",
+        drawn: (/** @type {HTMLCanvasElement} */ canvas) => draw(canvas, trace),
+      }),
+      h("div", { class: `window${to - from < 1 ? " part" : ""}`, style: part }),
+    ),
+  );
 }
 
 /** How the bars below are to be read. */
 function legend() {
-  const sign = (/** @type {string} */ name, /** @type {string} */ text) => h("span", null, h("i", { class: "track" }, h("i", { class: name })), text);
-  return h("div", { class: "bar-legend", "aria-hidden": "true" },
-    sign("bar", "automatic"), sign("bar manual", "manual"), sign("critical", "critical path"), sign("event", "event"));
+  const sign = (/** @type {string} */ name, /** @type {string} */ text) =>
+    h("span", null, h("i", { class: "track" }, h("i", { class: name })), text);
+  return h(
+    "div",
+    { class: "bar-legend", "aria-hidden": "true" },
+    sign("bar", "automatic"),
+    sign("bar manual", "manual"),
+    sign("critical", "critical path"),
+    sign("event", "event"),
+  );
 }
 
 /** @param {PointerEvent} event */

@@ -1,6 +1,10 @@
 // Round values for axes.
 
-/** At most about `count` steps of 1, 2 or 5 times a power of ten, from 0 up to at least `high`. @param {number} high @param {number} count */
+/**
+ * At most about `count` steps of 1, 2 or 5 times a power of ten, from 0 up to at least `high`.
+ * @param {number} high
+ * @param {number} count
+ */
 export function ticks(high, count) {
   const step = roundStep(high / count);
   const values = [];
@@ -16,7 +20,12 @@ export function roundStep(rough) {
   return factor * power;
 }
 
-/** Powers of ten, or 1, 2, 5 of each where there is room, between `low` and `high`. @param {number} low @param {number} high @param {number} count */
+/**
+ * Powers of ten, or 1, 2, 5 of each where there is room, between `low` and `high`.
+ * @param {number} low
+ * @param {number} high
+ * @param {number} count
+ */
 export function logTicks(low, high, count) {
   const from = Math.floor(Math.log10(low));
   const to = Math.ceil(Math.log10(high));

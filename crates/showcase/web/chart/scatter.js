@@ -97,7 +97,13 @@ function draw(canvas, list) {
   if (near) ring(context, near.x, near.y, colour("var(--text)"));
 }
 
-/** Errors are squares: not everybody tells the colours apart. @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {boolean} bad */
+/**
+ * Errors are squares: not everybody tells the colours apart.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {boolean} bad
+ */
 function mark(context, x, y, bad) {
   context.beginPath();
   if (bad) context.rect(x - RADIUS, y - RADIUS, RADIUS * 2, RADIUS * 2);
@@ -116,7 +122,12 @@ function ring(context, x, y, colour) {
 }
 
 /** @typedef {(value: number) => number} Scale */
-/** @param {Summary[]} list @param {number} width @param {number} height @returns {[Scale, Scale, [number, number], [number, number]]} */
+/**
+ * @param {Summary[]} list
+ * @param {number} width
+ * @param {number} height
+ * @returns {[Scale, Scale, [number, number], [number, number]]}
+ */
 function scales(list, width, height) {
   const newest = list[0]?.start ?? 0;
   const oldest = Math.min(list.at(-1)?.start ?? 0, newest - 10_000);
@@ -137,7 +148,11 @@ function scales(list, width, height) {
 }
 
 /**
- * @param {CanvasRenderingContext2D} context @param {number} width @param {number} height @param {Scale} x @param {Scale} y
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} width
+ * @param {number} height
+ * @param {Scale} x
+ * @param {Scale} y
  * @param {[number, number]} times @param {[number, number]} lengths
  */
 function axes(context, width, height, x, y, times, lengths) {

@@ -12,7 +12,13 @@ export function align(first, second) {
   return rows;
 }
 
-/** @param {string} key @param {Span} span @param {Span | undefined} a @param {Span | undefined} b @returns {Aligned} */
+/**
+ * @param {string} key
+ * @param {Span} span
+ * @param {Span | undefined} a
+ * @param {Span | undefined} b
+ * @returns {Aligned}
+ */
 const aligned = (key, { name, service, depth }, a, b) => ({ key, name, service, depth: Math.min(depth, 10), a, b });
 
 /** Spans by their way from the root. @param {Trace} trace */

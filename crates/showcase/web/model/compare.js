@@ -7,17 +7,14 @@ import { fetchTrace } from "./trace.js";
 /** @param {string[]} ids Those that are wanted; others are forgotten. */
 export async function loadCompared(ids) {
   const known = state.compare;
-  state.compare = {};
+  state.compare = new Map();
   for (const id of ids) {
-    const trace = known[id];
-    if (trace !== undefined && typeof trace !== "string") state.compare[id] = trace;
+    const trace = known.get(id);
+    if (typeof trace === "object") state.compare.set(id, trace);
   }
-  for (const id of ids.filter((id) => id && !state.compare[id])) {
-    try {
-      state.compare[id] = (await fetchTrace(id)).trace;
-    } catch (error) {
-      state.compare[id] = sentence(error);
-    }
+  for (const id of ids.filter((id) => id && !state.compare.has(id))) {
+    const compared = state.compare;
+    compared.set(id, await fetchTrace(id).then(({ trace }) => trace, sentence));
     changed();
   }
 }

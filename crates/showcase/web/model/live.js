@@ -18,7 +18,8 @@ export function startLive(connected) {
   source.addEventListener("trace", (event) => {
     const summary = JSON.parse(event.data);
     summaryCame(summary);
-    if (state.trace?.id === summary.id && state.trace?.trace?.spans.length !== summary.spans) void refreshTrace(summary.id);
+    if (state.trace?.id === summary.id && state.trace?.trace?.spans.length !== summary.spans)
+      void refreshTrace(summary.id);
   });
   source.addEventListener("figures", (event) => figuresCame(JSON.parse(event.data)));
   source.addEventListener("reset", () => {

@@ -15,19 +15,35 @@ const CLIENT = {
   line: "CLIENT spans",
 };
 
-/** @param {Span} span @returns {{ automatic: boolean, text: string, file: string, source: string }} `file` is empty if it is not of this repository. */
+/** Crates of the spans that are written by hand. */
+const HANDLERS = new Map([
+  ["ping-request", "ping"],
+  ["pong-request", "pong"],
+]);
+
+/**
+ * @param {Span} span
+ * @returns {{ automatic: boolean, text: string, file: string, source: string }} `file` is empty if it is not of this repository.
+ */
 export function origin(span) {
   const http = span.attributes.some(({ key }) => key === "http.request.method" || key === "http.method");
   const ours = span.service === "Ping" || span.service === "Pong";
   if (http && span.kind === "SERVER") return located(SERVER, ours);
   if (http && span.kind === "CLIENT") return located(CLIENT, ours);
-  const name = { "ping-request": "ping", "pong-request": "pong" }[span.name];
+  const name = HANDLERS.get(span.name);
   const text = "Somebody wrote it: the handler opens the span, and says what happens in it with events.";
-  const manual = { automatic: false, text, file: name ? `crates/${name}/src/handler.rs` : "", line: `info_span!("${span.name}"` };
+  const manual = {
+    automatic: false,
+    text,
+    file: name ? `crates/${name}/src/handler.rs` : "",
+    line: `info_span!("${span.name}"`,
+  };
   return located(manual, name !== undefined);
 }
 
 /** @param {{ automatic: boolean, text: string, file: string, line: string }} origin @param {boolean} ours */
 function located(origin, ours) {
-  return ours ? { ...origin, source: `source/${origin.file}#:~:text=${encodeURIComponent(origin.line)}` } : { ...origin, file: "", source: "" };
+  return ours
+    ? { ...origin, source: `source/${origin.file}#:~:text=${encodeURIComponent(origin.line)}` }
+    : { ...origin, file: "", source: "" };
 }

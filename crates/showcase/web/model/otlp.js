@@ -36,7 +36,8 @@ function read({ span, resource, service, scope, start }, base) {
     id: span.spanId ?? "",
     parent: span.parentSpanId ?? "",
     name: String(span.name ?? ""),
-    kind: typeof span.kind === "string" ? span.kind.replace("SPAN_KIND_", "") : (KINDS[span.kind ?? 0] ?? "UNSPECIFIED"),
+    kind:
+      typeof span.kind === "string" ? span.kind.replace("SPAN_KIND_", "") : (KINDS[span.kind ?? 0] ?? "UNSPECIFIED"),
     service,
     start: since(start, base),
     duration: Math.max(0, since(nanos(span.endTimeUnixNano), start)),

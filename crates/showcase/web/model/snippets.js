@@ -46,6 +46,7 @@ export const LANGUAGES = Object.keys(SNIPPETS);
 
 /** @param {string} language @param {string} address Of the receiver. */
 export function snippet(language, address) {
-  const { text, command } = SNIPPETS[language] ?? /** @type {NonNullable<typeof SNIPPETS[string]>} */ (SNIPPETS["Rust"]);
+  const { text, command } =
+    SNIPPETS[language] ?? /** @type {NonNullable<typeof SNIPPETS[string]>} */ (SNIPPETS["Rust"]);
   return { text, command: command(COMMON(address, "http/protobuf")) };
 }

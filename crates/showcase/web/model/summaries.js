@@ -41,7 +41,14 @@ export async function loadSummaries(always = false) {
   try {
     const answer = await get(`api/summaries?${query}`);
     if (number !== count) return; // somebody has typed on
-    Object.assign(traces, { list: answer.traces, kept: answer.kept, waiting: [], missed: false, loading: false, error: "" });
+    Object.assign(traces, {
+      list: answer.traces,
+      kept: answer.kept,
+      waiting: [],
+      missed: false,
+      loading: false,
+      error: "",
+    });
   } catch (error) {
     if (number === count) Object.assign(traces, { loading: false, error: sentence(error) });
   }

@@ -23,7 +23,21 @@ export async function openTrace(id, span) {
     if (span !== state.trace.cursor) void moveTo(span);
     return;
   }
-  update({ trace: { id, trace: null, json: null, error: "", closed: new Set(), cursor: span, range: { from: 0, to: 1 }, scroll: 0, height: 500, moved: false, logs: null } });
+  update({
+    trace: {
+      id,
+      trace: null,
+      json: null,
+      error: "",
+      closed: new Set(),
+      cursor: span,
+      range: { from: 0, to: 1 },
+      scroll: 0,
+      height: 500,
+      moved: false,
+      logs: null,
+    },
+  });
   await refreshTrace(id);
   if (state.trace?.id === id && span) void moveTo(span);
 }

@@ -2,7 +2,12 @@
 
 /** @import { Span, Trace } from "../types.js" */
 
-/** @param {string} id @param {number} start Unix milliseconds. @param {Span[]} spans By start. @returns {Trace} */
+/**
+ * @param {string} id
+ * @param {number} start Unix milliseconds.
+ * @param {Span[]} spans By start.
+ * @returns {Trace}
+ */
 export function makeTrace(id, start, spans) {
   const byId = new Map(spans.map((span) => [span.id, span]));
   /** @type {Span[]} */

@@ -21,7 +21,10 @@ export async function loadTry() {
 
 /**
  * Does it, and keeps what came of it, to be shown beside the button.
- * @param {string} name Of the card. @param {string} path @param {unknown} body @param {(answer: any) => string} said
+ * @param {string} name Of the card.
+ * @param {string} path
+ * @param {unknown} body
+ * @param {(answer: any) => string} said
  */
 export async function act(name, path, body, said) {
   state.try.busy = name;

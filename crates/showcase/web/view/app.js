@@ -14,7 +14,8 @@ import { traceView } from "./trace.js";
 import { tracesView } from "./traces.js";
 import { tryView } from "./try.js";
 
-const SUN = "M8 4.6a3.4 3.4 0 1 0 0 6.8a3.4 3.4 0 1 0 0-6.8M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1";
+const SUN =
+  "M8 4.6a3.4 3.4 0 1 0 0 6.8a3.4 3.4 0 1 0 0-6.8M8 1v1.4M8 13.6V15M1 8h1.4M13.6 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1";
 const MOON = "M13.5 9.6A5.8 5.8 0 0 1 6.4 2.5a5.8 5.8 0 1 0 7.1 7.1z";
 
 /** @import { Child } from "../dom.js" */
@@ -52,7 +53,7 @@ export function app() {
       h("div", { class: "tools" }, connection(), theme(), keys()),
     ),
     h("main", { key: current, id: "main", tabindex: "-1", class: full ? "full" : "" }, shown(view)),
-    h("div", { class: "notice", role: "status" }, state.notice),
+    h("div", { class: `notice${state.connection === "lost" ? " lost" : ""}`, role: "status" }, state.notice || lost()),
     help(),
   ];
 }
@@ -63,7 +64,11 @@ function shown(view) {
     return view();
   } catch (error) {
     console.error(error);
-    return h("div", { class: "card" }, empty("This view cannot be drawn", sentence(error), h("button", { onclick: () => location.reload() }, "Reload")));
+    return h(
+      "div",
+      { class: "card" },
+      empty("This view cannot be drawn", sentence(error), h("button", { onclick: () => location.reload() }, "Reload")),
+    );
   }
 }
 
@@ -89,15 +94,32 @@ function links(current) {
   return Object.entries(VIEWS)
     .filter(([, { name }]) => name)
     .map(([view, { name }]) =>
-      h("a", { href: view === "overview" ? "#/" : `#/${view}`, "aria-current": view === current ? "page" : null }, name),
+      h(
+        "a",
+        { href: view === "overview" ? "#/" : `#/${view}`, "aria-current": view === current ? "page" : null },
+        name,
+      ),
     );
+}
+
+/** Over the page, so that nothing moves when it comes and goes. */
+function lost() {
+  return state.connection === "lost" ? "The showcase does not answer: this is from before. Trying again …" : "";
 }
 
 function theme() {
   const label = state.dark ? "Light theme" : "Dark theme";
-  return h("button", { class: "quiet icon", onclick: switchTheme, "aria-label": label, title: label }, icon(state.dark ? SUN : MOON));
+  return h(
+    "button",
+    { class: "quiet icon", onclick: switchTheme, "aria-label": label, title: label },
+    icon(state.dark ? SUN : MOON),
+  );
 }
 
 function keys() {
-  return h("button", { class: "quiet icon", onclick: () => update({ help: true }), "aria-label": "Keyboard", title: "Keyboard (?)" }, "?");
+  return h(
+    "button",
+    { class: "quiet icon", onclick: () => update({ help: true }), "aria-label": "Keyboard", title: "Keyboard (?)" },
+    "?",
+  );
 }

@@ -18,15 +18,31 @@ const ROWS = 200;
 export function compareView() {
   const [a = "", b = ""] = state.route.path;
   const { list } = state.traces;
-  const head = h("div", { class: "title" }, h("h1", null, "Compare"), h("span", { class: "muted" }, "Two traces on one scale: what took longer, what is missing"));
-  if (list.length === 0 && !a) return [head, h("div", { class: "card" }, empty("Nothing to compare yet", "It takes two traces.", pingButton()))];
-  const [first, second] = [state.compare[a], state.compare[b]];
+  const head = h(
+    "div",
+    { class: "title" },
+    h("h1", null, "Compare"),
+    h("span", { class: "muted" }, "Two traces on one scale: what took longer, what is missing"),
+  );
+  if (list.length === 0 && !a)
+    return [head, h("div", { class: "card" }, empty("Nothing to compare yet", "It takes two traces.", pingButton()))];
+  const [first, second] = [state.compare.get(a), state.compare.get(b)];
   return [
     head,
-    h("div", { class: "pickers" }, picker("First trace", a, (id) => go(`#/compare/${id}/${b}`)),
+    h(
+      "div",
+      { class: "pickers" },
+      picker("First trace", a, (id) => go(`#/compare/${id}/${b}`)),
       h("button", { disabled: !a || !b, onclick: () => go(`#/compare/${b}/${a}`) }, "Swap"),
-      picker("Second trace", b, (id) => go(`#/compare/${a}/${id}`))),
-    a && b ? both(first, second) : h("div", { class: "card" }, empty("Choose two traces", "For example a fast one and a slow one, or one before a change and one after it.")),
+      picker("Second trace", b, (id) => go(`#/compare/${a}/${id}`)),
+    ),
+    a && b
+      ? both(first, second)
+      : h(
+          "div",
+          { class: "card" },
+          empty("Choose two traces", "For example a fast one and a slow one, or one before a change and one after it."),
+        ),
   ];
 }
 
@@ -34,10 +50,27 @@ export function compareView() {
 function picker(name, id, choose) {
   const known = state.traces.list.slice(0, CHOICE);
   const other = id && !known.some((one) => one.id === id);
-  return h("label", { class: "field" }, name, h("select", { value: id, onchange: (/** @type {Event} */ event) => choose(/** @type {HTMLSelectElement} */ (event.currentTarget).value) },
-    h("option", { value: "" }, "Choose a trace"),
-    other && h("option", { key: id, value: id }, id),
-    known.map(({ id, start, root, duration: length, errors }) => h("option", { key: id, value: id }, `${clock(start)}  ${root?.name ?? "?"}  ${duration(length)}${errors > 0 ? "  error" : ""}  ${id.slice(0, 8)}`))));
+  return h(
+    "label",
+    { class: "field" },
+    name,
+    h(
+      "select",
+      {
+        value: id,
+        onchange: (/** @type {Event} */ event) => choose(/** @type {HTMLSelectElement} */ (event.currentTarget).value),
+      },
+      h("option", { value: "" }, "Choose a trace"),
+      other && h("option", { key: id, value: id }, id),
+      known.map(({ id, start, root, duration: length, errors }) =>
+        h(
+          "option",
+          { key: id, value: id },
+          `${clock(start)}  ${root?.name ?? "?"}  ${duration(length)}${errors > 0 ? "  error" : ""}  ${id.slice(0, 8)}`,
+        ),
+      ),
+    ),
+  );
 }
 
 /** @param {Trace | string | undefined} first @param {Trace | string | undefined} second */
@@ -48,32 +81,88 @@ function both(first, second) {
   const longest = Math.max(first.duration, second.duration, 1e-6);
   return [
     h("div", { class: "pair" }, side(first, longest, "First"), side(second, longest, "Second")),
-    h("div", { class: "card pad scroll-x", tabindex: "0", role: "region", "aria-label": "Differences" }, table(first, second)),
+    h(
+      "div",
+      { class: "card pad scroll-x", tabindex: "0", role: "region", "aria-label": "Differences" },
+      table(first, second),
+    ),
   ];
 }
 
 /** @param {Trace} trace @param {number} longest @param {string} which */
 function side(trace, longest, which) {
   const part = (/** @type {number} */ time) => `${(time / longest) * 100}%`;
-  return h("section", { class: "card side", "aria-label": which },
-    h("h2", null, h("a", { href: traceAddress(trace.id) }, trace.roots[0]?.name ?? trace.id), h("span", { class: "muted" }, duration(trace.duration)),
-      trace.errors > 0 && h("span", { class: "badge error" }, plural(trace.errors, "error"))),
-    trace.spans.slice(0, 40).map((span) => h("div", { key: span.id, class: `mini-row${span.error ? " bad" : ""}` },
-      h("span", { class: "text", style: { "padding-left": `${Math.min(span.depth, 8) * 10}px` } }, swatch(span.service), span.name),
-      h("div", { class: "track" }, h("div", { class: "bar", style: { left: part(span.start), width: `max(${part(span.duration)}, 2px)`, "--colour": colourOf(span.service) } })))),
-    trace.spans.length > 40 && h("p", { class: "muted" }, `and ${plural(trace.spans.length - 40, "span")} more`));
+  return h(
+    "section",
+    { class: "card side", "aria-label": which },
+    h(
+      "h2",
+      null,
+      h("a", { href: traceAddress(trace.id) }, trace.roots[0]?.name ?? trace.id),
+      h("span", { class: "muted" }, duration(trace.duration)),
+      trace.errors > 0 && h("span", { class: "badge error" }, plural(trace.errors, "error")),
+    ),
+    trace.spans.slice(0, 40).map((span) =>
+      h(
+        "div",
+        { key: span.id, class: `mini-row${span.error ? " bad" : ""}` },
+        h(
+          "span",
+          { class: "text", style: { "padding-left": `${Math.min(span.depth, 8) * 10}px` } },
+          swatch(span.service),
+          span.name,
+        ),
+        h(
+          "div",
+          { class: "track" },
+          h("div", {
+            class: "bar",
+            style: {
+              left: part(span.start),
+              width: `max(${part(span.duration)}, 2px)`,
+              "--colour": colourOf(span.service),
+            },
+          }),
+        ),
+      ),
+    ),
+    trace.spans.length > 40 && h("p", { class: "muted" }, `and ${plural(trace.spans.length - 40, "span")} more`),
+  );
 }
 
 /** @param {Trace} first @param {Trace} second */
 function table(first, second) {
   const rows = align(first, second).slice(0, ROWS);
-  return h("table", null,
-    h("thead", null, h("tr", null, h("th", { scope: "col" }, "Span"), h("th", { scope: "col" }, "Service"), ["First", "Second", "Difference"].map((name) => h("th", { scope: "col", class: "number" }, name)))),
-    h("tbody", null, rows.map(({ key, name, service: of, depth, a, b }) => h("tr", { key },
-      h("td", { style: { "padding-left": `${depth * 14}px` } }, name), h("td", null, service(of)),
-      h("td", { class: "number" }, a ? [duration(a.duration), a.error && " error"] : "missing"),
-      h("td", { class: "number" }, b ? [duration(b.duration), b.error && " error"] : "missing"),
-      h("td", { class: "number" }, a && b ? delta(b.duration - a.duration) : "–")))));
+  return h(
+    "table",
+    null,
+    h(
+      "thead",
+      null,
+      h(
+        "tr",
+        null,
+        h("th", { scope: "col" }, "Span"),
+        h("th", { scope: "col" }, "Service"),
+        ["First", "Second", "Difference"].map((name) => h("th", { scope: "col", class: "number" }, name)),
+      ),
+    ),
+    h(
+      "tbody",
+      null,
+      rows.map(({ key, name, service: of, depth, a, b }) =>
+        h(
+          "tr",
+          { key },
+          h("td", { style: { "padding-left": `${depth * 14}px` } }, name),
+          h("td", null, service(of)),
+          h("td", { class: "number" }, a ? [duration(a.duration), a.error && " error"] : "missing"),
+          h("td", { class: "number" }, b ? [duration(b.duration), b.error && " error"] : "missing"),
+          h("td", { class: "number" }, a && b ? delta(b.duration - a.duration) : "–"),
+        ),
+      ),
+    ),
+  );
 }
 
 /** @param {number} ms */

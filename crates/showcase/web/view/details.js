@@ -13,53 +13,160 @@ import { copy, copyable, service } from "./parts.js";
 
 /** @param {OpenTrace} open @param {Trace} trace @param {Span} span */
 export function details(open, trace, span) {
-  return h("aside", { class: "details card", "aria-label": "Details of the span", style: { "--colour": colourOf(span.service) } },
-    h("div", { class: "details-head" },
-      h("div", { class: "row" }, service(span.service), h("span", { class: "badge" }, span.kind.toLowerCase()), span.error && h("span", { class: "badge error" }, "error"),
-        h("span", { class: "grow" }), h("button", { class: "quiet icon small", onclick: () => moveTo(""), "aria-label": "Close the details", title: "Close (Esc)" }, "✕")),
+  return h(
+    "aside",
+    { class: "details card", "aria-label": "Details of the span", style: { "--colour": colourOf(span.service) } },
+    h(
+      "div",
+      { class: "details-head" },
+      h(
+        "div",
+        { class: "row" },
+        service(span.service),
+        h("span", { class: "badge" }, span.kind.toLowerCase()),
+        span.error && h("span", { class: "badge error" }, "error"),
+        h("span", { class: "grow" }),
+        h(
+          "button",
+          {
+            class: "quiet icon small",
+            onclick: () => moveTo(""),
+            "aria-label": "Close the details",
+            title: "Close (Esc)",
+          },
+          "✕",
+        ),
+      ),
       h("h2", null, span.name),
       h("p", { class: "muted" }, `${duration(span.duration)}, ${duration(span.start)} after the start`),
-      span.message && h("p", { class: "error-text" }, span.message)),
-    h("div", { class: "details-body", tabindex: "0", role: "region", "aria-label": "Attributes, events and more" },
+      span.message && h("p", { class: "error-text" }, span.message),
+    ),
+    h(
+      "div",
+      { class: "details-body", tabindex: "0", role: "region", "aria-label": "Attributes, events and more" },
       why(span),
       section("Attributes", span.attributes.length, pairs(span.attributes)),
-      section("Events", span.events.length, h("ol", { class: "events" }, span.events.map((event) => h("li", null,
-        h("div", { class: "row" }, h("span", { class: "event-name" }, event.name), h("span", { class: "muted mono" }, `+${duration(event.time)}`)),
-        event.attributes.length > 0 && pairs(event.attributes))))),
-      section("Log lines", open.logs?.length ?? 0, open.logs && h("ol", { class: "events" }, open.logs.map((line) => h("li", null,
-        h("div", { class: "row" }, h("span", { class: `badge ${/ERROR|FATAL/i.test(line.severity) ? "error" : ""}` }, line.severity || "–"), h("span", { class: "muted mono" }, exactClock(line.time))),
-        h("p", { class: "mono wrap" }, line.body),
-        Object.keys(line.attributes).length > 0 && pairs(Object.entries(line.attributes).map(([key, value]) => ({ key, value: String(value) }))))))),
-      section("Links", span.links.length, h("ul", { class: "events" }, span.links.map((link) => h("li", null,
-        h("a", { class: "mono wrap", href: traceAddress(link.trace, link.span) }, `${link.trace}/${link.span}`),
-        link.attributes.length > 0 && pairs(link.attributes))))),
+      section(
+        "Events",
+        span.events.length,
+        h(
+          "ol",
+          { class: "events" },
+          span.events.map((event) =>
+            h(
+              "li",
+              null,
+              h(
+                "div",
+                { class: "row" },
+                h("span", { class: "event-name" }, event.name),
+                h("span", { class: "muted mono" }, `+${duration(event.time)}`),
+              ),
+              event.attributes.length > 0 && pairs(event.attributes),
+            ),
+          ),
+        ),
+      ),
+      section(
+        "Log lines",
+        open.logs?.length ?? 0,
+        open.logs &&
+          h(
+            "ol",
+            { class: "events" },
+            open.logs.map((line) =>
+              h(
+                "li",
+                null,
+                h(
+                  "div",
+                  { class: "row" },
+                  h(
+                    "span",
+                    { class: `badge ${/ERROR|FATAL/i.test(line.severity) ? "error" : ""}` },
+                    line.severity || "–",
+                  ),
+                  h("span", { class: "muted mono" }, exactClock(line.time)),
+                ),
+                h("p", { class: "mono wrap" }, line.body),
+                Object.keys(line.attributes).length > 0 &&
+                  pairs(Object.entries(line.attributes).map(([key, value]) => ({ key, value: String(value) }))),
+              ),
+            ),
+          ),
+      ),
+      section(
+        "Links",
+        span.links.length,
+        h(
+          "ul",
+          { class: "events" },
+          span.links.map((link) =>
+            h(
+              "li",
+              null,
+              h("a", { class: "mono wrap", href: traceAddress(link.trace, link.span) }, `${link.trace}/${link.span}`),
+              link.attributes.length > 0 && pairs(link.attributes),
+            ),
+          ),
+        ),
+      ),
       travelled(trace, span),
       section("Resource", span.resource.length, pairs(span.resource), true),
-      section("Scope", 1, pairs([{ key: "name", value: span.scope.name || "–" }, { key: "version", value: span.scope.version || "–" }]), true),
-      h("div", { class: "row" },
+      section(
+        "Scope",
+        1,
+        pairs([
+          { key: "name", value: span.scope.name || "–" },
+          { key: "version", value: span.scope.version || "–" },
+        ]),
+        true,
+      ),
+      h(
+        "div",
+        { class: "row" },
         h("button", { class: "small", onclick: () => copy(span.id, "Span id") }, "Copy span id"),
-        h("button", { class: "small", onclick: () => copy(location.href, "Link") }, "Copy link"))));
+        h("button", { class: "small", onclick: () => copy(location.href, "Link") }, "Copy link"),
+      ),
+    ),
+  );
 }
 
 /** @param {string} name @param {number} count @param {Child} content @param {boolean} [folded] */
 function section(name, count, content, folded = false) {
   if (count === 0) return null;
-  return h("details", { key: name, class: "section", open: !folded },
-    h("summary", null, name, count > 1 && h("span", { class: "muted" }, ` ${count}`)), content);
+  return h(
+    "details",
+    { key: name, class: "section", open: !folded },
+    h("summary", null, name, count > 1 && h("span", { class: "muted" }, ` ${count}`)),
+    content,
+  );
 }
 
 /** @param {Attribute[]} list */
 function pairs(list) {
-  return h("dl", { class: "pairs" }, list.map(({ key, value }) => h("div", null, h("dt", null, key), h("dd", { class: "mono" }, value))));
+  return h(
+    "dl",
+    { class: "pairs" },
+    list.map(({ key, value }) => h("div", null, h("dt", null, key), h("dd", { class: "mono" }, value))),
+  );
 }
 
 /** Who made it, and where that is written. @param {Span} span */
 function why(span) {
   const { automatic, text, file, source } = origin(span);
-  return h("div", { class: "why" },
-    h("div", { class: "row" }, h("span", { class: `badge ${automatic ? "accent" : "good"}` }, automatic ? "automatic" : "manual"), h("span", { class: "muted" }, "Why is this here?")),
+  return h(
+    "div",
+    { class: "why" },
+    h(
+      "div",
+      { class: "row" },
+      h("span", { class: `badge ${automatic ? "accent" : "good"}` }, automatic ? "automatic" : "manual"),
+      h("span", { class: "muted" }, "Why is this here?"),
+    ),
     h("p", null, text),
-    file && h("a", { class: "mono wrap", href: source, target: "_blank", rel: "noopener" }, file));
+    file && h("a", { class: "mono wrap", href: source, target: "_blank", rel: "noopener" }, file),
+  );
 }
 
 /** The header that carried the context. @param {Trace} trace @param {Span} span */
@@ -69,5 +176,9 @@ function travelled(trace, span) {
   const got = (span.kind === "SERVER" || span.kind === "CONSUMER") && span.parent;
   if (!sent && !got) return null;
   const header = `traceparent: 00-${trace.id}-${sent ? span.id : span.parent}-${flags}${span.state ? `\ntracestate: ${span.state}` : ""}`;
-  return section(sent ? "Sent with the request" : "Came with the request", 1, copyable("header", header, "traceparent"));
+  return section(
+    sent ? "Sent with the request" : "Came with the request",
+    1,
+    copyable("header", header, "traceparent"),
+  );
 }

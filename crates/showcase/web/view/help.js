@@ -19,12 +19,26 @@ export function help() {
     "dialog",
     { "aria-labelledby": "keys", drawn: show, onclose: () => update({ help: false }) },
     h("h2", { id: "keys" }, "Keyboard"),
-    h("dl", null, KEYS.map(([keys, what]) => [h("dt", null, keys.map((key) => [h("kbd", null, key), " "])), h("dd", null, what)])),
+    h(
+      "dl",
+      null,
+      KEYS.map(([keys, what]) => [
+        h(
+          "dt",
+          null,
+          keys.map((key) => [h("kbd", null, key), " "]),
+        ),
+        h("dd", null, what),
+      ]),
+    ),
     h("button", { onclick: () => update({ help: false }) }, "Close"),
   );
 }
 
-/** As a modal dialog: the browser keeps the focus in it and gives it back. @param {HTMLDialogElement} dialog */
+/**
+ * As a modal dialog: the browser keeps the focus in it and gives it back.
+ * @param {HTMLDialogElement} dialog
+ */
 function show(dialog) {
   if (state.help && !dialog.open) dialog.showModal();
   else if (!state.help && dialog.open) dialog.close();

@@ -21,12 +21,22 @@ export const unseen = (text) => h("span", { class: "unseen" }, text);
 
 /** @param {string} heading @param {Child} text @param {Child[]} actions */
 export function empty(heading, text, ...actions) {
-  return h("div", { class: "empty" }, h("h2", null, heading), h("p", null, text), actions.length > 0 && h("div", { class: "row" }, actions));
+  return h(
+    "div",
+    { class: "empty" },
+    h("h2", null, heading),
+    h("p", null, text),
+    actions.length > 0 && h("div", { class: "row" }, actions),
+  );
 }
 
 /** Something is being loaded: it has the height of what comes. @param {number} height */
 export function loading(height) {
-  return h("div", { role: "status", "aria-label": "Loading" }, h("div", { class: "skeleton", style: { height: `${height}px` } }));
+  return h(
+    "div",
+    { key: "loading", role: "status", "aria-label": "Loading" },
+    h("div", { class: "skeleton", style: { height: `${height}px` } }),
+  );
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -49,11 +59,24 @@ export async function copy(text, what) {
   }
 }
 
-/** Text to be copied as a whole. @param {string} heading @param {string} text @param {string} what Names it alone. */
+/**
+ * Text to be copied as a whole.
+ * @param {string} heading
+ * @param {string} text
+ * @param {string} what Names it alone.
+ */
 export function copyable(heading, text, what) {
-  return h("div", { class: "copyable" },
-    h("div", { class: "copyable-head" }, h("h3", null, heading), h("button", { class: "small", onclick: () => copy(text, what), "aria-label": `Copy: ${what}` }, "Copy")),
-    h("pre", { tabindex: "0", role: "region", "aria-label": what }, text));
+  return h(
+    "div",
+    { class: "copyable" },
+    h(
+      "div",
+      { class: "copyable-head" },
+      h("h3", null, heading),
+      h("button", { class: "small", onclick: () => copy(text, what), "aria-label": `Copy: ${what}` }, "Copy"),
+    ),
+    h("pre", { tabindex: "0", role: "region", "aria-label": what }, text),
+  );
 }
 
 /** Shown while the server is away; it has a place of its own so that nothing jumps. */

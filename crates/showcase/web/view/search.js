@@ -31,14 +31,67 @@ export function search() {
   const attributes = state.route.query.getAll("attribute").join(" ");
   return h(
     "form",
-    { class: `search card${state.filters ? " unfolded" : ""}`, role: "search", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
-    field("Text", h("input", { id: "search", type: "search", placeholder: "Name, value or trace id   /", autocomplete: "off", spellcheck: "false", value: get("text"), oninput: (/** @type {Event} */ event) => set("text", [value(event)]) })),
-    h("button", { class: "unfold", type: "button", "aria-expanded": String(state.filters), onclick: () => update({ filters: !state.filters }) }, "More"),
+    {
+      class: `search card${state.filters ? " unfolded" : ""}`,
+      role: "search",
+      onsubmit: (/** @type {Event} */ event) => event.preventDefault(),
+    },
+    field(
+      "Text",
+      h("input", {
+        id: "search",
+        type: "search",
+        placeholder: "Name, value or trace id   /",
+        autocomplete: "off",
+        spellcheck: "false",
+        value: get("text"),
+        oninput: (/** @type {Event} */ event) => set("text", [value(event)]),
+      }),
+    ),
+    h(
+      "button",
+      {
+        class: "unfold",
+        type: "button",
+        "aria-expanded": String(state.filters),
+        onclick: () => update({ filters: !state.filters }),
+      },
+      "More",
+    ),
     field("Service", choice("service", "All services", state.services)),
     field("Operation", choice("operation", "All operations", state.operations, !get("service"))),
-    field("Attributes", h("input", { placeholder: "http.route=/ping", autocomplete: "off", spellcheck: "false", value: attributes, onchange: (/** @type {Event} */ event) => set("attribute", value(event).split(/\s+/)) })),
-    field("At least, ms", h("input", { type: "number", min: "0", step: "any", placeholder: "0", value: get("minDuration"), oninput: (/** @type {Event} */ event) => set("minDuration", [value(event)]) })),
-    h("label", { class: "check" }, h("input", { type: "checkbox", checked: get("errors") === "true", onchange: (/** @type {Event} */ event) => set("errors", [/** @type {HTMLInputElement} */ (event.currentTarget).checked ? "true" : ""]) }), "Errors only"),
+    field(
+      "Attributes",
+      h("input", {
+        placeholder: "http.route=/ping",
+        autocomplete: "off",
+        spellcheck: "false",
+        value: attributes,
+        onchange: (/** @type {Event} */ event) => set("attribute", value(event).split(/\s+/)),
+      }),
+    ),
+    field(
+      "At least, ms",
+      h("input", {
+        type: "number",
+        min: "0",
+        step: "any",
+        placeholder: "0",
+        value: get("minDuration"),
+        oninput: (/** @type {Event} */ event) => set("minDuration", [value(event)]),
+      }),
+    ),
+    h(
+      "label",
+      { class: "check" },
+      h("input", {
+        type: "checkbox",
+        checked: get("errors") === "true",
+        onchange: (/** @type {Event} */ event) =>
+          set("errors", [/** @type {HTMLInputElement} */ (event.currentTarget).checked ? "true" : ""]),
+      }),
+      "Errors only",
+    ),
   );
 }
 
@@ -49,7 +102,10 @@ const field = (name, control) => h("label", { class: "field" }, name, control);
 function choice(name, all, values, disabled = false) {
   const now = get(name);
   const options = now && !values.includes(now) ? [now, ...values] : values;
-  return h("select", { value: now, disabled, onchange: (/** @type {Event} */ event) => set(name, [value(event)]) },
+  return h(
+    "select",
+    { value: now, disabled, onchange: (/** @type {Event} */ event) => set(name, [value(event)]) },
     h("option", { value: "" }, all),
-    options.map((option) => h("option", { key: option, value: option }, option)));
+    options.map((option) => h("option", { key: option, value: option }, option)),
+  );
 }

@@ -12,12 +12,32 @@ import { copyable, empty, loading, service } from "./parts.js";
 export function statusView() {
   const { status, statusError } = state;
   return [
-    h("div", { class: "title" }, h("h1", null, "No traces?"), h("span", { class: "muted" }, "What is in effect, where spans get lost, and what to set in a service of your own")),
-    !status && statusError && h("div", { class: "card" }, empty("The state cannot be read", statusError, h("button", { onclick: loadStatus }, "Try again"))),
+    h(
+      "div",
+      { class: "title" },
+      h("h1", null, "No traces?"),
+      h(
+        "span",
+        { class: "muted" },
+        "What is in effect, where spans get lost, and what to set in a service of your own",
+      ),
+    ),
+    !status &&
+      statusError &&
+      h(
+        "div",
+        { class: "card" },
+        empty("The state cannot be read", statusError, h("button", { onclick: loadStatus }, "Try again")),
+      ),
     !status && !statusError && loading(520),
-    status && h("div", { class: "status-grid" },
-      h("div", { class: "services-grid" }, status.services.map(one)),
-      own(status), receivers(status)),
+    status &&
+      h(
+        "div",
+        { class: "status-grid" },
+        h("div", { class: "services-grid" }, status.services.map(one)),
+        own(status),
+        receivers(status),
+      ),
   ];
 }
 
@@ -26,37 +46,115 @@ function one(of) {
   const lost = (of.dropped ?? 0) + (of.failed ?? 0) > 0;
   /** @type {[string, string | null, boolean][]} */
   const facts = [
-    ["Sends to", of.endpoint, false], ["Exporter", of.exporter, false], ["Sampler", of.sampler, false],
-    ["Spans exported", number(of.exported), false], ["Failed", number(of.failed), (of.failed ?? 0) > 0], ["Dropped", number(of.dropped), (of.dropped ?? 0) > 0],
+    ["Sends to", of.endpoint, false],
+    ["Exporter", of.exporter, false],
+    ["Sampler", of.sampler, false],
+    ["Spans exported", number(of.exported), false],
+    ["Failed", number(of.failed), (of.failed ?? 0) > 0],
+    ["Dropped", number(of.dropped), (of.dropped ?? 0) > 0],
     ["Last error", of.lastError ?? "none", of.lastError !== null],
   ];
-  return h("section", { key: of.name, class: "card", "aria-label": of.name },
-    h("h2", { class: "row" }, service(of.name), h("span", { class: `badge ${of.up ? "good" : "error"}` }, of.up ? "up" : "down"), lost && h("span", { class: "badge warn" }, "spans lost")),
-    h("dl", { class: "pairs" }, facts.map(([name, value, bad]) => h("div", null, h("dt", null, name), h("dd", { class: bad ? "mono error-text" : "mono" }, value ?? "unknown")))));
+  return h(
+    "section",
+    { key: of.name, class: "card", "aria-label": of.name },
+    h(
+      "h2",
+      { class: "row" },
+      service(of.name),
+      h("span", { class: `badge ${of.up ? "good" : "error"}` }, of.up ? "up" : "down"),
+      lost && h("span", { class: "badge warn" }, "spans lost"),
+    ),
+    h(
+      "dl",
+      { class: "pairs" },
+      facts
+        .filter(([, value]) => value)
+        .map(([name, value, bad]) =>
+          h("div", null, h("dt", null, name), h("dd", { class: bad ? "mono error-text" : "mono" }, value)),
+        ),
+    ),
+  );
 }
 
 /** @param {Status} status */
 function receivers({ receivers, store, version }) {
-  return h("section", { class: "card scroll-x", "aria-label": "Receivers", tabindex: "0" },
+  return h(
+    "section",
+    { class: "card scroll-x", "aria-label": "Receivers", tabindex: "0" },
     h("h2", null, "What arrives here"),
-    h("table", null,
-      h("thead", null, h("tr", null, h("th", { scope: "col" }, "Protocol"), h("th", { scope: "col" }, "Address"), h("th", { scope: "col", class: "number" }, "Spans received"), h("th", { scope: "col", class: "number" }, "Refused"))),
-      h("tbody", null, receivers.map(({ protocol, address, spans, refused }) => h("tr", { key: protocol + address }, h("td", null, protocol), h("td", { class: "mono" }, address),
-        h("td", { class: "number" }, number(spans)), h("td", { class: `number${refused > 0 ? " error-text" : ""}` }, number(refused)))))),
-    h("p", { class: "muted" }, `The store holds ${plural(store.traces, "trace")}, ${plural(store.spans, "span")}: ${bytes(store.bytes)} of ${bytes(store.limit)} (${percent(store.bytes / store.limit)}). The oldest go first. Version ${version}.`));
+    h(
+      "table",
+      null,
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          h("th", { scope: "col" }, "Protocol"),
+          h("th", { scope: "col" }, "Address"),
+          h("th", { scope: "col", class: "number" }, "Spans received"),
+          h("th", { scope: "col", class: "number" }, "Refused"),
+        ),
+      ),
+      h(
+        "tbody",
+        null,
+        receivers.map(({ protocol, address, spans, refused }) =>
+          h(
+            "tr",
+            { key: protocol + address },
+            h("td", null, protocol),
+            h("td", { class: "mono" }, address),
+            h("td", { class: "number" }, number(spans)),
+            h("td", { class: `number${refused > 0 ? " error-text" : ""}` }, number(refused)),
+          ),
+        ),
+      ),
+    ),
+    h(
+      "p",
+      { class: "muted" },
+      `The store holds ${plural(store.traces, "trace")}, ${plural(store.spans, "span")}: ${bytes(store.bytes)} of ${bytes(store.limit)} (${percent(store.bytes / store.limit)}). The oldest go first. Version ${version}.`,
+    ),
+  );
 }
 
 /** @param {Status} status */
 function own(status) {
   const address = status.receivers.find(({ protocol }) => protocol === "otlp/http")?.address ?? "127.0.0.1:4318";
   const { text, command } = snippet(state.language, address);
-  return h("section", { class: "card", "aria-label": "Your own service" },
+  return h(
+    "section",
+    { class: "card", "aria-label": "Your own service" },
     h("h2", null, "Send from a service of your own"),
-    h("div", { class: "tabs", role: "tablist", "aria-label": "Language" }, LANGUAGES.map((name) => h("button", {
-      key: name, role: "tab", id: `tab-${name}`, "aria-selected": String(name === state.language), "aria-controls": "snippet", tabindex: name === state.language ? "0" : "-1",
-      onclick: () => update({ language: name }), onkeydown: turn,
-    }, name))),
-    h("div", { class: "snippet", id: "snippet", role: "tabpanel", "aria-labelledby": `tab-${state.language}` }, h("p", { class: "muted" }, text), copyable("Settings", command, `Settings for ${state.language}`)));
+    h(
+      "div",
+      { class: "tabs", role: "tablist", "aria-label": "Language" },
+      LANGUAGES.map((name) =>
+        h(
+          "button",
+          {
+            key: name,
+            role: "tab",
+            id: `tab-${name}`,
+            "aria-selected": String(name === state.language),
+            "aria-controls": "snippet",
+            tabindex: name === state.language ? "0" : "-1",
+            onclick: () => update({ language: name }),
+            onkeydown: turn,
+          },
+          name,
+        ),
+      ),
+    ),
+    h(
+      "div",
+      { class: "snippet", id: "snippet", role: "tabpanel", "aria-labelledby": `tab-${state.language}` },
+      h("p", { class: "muted" }, text),
+      copyable("Settings", command, `Settings for ${state.language}`),
+    ),
+  );
 }
 
 /** Arrows go from tab to tab. @param {KeyboardEvent} event */

@@ -18,14 +18,25 @@ export function traceView() {
   const open = state.trace;
   if (!open) return loading(480);
   if (open.error) {
-    return h("div", { class: "card" }, empty("This trace is not here", `${open.error} The store keeps the newest traces, up to a number of bytes.`,
-      h("button", { onclick: () => again(open) }, "Try again"), h("a", { class: "button", href: "#/traces" }, "All traces")));
+    return h(
+      "div",
+      { class: "card" },
+      empty(
+        "This trace is not here",
+        `${open.error} The store keeps the newest traces, up to a number of bytes.`,
+        h("button", { onclick: () => again(open) }, "Try again"),
+        h("a", { class: "button", href: "#/traces" }, "All traces"),
+      ),
+    );
   }
   if (!open.trace) return loading(480);
   const span = open.trace.byId.get(open.cursor);
-  return h("div", { class: `trace${span ? " with-details" : ""}` },
+  return h(
+    "div",
+    { class: `trace${span ? " with-details" : ""}` },
     head(open, open.trace),
-    h("div", { class: "trace-body" }, waterfall(open, open.trace), span && details(open, open.trace, span)));
+    h("div", { class: "trace-body" }, waterfall(open, open.trace), span && details(open, open.trace, span)),
+  );
 }
 
 /** @param {OpenTrace} open */
@@ -38,27 +49,56 @@ function again(open) {
 /** @param {OpenTrace} open @param {Trace} trace */
 function head(open, trace) {
   const root = trace.roots[0];
-  return h("div", { class: "trace-head" },
-    h("div", { class: "title" },
+  return h(
+    "div",
+    { class: "trace-head" },
+    h(
+      "div",
+      { class: "title" },
       h("a", { href: "#/traces", class: "back", "aria-label": "All traces", title: "All traces (Esc)" }, "←"),
       h("h1", null, root?.name ?? "Trace"),
       trace.errors > 0 && h("span", { class: "badge error" }, plural(trace.errors, "error")),
-      root?.orphan && h("span", { class: "badge warn", title: "Its parent is not in this trace: not sampled, not sent, or not yet here." }, "Root not arrived"),
+      root?.orphan &&
+        h(
+          "span",
+          { class: "badge warn", title: "Its parent is not in this trace: not sampled, not sent, or not yet here." },
+          "Root not arrived",
+        ),
       h("span", { class: "grow" }),
-      h("div", { class: "actions" },
+      h(
+        "div",
+        { class: "actions" },
         h("button", { class: "small", onclick: () => copy(open.id, "Trace id") }, "Copy id"),
         h("button", { class: "small", onclick: () => copy(location.href, "Link") }, "Copy link"),
         h("a", { class: "button small", href: `#/compare/${open.id}` }, "Compare"),
-        h("button", { class: "small", onclick: () => save(open) }, "Save JSON"))),
-    h("div", { class: "facts" }, h("dl", null,
-      fact("Duration", duration(trace.duration)),
-      fact("Started", exactClock(trace.start)),
-      fact("Spans", trace.spans.length.toLocaleString("en")),
-      fact("Services", [trace.services.slice(0, NAMES).map((name) => service(name, h("span", { class: "muted" }, count(trace, name)))), trace.services.length > NAMES && h("span", { class: "muted" }, `and ${trace.services.length - NAMES} more`)]),
-      h("div", { class: "wide" }, h("dt", null, "Trace id"), h("dd", { class: "mono id" }, open.id))),
-      h("div", { class: "row folds wide" },
+        h("button", { class: "small", onclick: () => save(open) }, "Save JSON"),
+      ),
+    ),
+    h(
+      "div",
+      { class: "facts" },
+      h(
+        "dl",
+        null,
+        fact("Duration", duration(trace.duration)),
+        fact("Started", exactClock(trace.start)),
+        fact("Spans", trace.spans.length.toLocaleString("en")),
+        fact("Services", [
+          trace.services
+            .slice(0, NAMES)
+            .map((name) => service(name, h("span", { class: "muted" }, count(trace, name)))),
+          trace.services.length > NAMES && h("span", { class: "muted" }, `and ${trace.services.length - NAMES} more`),
+        ]),
+        h("div", { class: "wide" }, h("dt", null, "Trace id"), h("dd", { class: "mono id" }, open.id)),
+      ),
+      h(
+        "div",
+        { class: "row folds wide" },
         h("button", { class: "small quiet", onclick: () => foldAll(false) }, "Unfold all"),
-        h("button", { class: "small quiet", onclick: () => foldAll(true) }, "Fold all"))));
+        h("button", { class: "small quiet", onclick: () => foldAll(true) }, "Fold all"),
+      ),
+    ),
+  );
 }
 
 /** @type {WeakMap<Trace, Map<string, number>>} */

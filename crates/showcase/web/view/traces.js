@@ -24,7 +24,12 @@ export function tracesView() {
 
 function head() {
   const { list, kept, waiting, missed, paused, loading } = state.traces;
-  const shown = loading && list.length === 0 ? "" : filtered() ? `${plural(list.length, "trace")} of ${kept.toLocaleString("en")}` : plural(kept, "trace");
+  const shown =
+    loading && list.length === 0
+      ? ""
+      : filtered()
+        ? `${plural(list.length, "trace")} of ${kept.toLocaleString("en")}`
+        : plural(kept, "trace");
   return h(
     "div",
     { class: "title" },
@@ -32,8 +37,21 @@ function head() {
     h("span", { class: "muted" }, shown),
     h("span", { class: "grow" }),
     h("span", { class: `paused muted${paused ? "" : " off"}` }, "Paused while you read"),
-    h("button", { class: "small waiting", disabled: waiting.length === 0 && !missed, onclick: bringWaiting },
-      waiting.length > 0 ? `${waiting.length} new` : missed ? "Some new" : "Up to date"),
+    h(
+      "a",
+      {
+        class: "button small save-all",
+        href: "api/export",
+        download: "traces.jsonl",
+        title: "All traces and logs, as lines of OTLP's JSON",
+      },
+      "Save all",
+    ),
+    h(
+      "button",
+      { class: "small waiting", disabled: waiting.length === 0 && !missed, onclick: bringWaiting },
+      waiting.length > 0 ? `${waiting.length} new` : missed ? "Some new" : "Up to date",
+    ),
   );
 }
 
@@ -41,16 +59,38 @@ function content() {
   const { traces } = state;
   if (traces.loading && traces.list.length === 0) return loading(420);
   if (traces.error && traces.list.length === 0) {
-    return h("div", { class: "card" }, empty("The traces cannot be read", traces.error,
-      h("button", { onclick: () => loadSummaries(true) }, "Try again")));
+    return h(
+      "div",
+      { class: "card" },
+      empty(
+        "The traces cannot be read",
+        traces.error,
+        h("button", { onclick: () => loadSummaries(true) }, "Try again"),
+      ),
+    );
   }
   if (traces.list.length === 0 && filtered()) {
-    return h("div", { class: "card" }, empty("No trace matches", "A trace is found if one of its spans matches all of service, operation, attribute and duration.",
-      h("a", { class: "button", href: "#/traces" }, "Clear the search")));
+    return h(
+      "div",
+      { class: "card" },
+      empty(
+        "No trace matches",
+        "A trace is found if one of its spans matches all of service, operation, attribute and duration.",
+        h("a", { class: "button", href: "#/traces" }, "Clear the search"),
+      ),
+    );
   }
   if (traces.list.length === 0) {
-    return h("div", { class: "card" }, empty("No traces yet", "Send a request to ping: its trace appears here by itself, five spans in two services.",
-      pingButton(), h("a", { class: "button", href: "#/status" }, "Still nothing?")));
+    return h(
+      "div",
+      { class: "card" },
+      empty(
+        "No traces yet",
+        "Send a request to ping: its trace appears here by itself, five spans in two services.",
+        pingButton(),
+        h("a", { class: "button", href: "#/status" }, "Still nothing?"),
+      ),
+    );
   }
   return h("div", { class: "card list-card" }, columns(), list(scaleOf(traces.list)));
 }
@@ -61,7 +101,10 @@ const SHARE = 0.97;
 /** @type {WeakMap<Summary[], number>} */
 const scales = new WeakMap();
 
-/** The duration of a full bar. One trace that is much longer than the rest would leave nothing of their bars. @param {Summary[]} list */
+/**
+ * The duration of a full bar. One trace that is much longer than the rest would leave nothing of their bars.
+ * @param {Summary[]} list
+ */
 function scaleOf(list) {
   const known = scales.get(list);
   if (known !== undefined) return known;
@@ -73,7 +116,11 @@ function scaleOf(list) {
 
 function columns() {
   const names = ["Time", "Root", "Services", "Spans", "Duration", ""];
-  return h("div", { class: "trace-row columns", "aria-hidden": "true" }, names.map((name) => h("span", null, name)));
+  return h(
+    "div",
+    { class: "trace-row columns", "aria-hidden": "true" },
+    names.map((name) => h("span", null, name)),
+  );
 }
 
 /** @param {number} longest */
@@ -89,22 +136,66 @@ function list(longest) {
     onpointerleave: () => pause(traces.scroll > 0 || traces.cursor !== ""),
     onwheel: reading,
   };
-  return virtual(traces, traces.list, rowHeight(), props, { role: "list" }, ({ id }) => [longest, traces.cursor === id, traces.list.length, state.narrow], (summary, index, style) => row(summary, index, style, longest));
+  return virtual(
+    traces,
+    traces.list,
+    rowHeight(),
+    props,
+    { role: "list" },
+    ({ id }) => [longest, traces.cursor === id, traces.list.length, state.narrow],
+    (summary, index, style) => row(summary, index, style, longest),
+  );
 }
 
-/** @param {Summary} summary @param {number} index @param {Record<string, string>} style @param {number} longest */
+/**
+ * @param {Summary} summary
+ * @param {number} index
+ * @param {Record<string, string>} style
+ * @param {number} longest
+ */
 function row(summary, index, style, longest) {
   const { id, start, root, services, spans, errors } = summary;
   const part = longest > 0 ? Math.min(100, (summary.duration / longest) * 100) : 0;
   const name = root ? root.name : "root not arrived yet";
   const { cursor } = state.traces;
-  return h("div", { key: id, role: "listitem", class: "place", style, "aria-posinset": index + 1, "aria-setsize": state.traces.list.length },
-    h("a", { class: "trace-row", href: traceAddress(id), focus: cursor === id, "aria-current": cursor === id ? "true" : null },
+  return h(
+    "div",
+    {
+      key: id,
+      role: "listitem",
+      class: "place",
+      style,
+      "aria-posinset": index + 1,
+      "aria-setsize": state.traces.list.length,
+    },
+    h(
+      "a",
+      {
+        class: "trace-row",
+        href: traceAddress(id),
+        focus: cursor === id,
+        "aria-current": cursor === id ? "true" : null,
+      },
       h("span", { class: "time muted mono", title: exactClock(start) }, clock(start)),
-      h("span", { class: "root" }, root ? service(root.service) : h("span", { class: "swatch none" }), h("span", { class: root ? "name" : "name muted" }, name)),
-      h("span", { class: "services" }, services.map(({ name, spans }) => service(name, h("span", { class: "muted" }, spans)))),
+      h(
+        "span",
+        { class: "root" },
+        root ? service(root.service) : h("span", { class: "swatch none" }),
+        h("span", { class: root ? "name" : "name muted" }, name),
+      ),
+      h(
+        "span",
+        { class: "services" },
+        services.map(({ name, spans }) => service(name, h("span", { class: "muted" }, spans))),
+      ),
       h("span", { class: "count muted" }, spans, unseen(spans === 1 ? " span" : " spans")),
-      h("span", { class: "length" }, h("span", { class: "bar" }, h("span", { style: { width: `${part}%` }, class: errors > 0 ? "bad" : "" })), h("span", { class: "ms" }, duration(summary.duration))),
+      h(
+        "span",
+        { class: "length" },
+        h("span", { class: "bar" }, h("span", { style: { width: `${part}%` }, class: errors > 0 ? "bad" : "" })),
+        h("span", { class: "ms" }, duration(summary.duration)),
+      ),
       h("span", { class: "flags" }, errors > 0 && h("span", { class: "badge error" }, plural(errors, "error"))),
-    ));
+    ),
+  );
 }

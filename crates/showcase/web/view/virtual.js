@@ -28,7 +28,8 @@ const drawn = new WeakMap();
  */
 function remembered(item, from, draw) {
   const last = drawn.get(item);
-  if (last && last.from.length === from.length && last.from.every((value, index) => value === from[index])) return last.node;
+  if (last && last.from.length === from.length && last.from.every((value, index) => value === from[index]))
+    return last.node;
   const node = draw();
   drawn.set(item, { from, node });
   return node;
@@ -64,6 +65,9 @@ export function virtual(place, items, row, props, inner, from, draw) {
     place.height = element.clientHeight;
     changed();
   };
-  return h("div", { ...props, onscroll: scrolled, drawn: placed },
-    h("div", { ...inner, style: { position: "relative", height: `${items.length * row}px` } }, rows));
+  return h(
+    "div",
+    { ...props, onscroll: scrolled, drawn: placed },
+    h("div", { ...inner, style: { position: "relative", height: `${items.length * row}px` } }, rows),
+  );
 }
