@@ -70,8 +70,9 @@ impl Http {
 
 /// What is known of a connection while it is served.
 pub(crate) struct Connection {
-    moved: Mutex<Instant>, // bytes, either way
-    requests: AtomicUsize,
+    moved: Mutex<Instant>,  // bytes, either way
+    handled: AtomicUsize,   // requests that are not answered yet
+    in_flight: AtomicUsize, // those, and answers that are being taken
     end: Notify,
 }
 
@@ -79,7 +80,8 @@ impl Connection {
     pub(crate) fn new() -> Self {
         Self {
             moved: Mutex::new(Instant::now()),
-            requests: AtomicUsize::new(0),
+            handled: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
             end: Notify::new(),
         }
     }
@@ -88,15 +90,18 @@ impl Connection {
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// How long no byte has come or gone.
+    /// How long no byte has come or gone, although nothing was to be waited for but the client.
     pub(crate) fn silence(&self) -> Duration {
+        if self.handled.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
         let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         moved.elapsed()
     }
 
     /// Whether nobody waits for an answer on it.
     pub(crate) fn is_idle(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) == 0
+        self.in_flight.load(Ordering::Relaxed) == 0
     }
 
     /// Ends it: at once if it is idle, else when the requests in flight are answered.
@@ -114,10 +119,12 @@ impl Connection {
         let until_taken = matches!(http, Http::One(_));
         let router = TowerToHyperService::new(router);
         let answer = service_fn(|request: hyper::Request<Incoming>| {
-            let in_flight = InFlight::new(&self);
+            let in_flight = Counted::new(&self, |connection| &connection.in_flight);
+            let handled = Counted::new(&self, |connection| &connection.handled);
             let answer = router.call(request);
             async move {
                 let answer: Response = answer.await?;
+                drop(handled);
                 let in_flight = until_taken.then_some(in_flight);
                 Ok::<_, Infallible>(answer.map(|body| Taken {
                     body,
@@ -141,26 +148,28 @@ impl Connection {
     }
 }
 
-/// A request that is being answered.
-struct InFlight(Arc<Connection>);
+/// A request, counted until it is dropped.
+struct Counted(Arc<Connection>, fn(&Connection) -> &AtomicUsize);
 
-impl InFlight {
-    fn new(connection: &Arc<Connection>) -> Self {
-        connection.requests.fetch_add(1, Ordering::Relaxed);
-        Self(connection.clone())
+impl Counted {
+    fn new(connection: &Arc<Connection>, counter: fn(&Connection) -> &AtomicUsize) -> Self {
+        counter(connection).fetch_add(1, Ordering::Relaxed);
+        Self(connection.clone(), counter)
     }
 }
 
-impl Drop for InFlight {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        let Self(connection, counter) = self;
+        connection.touch();
+        counter(connection).fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// An answer's body, while it is taken.
 struct Taken {
     body: Body,
-    _in_flight: Option<InFlight>,
+    _in_flight: Option<Counted>,
 }
 
 impl hyper::body::Body for Taken {

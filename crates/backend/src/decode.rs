@@ -18,61 +18,38 @@ use crate::{
     span::{Event, Link, Span, SpanKind, Status, StatusCode},
 };
 
-/// Items that can be stored, and what is wrong with each of the others.
-pub(crate) struct Decoded<T> {
-    pub(crate) items: Vec<T>,
-    pub(crate) invalid: usize,
-    pub(crate) first_fault: Option<String>,
-}
-
-impl<T> Default for Decoded<T> {
-    fn default() -> Self {
-        Self {
-            items: Vec::new(),
-            invalid: 0,
-            first_fault: None,
-        }
-    }
-}
-
-impl<T> Decoded<T> {
-    pub(crate) fn push(&mut self, item: Result<T, String>) {
-        match item {
-            Ok(item) => self.items.push(item),
-            Err(fault) => {
-                self.invalid += 1;
-                self.first_fault.get_or_insert(fault);
-            }
-        }
-    }
-}
-
-pub(crate) fn spans(request: ExportTraceServiceRequest) -> Decoded<Span> {
-    let mut decoded = Decoded::default();
-    for of_resource in request.resource_spans {
+/// The spans of a request, each decoded when its turn comes, or what is wrong with it.
+pub(crate) fn spans(
+    request: ExportTraceServiceRequest,
+) -> impl Iterator<Item = Result<Span, String>> {
+    let all = request.resource_spans.into_iter();
+    all.flat_map(|of_resource| {
         let resource = Arc::new(resource_of(of_resource.resource, of_resource.schema_url));
-        for of_scope in of_resource.scope_spans {
+        let all = of_resource.scope_spans.into_iter();
+        all.flat_map(move |of_scope| {
+            let resource = resource.clone();
             let scope = Arc::new(scope_of(of_scope.scope, of_scope.schema_url));
-            for span in of_scope.spans {
-                decoded.push(span_of(span, &resource, &scope));
-            }
-        }
-    }
-    decoded
+            let spans = of_scope.spans.into_iter();
+            spans.map(move |span| span_of(span, &resource, &scope))
+        })
+    })
 }
 
-pub(crate) fn log_records(request: ExportLogsServiceRequest) -> Decoded<LogRecord> {
-    let mut decoded = Decoded::default();
-    for of_resource in request.resource_logs {
+/// The log records of a request, likewise.
+pub(crate) fn log_records(
+    request: ExportLogsServiceRequest,
+) -> impl Iterator<Item = Result<LogRecord, String>> {
+    let all = request.resource_logs.into_iter();
+    all.flat_map(|of_resource| {
         let resource = Arc::new(resource_of(of_resource.resource, of_resource.schema_url));
-        for of_scope in of_resource.scope_logs {
+        let all = of_resource.scope_logs.into_iter();
+        all.flat_map(move |of_scope| {
+            let resource = resource.clone();
             let scope = Arc::new(scope_of(of_scope.scope, of_scope.schema_url));
-            for record in of_scope.log_records {
-                decoded.push(log_record_of(record, &resource, &scope));
-            }
-        }
-    }
-    decoded
+            let records = of_scope.log_records.into_iter();
+            records.map(move |record| log_record_of(record, &resource, &scope))
+        })
+    })
 }
 
 fn span_of(

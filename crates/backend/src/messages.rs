@@ -2,7 +2,7 @@
 //!
 //! An empty span takes two bytes of a body and three hundred of memory once it is decoded: sixteen megabytes of them
 //! become gigabytes. So a request is walked first, field by field, without keeping anything; the worst that passes takes
-//! some 350 MiB while it is decoded, by one thread of the runtime. What is wrong with its bytes is not said here: where
+//! some 350 MiB while it is decoded, and as many as may be in one request are decoded at once. What is wrong with its bytes is not said here: where
 //! the walk cannot go on, decoding fails.
 
 use crate::answer::Encoding;
@@ -52,18 +52,21 @@ static ANY_VALUE: Shape = Shape(&[
 ]);
 static LEAF: Shape = Shape(&[]);
 
-/// Whether a request of type `shape` holds more than [`MOST`] messages.
+/// How many messages a request of type `shape` holds; none if more than [`MOST`].
 ///
-/// In JSON each message is an object. Braces within text count too, which only refuses requests that hardly anybody
-/// sends; commas bound what lists of anything else become.
-pub(crate) fn too_many(request: &[u8], encoding: Encoding, shape: &Shape) -> bool {
-    let count = |byte: u8| request.iter().filter(|&&other| other == byte).count();
+/// In JSON each message is an object, which takes four times the memory on its way, and counts as four. Braces within
+/// text count too, which only refuses requests that hardly anybody sends; commas bound what lists of anything else become.
+pub(crate) fn count(request: &[u8], encoding: Encoding, shape: &Shape) -> Option<usize> {
+    let bytes = |byte: u8| request.iter().filter(|&&other| other == byte).count();
     match encoding {
         Encoding::Protobuf => {
             let mut left = MOST;
-            walk(request, shape, DEPTH, &mut left).is_some()
+            match walk(request, shape, DEPTH, &mut left) {
+                Some(Exceeded) => None,
+                None => Some(MOST - left),
+            }
         }
-        Encoding::Json => count(b'{') > MOST || count(b',') > 4 * MOST,
+        Encoding::Json => Some((4 * bytes(b'{')).max(bytes(b','))).filter(|count| *count <= MOST),
     }
 }
 

@@ -9,7 +9,7 @@
 //! | 403 | a web page of another origin asks |
 //! | 404, 405 | any other path or method |
 //! | 408 | the body took longer than 10 s |
-//! | 413 | the body is larger than 16 MiB, unpacked, or holds more than a million messages |
+//! | 413 | the body is larger than 16 MiB, unpacked, or holds more than a million messages (a quarter of that in JSON) |
 //! | 415 | neither protobuf nor JSON, or packed otherwise than with gzip |
 //! | 503 | bodies being received are 64 MiB together; `Retry-After` says when to try again |
 
@@ -31,7 +31,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
     answer::{Encoding, Failure, Kept},
-    body::{Bodies, LARGEST, Read, swallow},
+    body::{Bodies, Read, swallow},
     json, messages, origin,
     received::Count,
     signal::Signal,
@@ -47,7 +47,7 @@ pub(crate) struct Receiver {
     pub(crate) bodies: Bodies,
     pub(crate) count: Arc<Count>,
     store: Arc<Store>,
-    decoding: Arc<Semaphore>, // a permit a byte: decoded, a body can take twenty times its size
+    decoding: Arc<Semaphore>, // a permit a message: a few bytes can be hundreds when they are decoded
 }
 
 impl Receiver {
@@ -57,7 +57,7 @@ impl Receiver {
         counts: [&Arc<Count>; N],
     ) -> [Self; N] {
         let bodies = Bodies::new();
-        let decoding = Arc::new(Semaphore::new(LARGEST));
+        let decoding = Arc::new(Semaphore::new(messages::MOST));
         counts.map(|count| Self {
             bodies: bodies.clone(),
             count: count.clone(),
@@ -104,29 +104,38 @@ impl Receiver {
         body: Read,
         decode: impl FnOnce(Encoding, &[u8]) -> Result<R, Failure> + Send + 'static,
     ) -> Result<Kept, Failure> {
-        let length = body.bytes.len();
+        let count = move |body: Read| {
+            let messages = messages::count(&body.bytes, encoding, R::SHAPE);
+            let messages = messages.and_then(|messages| u32::try_from(messages).ok());
+            let message = format!("the body holds more than {} messages", messages::MOST);
+            let too_many = Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message);
+            messages.map(|messages| (messages, body)).ok_or(too_many)
+        };
         let store = self.store.clone();
-        let take = move || {
-            if messages::too_many(&body.bytes, encoding, R::SHAPE) {
-                let message = format!("the body holds more than {} messages", messages::MOST);
-                return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
-            }
+        let keep = move |body: Read| {
             let request = decode(encoding, &body.bytes)?;
             drop(body);
             Ok(request.keep(&store))
         };
-        if length <= SMALL {
-            return take();
+        if body.bytes.len() <= SMALL {
+            return keep(count(body)?.1);
         }
-        let permits = u32::try_from(length).unwrap_or(u32::MAX);
-        let turn = self.decoding.clone().acquire_many_owned(permits).await;
-        let taken = spawn_blocking(move || {
+        let (messages, body) = aside(move || count(body)).await?;
+        let turn = self.decoding.clone().acquire_many_owned(messages).await;
+        aside(move || {
             let _turn = turn;
-            take()
-        });
-        let failed = |error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}"));
-        taken.await.map_err(failed)?
+            keep(body)
+        })
+        .await
     }
+}
+
+/// Works where nobody is held up.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let failed = |error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}"));
+    spawn_blocking(work).await.map_err(failed)?
 }
 
 /// An export request.

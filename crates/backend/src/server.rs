@@ -164,14 +164,15 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, net::SocketAddr};
+    use std::{convert::Infallible, future::pending, iter::repeat, net::SocketAddr};
 
-    use axum::routing::get;
+    use axum::{body::Body, routing::get};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         sync::oneshot,
         task::JoinHandle,
     };
+    use tokio_stream::iter;
 
     use super::*;
 
@@ -179,6 +180,11 @@ mod tests {
     const NEVER: Limits = Limits {
         silence: Duration::from_secs(3600),
         stop: Duration::from_secs(3600),
+    };
+
+    const SHORT: Limits = Limits {
+        silence: Duration::from_millis(200),
+        ..NEVER
     };
 
     async fn start(
@@ -190,7 +196,18 @@ mod tests {
         let (stop, stopped) = oneshot::channel();
         let router = Router::new()
             .route("/", get(async || "served"))
-            .route("/hang", get(pending::<()>));
+            .route("/hang", get(pending::<()>))
+            .route(
+                "/endless",
+                get(async || Body::from_stream(iter(repeat(Ok::<_, Infallible>("x"))))),
+            )
+            .route(
+                "/slow",
+                get(async || {
+                    sleep(SHORT.silence + FAREWELL + 2 * SWEEP).await;
+                    "served"
+                }),
+            );
         let stopped = async { drop(stopped.await) };
         let server = tokio::spawn(serve(listener, version, router, stopped, limits));
         (address, stop, server)
@@ -231,20 +248,13 @@ mod tests {
 
     #[tokio::test]
     async fn connections_that_say_nothing_are_closed() {
-        let limits = Limits {
-            silence: Duration::from_millis(200),
-            ..Limits::default()
-        };
         let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
         let cases = [
-            (
-                Version::Http1,
-                ["", HALF, "GET /hang HTTP/1.1\r\nhost: a\r\n\r\n"],
-            ),
-            (Version::Http2, ["", &preface[..20], preface]),
+            (Version::Http1, ["", HALF]),
+            (Version::Http2, [&preface[..20], preface]),
         ];
         for (version, sayings) in cases {
-            let (address, _stop, _server) = start(version, limits).await;
+            let (address, _stop, _server) = start(version, SHORT).await;
             for said in sayings {
                 let mut connection = connect(address, said).await;
                 let mut answer = Vec::new();
@@ -252,6 +262,29 @@ mod tests {
                 assert!(closed.is_ok(), "{version:?} {said:?}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_taken_is_cut_off() {
+        let (address, _stop, _server) = start(Version::Http1, SHORT).await;
+        let connection = connect(address, "GET /endless HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let broken = async {
+            // What was sent when it was cut stays readable; writing says that nobody is there.
+            while connection.try_write(b" ").is_ok() {
+                sleep(SWEEP).await;
+            }
+        };
+        timeout(PATIENCE, broken).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_longer_than_silence_may_last_is_given() {
+        let (address, _stop, _server) = start(Version::Http1, SHORT).await;
+        let request = "GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        let mut connection = connect(address, request).await;
+        let mut answer = String::new();
+        let read = timeout(PATIENCE, connection.read_to_string(&mut answer)).await;
+        assert!(read.is_ok() && answer.ends_with("served"), "{answer}");
     }
 
     #[tokio::test]

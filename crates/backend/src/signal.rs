@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     answer::Kept,
-    decode::{self, Decoded},
+    decode,
     messages::{self, Shape},
     store::Store,
 };
@@ -33,7 +33,11 @@ impl Signal for ExportTraceServiceRequest {
     const REJECTED: &'static str = "rejectedSpans";
 
     fn keep(self, store: &Store) -> Kept {
-        keep_spans(decode::spans(self), store)
+        let (taken, kept) = keep_all(decode::spans(self), |spans| store.insert_spans(spans));
+        Kept {
+            spans: taken,
+            ..kept
+        }
     }
 }
 
@@ -42,9 +46,7 @@ impl Signal for ExportLogsServiceRequest {
     const REJECTED: &'static str = "rejectedLogRecords";
 
     fn keep(self, store: &Store) -> Kept {
-        let mut decoded = decode::log_records(self);
-        let too_large = store.insert_logs(std::mem::take(&mut decoded.items));
-        kept(0, &decoded, too_large)
+        keep_all(decode::log_records(self), |logs| store.insert_logs(logs)).1
     }
 }
 
@@ -58,28 +60,48 @@ impl Signal for ExportMetricsServiceRequest {
             .filter(|metrics| !store.insert_metrics(metrics))
             .map(data_points)
             .sum();
-        kept(0, &Decoded::<()>::default(), too_large)
+        kept(0, None, too_large)
     }
 }
 
-/// Spans, however they came.
-pub(crate) fn keep_spans(mut decoded: Decoded<crate::Span>, store: &Store) -> Kept {
-    let spans = std::mem::take(&mut decoded.items);
-    let all = spans.len();
-    let too_large = store.insert_spans(spans);
-    kept(all - too_large, &decoded, too_large)
+/// Items that are moved into the store at a time. Those of a whole request, decoded, can take hundreds of megabytes
+/// above the store's bound.
+const CHUNK: usize = 1000;
+
+/// Inserts the items that are valid; `insert` gives how many were too large. The number taken comes first.
+fn keep_all<T>(
+    items: impl Iterator<Item = Result<T, String>>,
+    insert: impl Fn(Vec<T>) -> usize,
+) -> (usize, Kept) {
+    let mut chunk = Vec::new();
+    let (mut valid, mut invalid, mut too_large) = (0, 0, 0);
+    let mut first_fault = None;
+    for item in items {
+        match item {
+            Ok(item) => {
+                valid += 1;
+                chunk.push(item);
+            }
+            Err(fault) => {
+                invalid += 1;
+                first_fault.get_or_insert(fault);
+            }
+        }
+        if chunk.len() == CHUNK {
+            too_large += insert(std::mem::take(&mut chunk));
+        }
+    }
+    too_large += insert(chunk);
+    (valid - too_large, kept(invalid, first_fault, too_large))
 }
 
-fn kept<T>(spans: usize, decoded: &Decoded<T>, too_large: usize) -> Kept {
-    let invalid = decoded
-        .first_fault
-        .as_ref()
-        .map(|fault| format!("{} invalid, the first: {fault}", decoded.invalid));
+fn kept(invalid: usize, first_fault: Option<String>, too_large: usize) -> Kept {
+    let invalid_ones = first_fault.map(|fault| format!("{invalid} invalid, the first: {fault}"));
     let large = (too_large > 0).then(|| format!("{too_large} larger than the store"));
-    let reasons: Vec<_> = invalid.into_iter().chain(large).collect();
+    let reasons: Vec<_> = invalid_ones.into_iter().chain(large).collect();
     Kept {
-        spans,
-        rejected: decoded.invalid + too_large,
+        spans: 0,
+        rejected: invalid + too_large,
         reason: reasons.join("; "),
     }
 }

@@ -31,7 +31,7 @@ use crate::{LIMIT, field, gzip, receiver, sample, start};
 
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
-const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
+pub(crate) const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
 
 async fn channel(backend: &Backend) -> Channel {
     let endpoint = format!("http://{}", backend.otlp_grpc());
@@ -80,7 +80,7 @@ async fn traces_logs_and_metrics_are_taken_packed_or_not() {
 }
 
 /// A message behind gRPC's prefix.
-fn framed(packed: u8, message: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(packed: u8, message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap();
     [&[packed], length.to_be_bytes().as_slice(), message].concat()
 }
@@ -118,6 +118,21 @@ async fn unfinished(start: Vec<u8>) -> (mpsc::Sender<Piece>, Body) {
 }
 
 type Piece = Result<Vec<u8>, Infallible>;
+
+/// The status of a call for one of the signals.
+pub(crate) async fn send_to(
+    backend: &Backend,
+    signal: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Code {
+    let service = signal[..1].to_uppercase() + &signal[1..];
+    let path = format!("/opentelemetry.proto.collector.{signal}.v1.{service}Service/Export");
+    let headers = [&[GRPC], headers].concat();
+    let (http, status) = call(backend.otlp_grpc(), &path, &headers, body).await;
+    assert_eq!(http, 200);
+    status.unwrap().code()
+}
 
 /// Calls for traces, and expects an answer of gRPC.
 async fn send(backend: &Backend, headers: &[(&str, &str)], body: Vec<u8>) -> Status {

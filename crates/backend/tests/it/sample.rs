@@ -6,13 +6,17 @@ use backend::{
     Attributes, Event, Link, Resource, Scope, Span, SpanKind, Status, StatusCode, Value,
 };
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
     common::v1::{
         AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value::Value as Any,
     },
     resource::v1 as resource,
     trace::v1::{self as trace, ResourceSpans, ScopeSpans},
 };
+use prost::Message;
 
 pub(crate) const TRACE: &str = "5b8efff798038103d269b633813fc60c";
 pub(crate) const ROOT: &str = "eee19b7ec3c1b174";
@@ -158,6 +162,29 @@ pub(crate) fn full_protobuf() -> ExportTraceServiceRequest {
 }
 
 /// As other senders write it: numbers as strings and not, ids in capitals, fields that are null, absent or unknown.
+/// A request of each signal, as protobuf.
+pub(crate) fn of_all_signals() -> [Vec<u8>; 3] {
+    let logs: ExportLogsServiceRequest = serde_json::from_str(LOGS_JSON).unwrap();
+    let metrics: ExportMetricsServiceRequest = serde_json::from_str(METRICS_JSON).unwrap();
+    [
+        full_protobuf().encode_to_vec(),
+        logs.encode_to_vec(),
+        metrics.encode_to_vec(),
+    ]
+}
+
+pub(crate) const LOGS_JSON: &str = r#"{"resourceLogs": [{"schemaUrl": "s", "scopeLogs": [{"schemaUrl": "s", "logRecords": [{
+    "timeUnixNano": "5", "observedTimeUnixNano": "6", "severityNumber": 9, "severityText": "INFO",
+    "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "flags": 1, "eventName": "e",
+    "body": {"kvlistValue": {"values": [{"key": "k", "value": {"stringValue": "v"}}]}},
+    "attributes": [{"key": "k", "value": {"intValue": "1"}}], "droppedAttributesCount": 1}]}]}]}"#;
+
+pub(crate) const METRICS_JSON: &str = r#"{"resourceMetrics": [{"schemaUrl": "s", "scopeMetrics": [{"schemaUrl": "s", "metrics": [
+    {"name": "g", "description": "d", "unit": "s", "metadata": [], "gauge": {"dataPoints": [{"timeUnixNano": "5", "asDouble": 0.5}]}},
+    {"name": "c", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [{"startTimeUnixNano": "4", "asInt": "5"}]}},
+    {"name": "h", "histogram": {"aggregationTemporality": 2, "dataPoints": [{"count": "2", "sum": 1.5, "bucketCounts": ["1", "1"],
+        "explicitBounds": [0.5], "min": 0.1, "max": 3, "exemplars": [{"asInt": "3"}]}]}}]}]}]}"#;
+
 pub(crate) const FULL_JSON: &str = r#"{
   "aFieldOfTheFuture": [{}],
   "resourceSpans": [{

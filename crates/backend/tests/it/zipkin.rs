@@ -5,7 +5,7 @@ use reqwest::Response;
 
 use crate::{CLIENT, GZIP, JSON, PROTOBUF, gzip, start};
 
-async fn post(
+pub(crate) async fn post(
     backend: &Backend,
     headers: &[(&str, &str)],
     body: impl Into<reqwest::Body>,
@@ -18,7 +18,7 @@ async fn post(
 }
 
 /// The example of Zipkin's API, and spans that have what it lacks.
-const SPANS: &str = r#"[
+pub(crate) const SPANS: &str = r#"[
     {
         "id": "352bff9a74ca9ad2", "traceId": "5af7183fb1d4cf5f", "parentId": "6b221d5bc9e6496c",
         "name": "get /api", "timestamp": 1556604172355737, "duration": 1431, "kind": "SERVER",
