@@ -58,6 +58,8 @@ impl Encoding {
 pub(crate) struct Kept {
     /// Spans taken.
     pub(crate) spans: usize,
+    /// Log records taken.
+    pub(crate) logs: usize,
     /// Items not taken.
     pub(crate) rejected: usize,
     /// Why not.

@@ -17,10 +17,9 @@ use opentelemetry_proto::tonic::{
 use serde::Deserialize;
 
 use crate::{
-    answer::Encoding,
-    decode::{self, Decoded},
     encode::{Data, Item, by_resource},
     json, messages,
+    signal::Signal,
     size::{Heap, shared},
     store::Store,
 };
@@ -121,7 +120,8 @@ impl Store {
     }
 
     fn take(&self, line: &[u8], loaded: &mut Loaded) -> Result<(), String> {
-        if messages::too_many(line, Encoding::Json, &messages::TRACES) {
+        // As many as a protobuf request may hold: the file is the user's own.
+        if messages::count_in_json(line) > 4 * messages::MOST {
             return Err(format!("it holds more than {} messages", messages::MOST));
         }
         let mut message: Message = json::read(line).map_err(|error| error.to_string())?;
@@ -133,13 +133,16 @@ impl Store {
         }
         let resource_spans = message.resource_spans.unwrap_or_default();
         let resource_logs = message.resource_logs.unwrap_or_default();
-        let spans = decode::spans(ExportTraceServiceRequest { resource_spans });
-        let logs = decode::log_records(ExportLogsServiceRequest { resource_logs });
-        let faults = [
-            insert(spans, &mut loaded.spans, |spans| self.insert_spans(spans)),
-            insert(logs, &mut loaded.logs, |logs| self.insert_logs(logs)),
+        let kept = [
+            ExportTraceServiceRequest { resource_spans }.keep(self),
+            ExportLogsServiceRequest { resource_logs }.keep(self),
         ];
-        let faults: Vec<_> = faults.into_iter().flatten().collect();
+        let mut faults = Vec::new();
+        for kept in kept {
+            loaded.spans += kept.spans;
+            loaded.logs += kept.logs;
+            faults.extend((kept.rejected > 0).then_some(kept.reason));
+        }
         if faults.is_empty() {
             Ok(())
         } else {
@@ -155,26 +158,6 @@ struct Message {
     resource_spans: Option<Vec<ResourceSpans>>,
     resource_logs: Option<Vec<ResourceLogs>>,
     result: Option<Box<Message>>,
-}
-
-/// Counts what was taken; says what was not.
-fn insert<T>(
-    Decoded {
-        items,
-        invalid,
-        first_fault,
-    }: Decoded<T>,
-    taken: &mut usize,
-    insert: impl FnOnce(Vec<T>) -> usize,
-) -> Option<String> {
-    let valid = items.len();
-    let refused = if valid > 0 { insert(items) } else { 0 };
-    *taken += valid - refused;
-    let too_large = || format!("{refused} are larger than the store");
-    match first_fault {
-        Some(fault) => Some(format!("{invalid} are invalid, the first: {fault}")),
-        None => (refused > 0).then(too_large),
-    }
 }
 
 fn write_line<T: Item>(to: &mut impl Write, data: &Data<'_, T>) -> io::Result<()> {

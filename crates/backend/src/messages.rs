@@ -53,21 +53,23 @@ static ANY_VALUE: Shape = Shape(&[
 static LEAF: Shape = Shape(&[]);
 
 /// How many messages a request of type `shape` holds; none if more than [`MOST`].
-///
-/// In JSON each message is an object, which takes four times the memory on its way, and counts as four. Braces within
-/// text count too, which only refuses requests that hardly anybody sends; commas bound what lists of anything else become.
 pub(crate) fn count(request: &[u8], encoding: Encoding, shape: &Shape) -> Option<usize> {
-    let bytes = |byte: u8| request.iter().filter(|&&other| other == byte).count();
+    let mut left = MOST;
     match encoding {
-        Encoding::Protobuf => {
-            let mut left = MOST;
-            match walk(request, shape, DEPTH, &mut left) {
-                Some(Exceeded) => None,
-                None => Some(MOST - left),
-            }
-        }
-        Encoding::Json => Some((4 * bytes(b'{')).max(bytes(b','))).filter(|count| *count <= MOST),
+        Encoding::Protobuf => match walk(request, shape, DEPTH, &mut left) {
+            Some(Exceeded) => None,
+            None => Some(MOST - left),
+        },
+        Encoding::Json => Some(count_in_json(request)).filter(|count| *count <= MOST),
     }
+}
+
+/// The same of a request in JSON, where each message is an object, takes four times the memory on its way, and counts as
+/// four. Braces within text count too, which only refuses requests that hardly anybody sends; commas bound what lists of
+/// anything else become.
+pub(crate) fn count_in_json(request: &[u8]) -> usize {
+    let bytes = |byte: u8| request.iter().filter(|&&other| other == byte).count();
+    (4 * bytes(b'{')).max(bytes(b','))
 }
 
 struct Exceeded;

@@ -33,11 +33,8 @@ impl Signal for ExportTraceServiceRequest {
     const REJECTED: &'static str = "rejectedSpans";
 
     fn keep(self, store: &Store) -> Kept {
-        let (taken, kept) = keep_all(decode::spans(self), |spans| store.insert_spans(spans));
-        Kept {
-            spans: taken,
-            ..kept
-        }
+        let (spans, kept) = keep_all(decode::spans(self), |spans| store.insert_spans(spans));
+        Kept { spans, ..kept }
     }
 }
 
@@ -46,7 +43,8 @@ impl Signal for ExportLogsServiceRequest {
     const REJECTED: &'static str = "rejectedLogRecords";
 
     fn keep(self, store: &Store) -> Kept {
-        keep_all(decode::log_records(self), |logs| store.insert_logs(logs)).1
+        let (logs, kept) = keep_all(decode::log_records(self), |logs| store.insert_logs(logs));
+        Kept { logs, ..kept }
     }
 }
 
@@ -100,9 +98,9 @@ fn kept(invalid: usize, first_fault: Option<String>, too_large: usize) -> Kept {
     let large = (too_large > 0).then(|| format!("{too_large} larger than the store"));
     let reasons: Vec<_> = invalid_ones.into_iter().chain(large).collect();
     Kept {
-        spans: 0,
         rejected: invalid + too_large,
         reason: reasons.join("; "),
+        ..Kept::default()
     }
 }
 

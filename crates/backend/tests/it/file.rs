@@ -134,8 +134,7 @@ fn a_line_that_cannot_be_read_is_reported_and_the_others_are_taken() {
         "line 6: it has neither resourceSpans nor resourceLogs"
     );
     assert!(
-        texts[4]
-            .starts_with("line 8: 1 are invalid, the first: span_id of span \"ping-request\": "),
+        texts[4].starts_with("line 8: 1 invalid, the first: span_id of span \"ping-request\": "),
         "{texts:?}"
     );
 }
