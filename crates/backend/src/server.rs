@@ -19,6 +19,8 @@ const CONNECTIONS: usize = 64;
 pub(crate) struct Limits {
     /// For a byte to come or go, and for the head of an HTTP/1.1 request.
     pub(crate) silence: Duration,
+    /// For a byte of an answer to be taken.
+    pub(crate) untaken: Duration,
     /// To finish requests in flight at the stop.
     pub(crate) stop: Duration,
 }
@@ -27,6 +29,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             silence: Duration::from_secs(30),
+            untaken: Duration::from_secs(120),
             stop: Duration::from_secs(3),
         }
     }
@@ -66,7 +69,7 @@ pub(crate) async fn serve(
         tokio::select! {
             () = &mut stop => break,
             Some(ended) = connections.tasks.join_next_with_id() => connections.forget(ended),
-            _ = sweep.tick() => connections.sweep(limits.silence),
+            _ = sweep.tick() => connections.sweep(limits),
             () = sleep(PAUSE), if is_full => connections.make_room(),
             accepted = listener.accept(), if !is_full => match accepted {
                 Ok((stream, _)) => connections.admit(stream, router.clone()),
@@ -126,9 +129,14 @@ impl Connections {
     }
 
     /// Ends connections on which nothing moves: nothing is said, or an answer is not taken.
-    fn sweep(&self, limit: Duration) {
+    fn sweep(&self, limits: Limits) {
         for Open { connection, task } in self.open.values() {
             let silence = connection.silence();
+            let limit = if connection.is_idle() {
+                limits.silence
+            } else {
+                limits.untaken
+            };
             if silence >= limit + FAREWELL {
                 task.abort();
             } else if silence >= limit {
@@ -179,11 +187,13 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
     const NEVER: Limits = Limits {
         silence: Duration::from_secs(3600),
+        untaken: Duration::from_secs(3600),
         stop: Duration::from_secs(3600),
     };
 
     const SHORT: Limits = Limits {
         silence: Duration::from_millis(200),
+        untaken: Duration::from_millis(200),
         ..NEVER
     };
 
