@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// A pause is so many times as long as the work before it, if that is more: a trace of a million spans that grows does
 /// not take a core.
-const SHARE: u32 = 10;
+const SHARE: u32 = 4;
 
 /// Traces that are told of after one pause. With more at once nobody can follow: readers are told to look anew.
 const TRACES: usize = 256;

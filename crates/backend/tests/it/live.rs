@@ -424,7 +424,7 @@ async fn send_long(backend: &Backend, numbers: std::ops::RangeInclusive<u64>) {
 async fn reader_that_does_not_read_is_dropped_while_others_go_on() {
     let backend = start();
     let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_recv_buffer_size(128 << 10).unwrap();
     let mut slow = socket.connect(backend.query()).await.unwrap();
     let request = format!(
         "GET /api/live HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
