@@ -14,7 +14,8 @@ use clap::{Args, Parser, Subcommand};
 Both services get this environment, for example:
   PONG_LATENCY=10ms..80ms PONG_FAILURE_RATE=0.3 showcase
 ADDRESS, PONG_ENDPOINT and OTEL_EXPORTER_OTLP_ENDPOINT are the showcase's own. If unset,
-OTEL_BSP_SCHEDULE_DELAY is 200, OTEL_LOGS_EXPORTER otlp and RUST_LOG warn,ping=error. NO_COLOR is honoured.",
+OTEL_BSP_SCHEDULE_DELAY is 200, OTEL_LOGS_EXPORTER otlp and RUST_LOG warn; log lines of a trace are
+then on the page alone. NO_COLOR is honoured.",
     args_conflicts_with_subcommands = true
 )]
 pub(crate) struct Arguments {

@@ -8,7 +8,7 @@ use std::{io, net::SocketAddr, process::Stdio, thread, time::Duration};
 
 use service::{healthcheck, shutdown_signal};
 use tokio::{
-    process::{ChildStdin, Command},
+    process::{ChildStdin, ChildStdout, Command},
     sync::oneshot,
     time::{sleep, timeout},
 };
@@ -30,7 +30,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts the service `name` with the environment of this process and `settings`.
+    /// Starts the service `name` with the environment of this process and `settings`. It prints to `stdout`.
     ///
     /// # Errors
     ///
@@ -38,12 +38,14 @@ impl Child {
     pub(crate) fn start(
         name: &'static str,
         settings: impl IntoIterator<Item = (&'static str, String)>,
+        stdout: Stdio,
     ) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args([name, STOP_WITH_STDIN])
             .envs(settings)
-            .stdin(Stdio::piped());
+            .stdin(Stdio::piped())
+            .stdout(stdout);
         #[cfg(unix)]
         command.process_group(0);
         #[cfg(windows)]
@@ -56,6 +58,11 @@ impl Child {
             process,
             stdin,
         })
+    }
+
+    /// What it prints, if that is piped; once.
+    pub(crate) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.process.stdout.take()
     }
 
     /// The process id; none once it has ended.

@@ -7,6 +7,7 @@
 mod arguments;
 mod child;
 mod duration;
+mod lines;
 mod live;
 mod load;
 mod page;

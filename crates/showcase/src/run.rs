@@ -99,7 +99,7 @@ async fn show(
         screen.show(loaded).await;
     }
     let mut live = Live::new(backend.store().clone(), screen.clone());
-    let mut services = Services::start(addresses, shown, env)?;
+    let mut services = Services::start(addresses, shown, &screen, env)?;
 
     let trouble = tokio::select! {
         () = shutdown_signal() => None,
@@ -123,7 +123,7 @@ async fn show(
         say(trouble);
         well = false;
     }
-    drop(screen);
+    drop((services, screen));
     // A terminal that stands still does not hold up the end.
     let last = async { tokio::join!(live.finish(), writer.ended()) };
     let _ = timeout(LAST, last).await;

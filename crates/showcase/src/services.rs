@@ -1,6 +1,6 @@
 //! Ping and pong as they are running, and what they were started with.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, process::Stdio, time::Duration};
 
 use serde::Serialize;
 use service::Lookup;
@@ -11,19 +11,23 @@ use tokio::{
 
 use crate::{
     child::{Child, ready},
+    lines,
     ports::Addresses,
+    screen::Screen,
 };
 
 /// How long a service may take to be ready, on a slow machine.
 const START: Duration = Duration::from_secs(30);
 
-/// What the children get if the environment does not hold it: traces soon after a request, log lines beside them; and no
-/// chatter, such as ping's line for each failure of pong, which the trace shows too.
+/// What the children get if the environment does not hold it: traces soon after a request, log lines beside them.
 const DEFAULTS: [(&str, &str); 3] = [
     ("OTEL_BSP_SCHEDULE_DELAY", "200"),
     ("OTEL_LOGS_EXPORTER", "otlp"),
-    ("RUST_LOG", "warn,ping=error"),
+    (FILTER, "warn"),
 ];
+
+/// Whoever sets it wants to see the lines on the terminal, all of them.
+const FILTER: &str = "RUST_LOG";
 
 /// Those that can be changed while the showcase runs.
 const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
@@ -87,11 +91,14 @@ struct Service {
     address: SocketAddr,
     /// Variables of its environment. An empty one counts as unset, and is there because this process may have it set.
     settings: Vec<(&'static str, String)>,
+    /// Where its lines are shown; none: it prints them itself.
+    screen: Option<Screen>,
     child: Option<Child>,
 }
 
 impl Services {
-    /// Starts both, with the environment of this process. `shown` is told how they are, from now on.
+    /// Starts both, with the environment of this process. `shown` is told how they are, from now on; what they print is
+    /// shown on `screen`.
     ///
     /// # Errors
     ///
@@ -99,6 +106,7 @@ impl Services {
     pub(crate) fn start(
         addresses: &Addresses,
         shown: watch::Sender<Shown>,
+        screen: &Screen,
         env: Lookup<'_>,
     ) -> io::Result<Self> {
         let Addresses {
@@ -110,6 +118,10 @@ impl Services {
             shown,
         };
         services.ping.set("PONG_ENDPOINT", pong.to_string());
+        if env(FILTER).is_none_or(|value| value.is_empty()) {
+            services.ping.screen = Some(screen.clone());
+            services.pong.screen = Some(screen.clone());
+        }
         services.pong.start()?;
         services.ping.start()?;
         services.show();
@@ -200,6 +212,7 @@ impl Service {
             name,
             address,
             settings,
+            screen: None,
             child: None,
         }
     }
@@ -210,7 +223,14 @@ impl Service {
     }
 
     fn start(&mut self) -> io::Result<()> {
-        let child = Child::start(self.name, self.settings.iter().cloned())?;
+        let stdout = match self.screen {
+            Some(_) => Stdio::piped(),
+            None => Stdio::inherit(),
+        };
+        let mut child = Child::start(self.name, self.settings.iter().cloned(), stdout)?;
+        if let (Some(stdout), Some(screen)) = (child.stdout(), &self.screen) {
+            tokio::spawn(lines::show(self.name, stdout, screen.clone()));
+        }
         self.child = Some(child);
         Ok(())
     }

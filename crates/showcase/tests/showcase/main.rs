@@ -109,7 +109,7 @@ impl Running {
         panic!("no {text:?} in\n{}", self.printed);
     }
 
-    /// Reads to the end: no process holds standard output any more, so nothing is left behind.
+    /// Reads to the end.
     async fn read_to_end(&mut self) {
         while self.line("the end").await.is_some() {}
     }
@@ -192,9 +192,15 @@ impl Running {
         String::from_utf8(output.stderr).unwrap()
     }
 
-    fn assert_ports_are_free(&self) {
+    /// Children can outlive the showcase by a moment, if that was killed.
+    async fn assert_ports_are_free(&self) {
         for port in [self.ping, self.pong, self.page] {
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+            let mut tries = LIMIT.as_millis() / 50;
+            while let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                tries -= 1;
+                assert!(tries > 0, "port {port}: {error}");
+                sleep(Duration::from_millis(50)).await;
+            }
         }
     }
 }
@@ -283,6 +289,55 @@ async fn services_get_the_environment_and_errors_are_marked() {
 }
 
 #[tokio::test]
+async fn log_lines_of_a_trace_are_on_the_page_and_the_others_on_the_terminal() {
+    let env = [
+        ("PONG_FAILURE_RATE", "1"),
+        ("OTEL_TRACES_SAMPLER", "nonsense"),
+    ];
+    let mut showcase = Running::start(&env).await;
+    showcase.get(showcase.ping, "/ping").await;
+    let is_there = |answer: &Value| answer["logs"].to_string().contains("no answer from pong");
+    let logs = showcase.api_until("/api/logs", is_there).await;
+    let logs = logs["logs"].as_array().unwrap();
+    let line = logs
+        .iter()
+        .find(|log| log["service"] == "Ping" && !log["traceId"].is_null());
+    let line = line.unwrap();
+    assert_eq!(line["severity"], "WARN");
+    let id = |name: &str| line[name].as_str().unwrap();
+    let path = format!("/api/logs?trace={}&span={}", id("traceId"), id("spanId"));
+    assert_eq!(
+        showcase.api(&path, None).await.1["logs"],
+        serde_json::json!([line])
+    );
+
+    showcase.read_to("✗ 5 errors").await;
+    showcase.signal(Signal::TERM);
+    showcase.read_to_end().await;
+    let printed = &showcase.printed;
+    assert!(!printed.contains("no answer from pong"), "{printed}");
+    for service in ["ping", "pong"] {
+        let warned = |line: &str| {
+            line.contains(&format!("WARN   {service}: ")) && line.contains("OTEL_TRACES_SAMPLER")
+        };
+        assert_eq!(
+            printed.lines().filter(|line| warned(line)).count(),
+            1,
+            "{printed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn whoever_sets_a_log_filter_sees_every_line_on_the_terminal() {
+    let env = [("PONG_FAILURE_RATE", "1"), ("RUST_LOG", "info")];
+    let mut showcase = Running::start(&env).await;
+    showcase.get(showcase.ping, "/ping").await;
+    showcase.read_to("no answer from pong").await;
+    assert!(showcase.printed.contains("ping listens on"));
+}
+
+#[tokio::test]
 async fn port_in_use_is_named_with_who_needs_it_and_the_flag_before_anything_is_started() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -356,7 +411,7 @@ async fn child_that_dies_is_named_and_nothing_is_left_behind() {
         kill_process(showcase.pid_of(port).await, Signal::KILL).unwrap();
         assert_eq!(showcase.exit().await.code(), Some(1));
         showcase.read_to_end().await;
-        showcase.assert_ports_are_free();
+        showcase.assert_ports_are_free().await;
         let line = format!("{name} has ended by itself (signal: 9 (SIGKILL)); stopping the rest\n");
         assert_eq!(showcase.errors().await, line);
     }
@@ -372,7 +427,7 @@ async fn signal_shows_the_last_spans_and_leaves_nothing_behind() {
         assert_eq!(showcase.exit().await.code(), Some(0));
         showcase.read_to_end().await;
         assert_eq!(spans(&showcase.printed), PING, "{}", showcase.printed);
-        showcase.assert_ports_are_free();
+        showcase.assert_ports_are_free().await;
         assert_eq!(showcase.errors().await, "");
     }
 }
@@ -383,7 +438,7 @@ async fn children_end_when_the_showcase_is_killed() {
     showcase.signal(Signal::KILL);
     assert_eq!(showcase.exit().await.code(), None);
     showcase.read_to_end().await;
-    showcase.assert_ports_are_free();
+    showcase.assert_ports_are_free().await;
 }
 
 #[tokio::test]
@@ -419,7 +474,7 @@ async fn second_signal_ends_at_once_and_the_children_follow() {
     showcase.signal(Signal::INT);
     assert_eq!(showcase.exit().await.code(), Some(130));
     showcase.read_to_end().await;
-    showcase.assert_ports_are_free();
+    showcase.assert_ports_are_free().await;
 }
 
 #[tokio::test]
@@ -428,7 +483,7 @@ async fn showcase_whose_output_nobody_reads_any_more_stops() {
     showcase.lines = None;
     assert_eq!(showcase.get(showcase.ping, "/ping").await, "ok");
     assert_eq!(showcase.exit().await.code(), Some(1));
-    showcase.assert_ports_are_free();
+    showcase.assert_ports_are_free().await;
     let errors = showcase.errors().await;
     assert!(
         errors.starts_with("nothing can be printed any more: ") && errors.lines().count() == 1,

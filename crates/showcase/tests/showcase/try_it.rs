@@ -74,7 +74,7 @@ async fn pong_is_stopped_and_started_again_on_its_port_and_the_showcase_goes_on(
     showcase.signal(Signal::TERM);
     assert_eq!(showcase.exit().await.code(), Some(0));
     showcase.read_to_end().await;
-    showcase.assert_ports_are_free();
+    showcase.assert_ports_are_free().await;
     assert_eq!(showcase.errors().await, "");
 }
 
@@ -85,7 +85,7 @@ async fn showcase_stops_well_while_pong_is_stopped() {
     showcase.signal(Signal::TERM);
     assert_eq!(showcase.exit().await.code(), Some(0));
     showcase.read_to_end().await;
-    showcase.assert_ports_are_free();
+    showcase.assert_ports_are_free().await;
     assert_eq!(showcase.errors().await, "");
 }
 
