@@ -1,5 +1,5 @@
 //! How it looks: pictures of the views, in both themes, wide and narrow. They are written to `tmp/screenshots` in the
-//! target folder, from where the good ones go to `docs/images`.
+//! target folder; those of `docs/images/page-*` are copies of them.
 
 use std::path::Path;
 
@@ -14,23 +14,37 @@ async fn no_view_is_wider_than_the_screen() {
     std::fs::create_dir_all(&folder).unwrap();
     let page = Page::open().await;
     page.go("try").await;
+    page.press("Always").await;
+    page.see("[aria-label='Make pong fail'] .said", "always")
+        .await;
+    page.press("One ping").await;
+    page.see("[aria-label='Send requests'] .said", "1 × 502")
+        .await;
+    page.go("traces").await;
+    page.see("a.trace-row .count", "5").await;
+    let href = "return document.querySelector('a.trace-row').getAttribute('href').slice(2)";
+    let trace = page.run(href, Value::Null).await;
+    let trace = trace.as_str().unwrap();
+
+    page.go("try").await;
+    page.press("100 to 400 ms").await;
+    page.see("[aria-label='Make pong slow'] .said", "restarted")
+        .await;
     page.press("30 %").await;
-    page.see("[aria-label='Make pong fail'] .said", "restarted")
+    page.see("[aria-label='Make pong fail'] .said", "30 %")
         .await;
     page.press("20/s").await;
     page.see("[aria-label='Steady load'] .said", "20 requests")
         .await;
     page.go("").await;
-    // Enough for lines, points and a few failures.
-    page.until("lines of ten points", "return document.querySelectorAll('a.mark').length > 4 && (document.querySelector('path.line')?.getAttribute('d').match(/L/g)?.length ?? 0) > 20")
-        .await;
-    page.go("traces").await;
-    page.see("a.trace-row .badge.error", "error").await;
-    let href =
-        "return document.querySelector('.place:has(.badge.error) a').getAttribute('href').slice(2)";
-    let trace = page.run(href, Value::Null).await;
-    let trace = trace.as_str().unwrap();
-
+    // Enough for lines, dots and a few failures.
+    for points in [20, 40] {
+        let drawn = format!(
+            "return document.querySelectorAll('a.mark').length > 4
+                && document.querySelector('path.line').getAttribute('d').split('L').length > {points}"
+        );
+        page.until("as many points", &drawn).await;
+    }
     for (width, height) in [(1440, 900), (360, 780)] {
         page.size(width, height).await;
         for theme in ["light", "dark"] {
