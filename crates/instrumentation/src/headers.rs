@@ -31,9 +31,15 @@ impl Extractor for Received<'_> {
 
     /// A header may come in several lines. If one of them is no text, none of them is to be trusted.
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let lines = self.0.get_all(key).iter().map(HeaderValue::to_str);
-        let lines: Vec<_> = lines.collect::<Result<_, _>>().ok()?;
-        (!lines.is_empty()).then_some(lines)
+        let mut lines = match known(key) {
+            Some(name) => self.0.get_all(name).iter(),
+            None => self.0.get_all(key).iter(),
+        };
+        let mut texts = vec![lines.next()?.to_str().ok()?];
+        for line in lines {
+            texts.push(line.to_str().ok()?);
+        }
+        Some(texts)
     }
 }
 

@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::metrics::{BoundCounter, BoundHistogram, Meter};
 use opentelemetry::trace::Status;
-use service::Caller;
+use service::{Caller, PerCaller};
 use tracing::{Instrument, Span, info_span, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -23,24 +23,33 @@ use crate::pong::Pong;
 #[derive(Clone)]
 pub(crate) struct Ping {
     pong: Pong,
-    request_count: Counter<u64>,
-    duration: Histogram<f64>,
+    metrics: PerCaller<Metrics>,
+}
+
+/// The instruments, bound to the attributes of a caller.
+struct Metrics {
+    request_count: BoundCounter<u64>,
+    duration: BoundHistogram<f64>,
 }
 
 impl Ping {
     pub(crate) fn new(pong: Pong, meter: &Meter) -> Self {
+        let request_count = meter
+            .u64_counter("request_count")
+            .with_description("Incoming request count")
+            .with_unit("{request}")
+            .build();
+        let duration = meter
+            .f64_histogram("duration")
+            .with_description("Incoming end to end duration")
+            .with_unit("ms")
+            .build();
         Self {
             pong,
-            request_count: meter
-                .u64_counter("request_count")
-                .with_description("Incoming request count")
-                .with_unit("{request}")
-                .build(),
-            duration: meter
-                .f64_histogram("duration")
-                .with_description("Incoming end to end duration")
-                .with_unit("ms")
-                .build(),
+            metrics: PerCaller::new(move |attributes| Metrics {
+                request_count: request_count.bind(attributes),
+                duration: duration.bind(attributes),
+            }),
         }
     }
 
@@ -64,10 +73,10 @@ impl Ping {
         };
 
         span.add_event("Update metrics", vec![]);
-        let attributes = caller.attributes();
-        self.request_count.add(1, &attributes);
-        self.duration
-            .record(started.elapsed().as_secs_f64() * 1e3, &attributes);
+        let metrics = self.metrics.of(&caller);
+        let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+        metrics.request_count.add(1);
+        metrics.duration.record(milliseconds);
         answer
     }
 }

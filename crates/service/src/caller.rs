@@ -1,9 +1,10 @@
 //! Who calls: the two attributes of the manual metrics.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderValue;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use opentelemetry::KeyValue;
@@ -16,17 +17,30 @@ const USER_AGENT_LIMIT: usize = 256;
 /// The address has no port: with the port, every connection would be a series of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Caller {
-    remote_addr: String,
-    user_agent: String,
+    address: Option<IpAddr>,
+    user_agent: Option<HeaderValue>,
 }
 
 impl Caller {
     /// `remoteAddr`, the peer's IP address, and `userAgent`, the header's first 256 bytes. Empty where unknown.
-    pub fn attributes(self) -> [KeyValue; 2] {
+    pub fn attributes(&self) -> [KeyValue; 2] {
+        let address = self.address.map(|address| address.to_string());
+        // A header may hold bytes that are no UTF-8, a label may not.
+        let user_agent = String::from_utf8_lossy(self.user_agent()).into_owned();
         [
-            KeyValue::new("remoteAddr", self.remote_addr),
-            KeyValue::new("userAgent", self.user_agent),
+            KeyValue::new("remoteAddr", address.unwrap_or_default()),
+            KeyValue::new("userAgent", user_agent),
         ]
+    }
+
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    pub(crate) fn user_agent(&self) -> &[u8] {
+        let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes);
+        let user_agent = user_agent.unwrap_or_default();
+        &user_agent[..user_agent.len().min(USER_AGENT_LIMIT)]
     }
 }
 
@@ -35,18 +49,9 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let user_agent = parts
-            .headers
-            .get(USER_AGENT)
-            .map(|value| value.as_bytes())
-            .unwrap_or_default();
-        let user_agent = &user_agent[..user_agent.len().min(USER_AGENT_LIMIT)];
         Ok(Self {
-            remote_addr: peer
-                .map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string())
-                .unwrap_or_default(),
-            // A header may hold bytes that are no UTF-8, a label may not.
-            user_agent: String::from_utf8_lossy(user_agent).into_owned(),
+            address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()),
+            user_agent: parts.headers.get(USER_AGENT).cloned(),
         })
     }
 }

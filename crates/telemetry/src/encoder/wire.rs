@@ -23,20 +23,28 @@ impl Writer {
 
     /// A message, whose fields `content` writes.
     pub(super) fn message(&mut self, field: u32, content: impl FnOnce(&mut Self)) {
-        self.tag(field, LEN);
         // Its length is known only afterwards. Most messages need one byte for that; the others are moved.
-        let start = self.0.len() + 1;
-        self.0.push(0);
+        self.field(field, LEN, 0);
+        let start = self.0.len();
         content(self);
         let length = self.0.len() - start;
         match u8::try_from(length) {
             Ok(length @ ..0x80) => self.0[start - 1] = length,
-            _ => {
-                let mut prefix = Self::default();
-                prefix.varint(length as u64);
-                self.0.splice(start - 1..start, prefix.0);
-            }
+            _ => self.lengthen(start, length),
         }
+    }
+
+    /// Puts a length of more than one byte before what begins at `start`, in place of the one byte there.
+    fn lengthen(&mut self, start: usize, length: usize) {
+        // Written at the end at first, which also makes room for what has to move.
+        let end = self.0.len();
+        self.varint(length as u64);
+        let size = self.0.len() - end;
+        let mut prefix = [0; 10];
+        prefix[..size].copy_from_slice(&self.0[end..]);
+        self.0.pop();
+        self.0.copy_within(start..end, start - 1 + size);
+        self.0[start - 1..][..size].copy_from_slice(&prefix[..size]);
     }
 
     pub(super) fn text(&mut self, field: u32, text: &str) {
@@ -50,8 +58,7 @@ impl Writer {
     }
 
     pub(super) fn always_bytes(&mut self, field: u32, bytes: &[u8]) {
-        self.tag(field, LEN);
-        self.varint(bytes.len() as u64);
+        self.field(field, LEN, bytes.len() as u64);
         self.raw(bytes);
     }
 
@@ -62,8 +69,7 @@ impl Writer {
     }
 
     pub(super) fn always_number(&mut self, field: u32, number: u64) {
-        self.tag(field, VARINT);
-        self.varint(number);
+        self.field(field, VARINT, number);
     }
 
     pub(super) fn fixed64(&mut self, field: u32, number: u64) {
@@ -87,6 +93,17 @@ impl Writer {
     /// Fields that are encoded already.
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
+    }
+
+    /// A tag and the number after it; most take a byte each.
+    fn field(&mut self, field: u32, wire_type: u32, number: u64) {
+        match (u8::try_from(field << 3 | wire_type), u8::try_from(number)) {
+            (Ok(tag @ ..0x80), Ok(number @ ..0x80)) => self.raw(&[tag, number]),
+            _ => {
+                self.tag(field, wire_type);
+                self.varint(number);
+            }
+        }
     }
 
     fn tag(&mut self, field: u32, wire_type: u32) {

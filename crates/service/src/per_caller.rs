@@ -1,0 +1,152 @@
+//! What is made once a caller.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use opentelemetry::KeyValue;
+
+use crate::Caller;
+
+/// As many as an instrument has series: what comes later is one series, and made anew for each request.
+const CALLERS: usize = 100;
+
+/// Something of each caller, such as instruments that are bound to its attributes. Clones share it.
+///
+/// An attribute set that is bound once is not built, sorted and hashed at every request. Callers come as they like, so
+/// only the first hundred are remembered: those that the instruments keep apart.
+pub struct PerCaller<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
+    make: Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>,
+    known: RwLock<Known<T>>,
+}
+
+struct Known<T> {
+    by_address: HashMap<Option<IpAddr>, Vec<(Box<[u8]>, Arc<T>)>>,
+    count: usize,
+}
+
+impl<T> PerCaller<T> {
+    /// `make` gets the attributes of a caller.
+    pub fn new(make: impl Fn(&[KeyValue]) -> T + Send + Sync + 'static) -> Self {
+        let known = Known {
+            by_address: HashMap::new(),
+            count: 0,
+        };
+        Self(Arc::new(Inner {
+            make: Box::new(make),
+            known: RwLock::new(known),
+        }))
+    }
+
+    /// That of this caller.
+    pub fn of(&self, caller: &Caller) -> Arc<T> {
+        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known.get(caller);
+        let is_full = known.count >= CALLERS;
+        drop(known);
+        match found {
+            Some(found) => found,
+            None if is_full => Arc::new((self.0.make)(&caller.attributes())),
+            None => self.add(caller),
+        }
+    }
+
+    fn add(&self, caller: &Caller) -> Arc<T> {
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Another request of the same caller may have been faster.
+        if let Some(found) = known.get(caller) {
+            return found;
+        }
+        let made = Arc::new((self.0.make)(&caller.attributes()));
+        let of_address = known.by_address.entry(caller.address()).or_default();
+        of_address.push((caller.user_agent().into(), made.clone()));
+        known.count += 1;
+        made
+    }
+}
+
+impl<T> Known<T> {
+    fn get(&self, caller: &Caller) -> Option<Arc<T>> {
+        let of_address = self.by_address.get(&caller.address())?;
+        let mut of_address = of_address.iter();
+        let (_, found) = of_address.find(|(user_agent, _)| **user_agent == *caller.user_agent())?;
+        Some(Arc::clone(found))
+    }
+}
+
+impl<T> Clone for PerCaller<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for PerCaller<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerCaller").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::extract::{ConnectInfo, FromRequestParts};
+    use axum::http::Request;
+    use axum::http::header::USER_AGENT;
+
+    use super::*;
+
+    async fn caller(address: [u8; 4], user_agent: &str) -> Caller {
+        let peer = ConnectInfo(SocketAddr::from((address, 1)));
+        let request = Request::builder().header(USER_AGENT, user_agent);
+        let (mut parts, ()) = request.extension(peer).body(()).unwrap().into_parts();
+        let Ok(caller) = Caller::from_request_parts(&mut parts, &()).await;
+        caller
+    }
+
+    /// What is made of the attributes, and how often.
+    fn counted() -> (PerCaller<String>, Arc<AtomicUsize>) {
+        let made = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&made);
+        let per_caller = PerCaller::new(move |attributes| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let values = attributes
+                .iter()
+                .map(|attribute| attribute.value.to_string());
+            values.collect::<Vec<_>>().join(" ")
+        });
+        (per_caller, made)
+    }
+
+    #[tokio::test]
+    async fn each_caller_has_its_own_which_is_made_once() {
+        let (per_caller, made) = counted();
+        let (here, there) = ([127, 0, 0, 1], [127, 0, 0, 2]);
+        for _ in 0..3 {
+            for (address, user_agent, expected) in [
+                (here, "a", "127.0.0.1 a"),
+                (here, "b", "127.0.0.1 b"),
+                (there, "a", "127.0.0.2 a"),
+            ] {
+                assert_eq!(*per_caller.of(&caller(address, user_agent).await), expected);
+            }
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test]
+    async fn callers_beyond_the_limit_are_served_and_not_remembered() {
+        let (per_caller, made) = counted();
+        for _ in 0..2 {
+            for number in 0..CALLERS + 10 {
+                let caller = caller([127, 0, 0, 1], &number.to_string()).await;
+                assert_eq!(*per_caller.of(&caller), format!("127.0.0.1 {number}"));
+            }
+        }
+        assert_eq!(made.load(Ordering::Relaxed), CALLERS + 2 * 10);
+    }
+}
