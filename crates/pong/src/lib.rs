@@ -105,10 +105,13 @@ pub fn app(settings: &Settings, telemetry: &Telemetry, readiness: Readiness) -> 
         layer = layer.with_exemplars(exemplars);
     }
 
-    let router = Router::new()
+    let mut router = Router::new()
         .route("/pong", get(pong))
-        .with_state(Pong::new(settings, &telemetry.meter(MANUAL)))
-        .layer(layer);
+        .with_state(Pong::new(settings, &telemetry.meter(MANUAL)));
+    // Disabled, all it could do is hand the caller's context on, and pong calls nobody.
+    if !telemetry.is_disabled() {
+        router = router.layer(layer);
+    }
     service::operations(router, &ABOUT, telemetry.exposition(), readiness)
 }
 

@@ -19,14 +19,19 @@ const CALLERS: usize = 100;
 pub struct PerCaller<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
-    make: Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>,
+    make: Make<T>,
     known: RwLock<Known<T>>,
 }
 
+type Make<T> = Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>;
+
 struct Known<T> {
-    by_address: HashMap<Option<IpAddr>, Vec<(Box<[u8]>, Arc<T>)>>,
+    /// A few user agents an address, usually one.
+    by_address: HashMap<Option<IpAddr>, Vec<(UserAgent, Arc<T>)>>,
     count: usize,
 }
+
+type UserAgent = Box<[u8]>;
 
 impl<T> PerCaller<T> {
     /// `make` gets the attributes of a caller.

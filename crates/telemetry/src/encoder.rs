@@ -129,6 +129,12 @@ fn attributes<'a>(
 }
 
 fn attribute(writer: &mut Writer, field: u32, key: &str, value: &Value) {
+    // Nearly all are short texts.
+    if let Value::String(text) = value
+        && writer.short_entry(field, key.as_bytes(), text.as_str().as_bytes())
+    {
+        return;
+    }
     writer.message(field, |writer| {
         writer.text(1, key);
         writer.message(2, |writer| any_value(writer, value));

@@ -95,6 +95,7 @@ mod summary;
 mod trace_context;
 mod tracer;
 mod traces;
+mod worthwhile;
 
 pub use baggage::BaggagePropagator;
 pub use error::{Error, SettingError, ShutdownError};
@@ -102,6 +103,7 @@ pub use propagation::SharedPropagator;
 pub use settings::{Lookup, Settings};
 pub use trace_context::TraceContextPropagator;
 pub use tracer::Tracer;
+use worthwhile::Worthwhile;
 
 /// The semantic conventions that resource, spans and metrics follow.
 const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
@@ -223,6 +225,11 @@ impl Telemetry {
         }
     }
 
+    /// Whether `OTEL_SDK_DISABLED` is true: nothing is recorded, and only the propagator works.
+    pub fn is_disabled(&self) -> bool {
+        self.settings.disabled
+    }
+
     /// A tracer of that name; a service has one, for automatic and manual spans.
     pub fn tracer(&self, name: &'static str) -> Tracer {
         match &self.providers.traces {
@@ -289,7 +296,11 @@ impl Telemetry {
             &self.output,
             self.providers.logs.as_ref(),
         );
-        Registry::default().with(spans).with(events)
+        let worthwhile = Worthwhile::new(spans.is_some(), &self.settings.logs.filter);
+        Registry::default()
+            .with(spans)
+            .with(events)
+            .with(worthwhile)
     }
 
     /// What is in effect, as [`init`] logs it: exporters with protocol and endpoint, sampler, propagators, log filter.

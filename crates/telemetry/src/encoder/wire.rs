@@ -7,6 +7,10 @@ const I64: u32 = 1;
 const LEN: u32 = 2;
 const I32: u32 = 5;
 
+/// Tags of the fields in an attribute: its key, and its value where that is a text; its value as a whole.
+const TEXT: u8 = (1 << 3 | LEN) as u8;
+const VALUE: u8 = (2 << 3 | LEN) as u8;
+
 #[derive(Debug, Default)]
 pub(super) struct Writer(Vec<u8>);
 
@@ -45,6 +49,21 @@ impl Writer {
         self.0.pop();
         self.0.copy_within(start..end, start - 1 + size);
         self.0[start - 1..][..size].copy_from_slice(&prefix[..size]);
+    }
+
+    /// An attribute whose value is a text: the message { 1: key, 2: { 1: value } }. Its lengths are known beforehand, so
+    /// it is written in four pieces; false: nothing is, since one of them takes more than a byte.
+    pub(super) fn short_entry(&mut self, field: u32, key: &[u8], value: &[u8]) -> bool {
+        let (key_length, value_length) = (key.len() as u8, value.len() as u8);
+        let is_short = field < 16 && !key.is_empty() && key.len() + value.len() + 6 < 0x80;
+        if is_short {
+            let tag = (field << 3 | LEN) as u8;
+            self.raw(&[tag, key_length + value_length + 6, TEXT, key_length]);
+            self.raw(key);
+            self.raw(&[VALUE, value_length + 2, TEXT, value_length]);
+            self.raw(value);
+        }
+        is_short
     }
 
     pub(super) fn text(&mut self, field: u32, text: &str) {
@@ -96,6 +115,7 @@ impl Writer {
     }
 
     /// A tag and the number after it; most take a byte each.
+    #[inline]
     fn field(&mut self, field: u32, wire_type: u32, number: u64) {
         match (u8::try_from(field << 3 | wire_type), u8::try_from(number)) {
             (Ok(tag @ ..0x80), Ok(number @ ..0x80)) => self.raw(&[tag, number]),

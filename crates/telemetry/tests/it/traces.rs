@@ -242,6 +242,40 @@ async fn unsampled_spans_are_not_sent() {
 }
 
 #[tokio::test]
+async fn tracing_spans_that_nobody_would_see_are_not_made() {
+    // Within a span of this process, whose caller has sampled or not.
+    let local = |telemetry: &Telemetry, sampled| {
+        let span = telemetry.tracer("Ping");
+        Context::new().with_span(span.start_with_context("server", &parent(sampled)))
+    };
+    let is_made = |telemetry: &Telemetry, current: Context| {
+        let _here = tracing::subscriber::set_default(telemetry.subscriber());
+        let _current = current.attach();
+        !tracing::info_span!("manual").is_disabled()
+    };
+    let sampling = telemetry(&[("OTEL_TRACES_EXPORTER", "none")]);
+    assert!(is_made(&sampling, Context::new()));
+    assert!(is_made(&sampling, local(&sampling, true)));
+    assert!(!is_made(&sampling, local(&sampling, false)));
+    // Nobody has decided for this process yet: `OTEL_TRACES_SAMPLER` may not follow its caller.
+    assert!(is_made(&sampling, parent(false)));
+
+    let off = telemetry(&[("OTEL_TRACES_SAMPLER", "always_off")]);
+    assert!(!is_made(&off, local(&off, true)));
+    // Such a filter wants to see spans.
+    let followed = telemetry(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("RUST_LOG", "[manual]=debug"),
+    ]);
+    assert!(is_made(&followed, local(&followed, false)));
+    let disabled = telemetry(&[("OTEL_SDK_DISABLED", "true")]);
+    assert!(!is_made(&disabled, Context::new()));
+    for telemetry in [sampling, off, followed, disabled] {
+        end(telemetry).await;
+    }
+}
+
+#[tokio::test]
 async fn exporter_none_sends_nothing_and_still_samples() {
     let receiver = Receiver::start();
     let telemetry = sending(receiver.address, &[("OTEL_TRACES_EXPORTER", "none")]);
