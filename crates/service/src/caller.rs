@@ -15,7 +15,7 @@ const USER_AGENT_LIMIT: usize = 256;
 /// The caller of a request, as `remoteAddr` and `userAgent`.
 ///
 /// The address has no port: with the port, every connection would be a series of its own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     address: Option<IpAddr>,
     user_agent: Option<HeaderValue>,
@@ -33,14 +33,26 @@ impl Caller {
         ]
     }
 
-    pub(crate) fn address(&self) -> Option<IpAddr> {
-        self.address
+    /// To be kept: without the request's head, of which the header is a part.
+    pub(crate) fn kept(&self) -> Self {
+        let user_agent = HeaderValue::from_bytes(self.user_agent()).ok();
+        Self {
+            address: self.address,
+            user_agent,
+        }
     }
 
-    pub(crate) fn user_agent(&self) -> &[u8] {
+    fn user_agent(&self) -> &[u8] {
         let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes);
         let user_agent = user_agent.unwrap_or_default();
         &user_agent[..user_agent.len().min(USER_AGENT_LIMIT)]
+    }
+}
+
+/// Of the same attributes.
+impl PartialEq for Caller {
+    fn eq(&self, other: &Self) -> bool {
+        self.address == other.address && self.user_agent() == other.user_agent()
     }
 }
 

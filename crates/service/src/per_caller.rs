@@ -1,8 +1,6 @@
 //! What is made once a caller.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use opentelemetry::KeyValue;
@@ -20,66 +18,59 @@ pub struct PerCaller<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
     make: Make<T>,
-    known: RwLock<Known<T>>,
+    known: RwLock<Vec<Known<T>>>,
 }
 
 type Make<T> = Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>;
 
 struct Known<T> {
-    /// A few user agents an address, usually one.
-    by_address: HashMap<Option<IpAddr>, Vec<(UserAgent, Arc<T>)>>,
-    count: usize,
+    caller: Caller,
+    made: Arc<T>,
 }
-
-type UserAgent = Box<[u8]>;
 
 impl<T> PerCaller<T> {
     /// `make` gets the attributes of a caller.
     pub fn new(make: impl Fn(&[KeyValue]) -> T + Send + Sync + 'static) -> Self {
-        let known = Known {
-            by_address: HashMap::new(),
-            count: 0,
-        };
         Self(Arc::new(Inner {
             make: Box::new(make),
-            known: RwLock::new(known),
+            known: RwLock::default(),
         }))
     }
 
     /// That of this caller.
     pub fn of(&self, caller: &Caller) -> Arc<T> {
         let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
-        let found = known.get(caller);
-        let is_full = known.count >= CALLERS;
-        drop(known);
-        match found {
-            Some(found) => found,
-            None if is_full => Arc::new((self.0.make)(&caller.attributes())),
-            None => self.add(caller),
-        }
-    }
-
-    fn add(&self, caller: &Caller) -> Arc<T> {
-        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
-        // Another request of the same caller may have been faster.
-        if let Some(found) = known.get(caller) {
+        if let Some(found) = find(&known, caller) {
             return found;
         }
-        let made = Arc::new((self.0.make)(&caller.attributes()));
-        let of_address = known.by_address.entry(caller.address()).or_default();
-        of_address.push((caller.user_agent().into(), made.clone()));
-        known.count += 1;
-        made
+        let is_full = known.len() >= CALLERS;
+        drop(known);
+        if is_full {
+            return self.make(caller);
+        }
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Another request of the same caller may have been faster.
+        find(&known, caller).unwrap_or_else(|| {
+            let made = self.make(caller);
+            if known.len() < CALLERS {
+                known.push(Known {
+                    caller: caller.kept(),
+                    made: made.clone(),
+                });
+            }
+            made
+        })
+    }
+
+    fn make(&self, caller: &Caller) -> Arc<T> {
+        Arc::new((self.0.make)(&caller.attributes()))
     }
 }
 
-impl<T> Known<T> {
-    fn get(&self, caller: &Caller) -> Option<Arc<T>> {
-        let of_address = self.by_address.get(&caller.address())?;
-        let mut of_address = of_address.iter();
-        let (_, found) = of_address.find(|(user_agent, _)| **user_agent == *caller.user_agent())?;
-        Some(Arc::clone(found))
-    }
+/// A hash would take longer than to compare the few callers that most services have.
+fn find<T>(known: &[Known<T>], caller: &Caller) -> Option<Arc<T>> {
+    let known = known.iter().find(|known| known.caller == *caller)?;
+    Some(Arc::clone(&known.made))
 }
 
 impl<T> Clone for PerCaller<T> {
