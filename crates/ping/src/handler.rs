@@ -11,11 +11,11 @@ use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use opentelemetry::Context;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, Meter};
-use opentelemetry::trace::Status;
+use opentelemetry::trace::{Status, TraceContextExt};
 use service::{Caller, PerCaller};
-use tracing::{Instrument, Span, info_span, warn};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing::{Instrument, info_span, warn};
 
 use crate::pong::Pong;
 
@@ -55,7 +55,9 @@ impl Ping {
 
     async fn process(self, caller: Caller) -> (StatusCode, String) {
         let started = Instant::now();
-        let span = Span::current();
+        // That of the `tracing` span below, which is entered here.
+        let context = Context::current();
+        let span = context.span();
         span.add_event("Start request processing", vec![]);
 
         span.add_event("Invoke external endpoint", vec![]);

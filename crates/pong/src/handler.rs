@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use opentelemetry::Context;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, Meter};
-use opentelemetry::trace::Status;
+use opentelemetry::trace::{Status, TraceContextExt};
 use service::{Caller, PerCaller};
-use tracing::{Instrument, Span, info_span};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing::{Instrument, info_span};
 
 use crate::Settings;
 
@@ -57,7 +57,9 @@ impl Pong {
 
     async fn process(self, caller: Caller) -> (StatusCode, &'static str) {
         let started = Instant::now();
-        let span = Span::current();
+        // That of the `tracing` span below, which is entered here.
+        let context = Context::current();
+        let span = context.span();
         self.dawdle().await;
 
         let answer = if self.fails() {
