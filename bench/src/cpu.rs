@@ -1,0 +1,143 @@
+//! CPU time a request of the whole process, the system's part included: all services run side by side and take turns,
+//! so that whatever else the machine does falls on all of them. The ratio is that of the medians.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::Error;
+use crate::call::{self, Client};
+use crate::child::Server;
+use crate::load::Load;
+use crate::machine;
+use crate::serve::Variant;
+use crate::setup::Sampling;
+
+const ROUNDS: usize = 21;
+
+/// A turn: its spans fill whole batches of 512, at 10 % too.
+const REQUESTS: u64 = 15_360;
+
+/// So long the last batch of a turn may take.
+const REST: Duration = Duration::from_millis(60);
+
+/// Microseconds a request, median; and how many spans did not arrive, of how many.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu {
+    pub microseconds: f64,
+    pub lost: u64,
+    pub spans: u64,
+}
+
+struct Runner {
+    sampling: Sampling,
+    /// Of a sampled request.
+    spans: u64,
+    receiver: Server,
+    service: Server,
+    load: Load,
+    turns: Vec<f64>,
+}
+
+impl Runner {
+    fn new(
+        sampling: Sampling,
+        spans: u64,
+        start: impl FnOnce(&Server) -> Result<Server, Error>,
+    ) -> Result<Self, Error> {
+        let receiver = Server::receiver()?;
+        let service = start(&receiver)?;
+        let load = Load::new(service.address, sampling)?;
+        Ok(Self {
+            sampling,
+            spans,
+            receiver,
+            service,
+            load,
+            turns: Vec::new(),
+        })
+    }
+
+    fn turn(&mut self) -> Result<(), Error> {
+        let before = machine::cpu_time(self.service.id())?;
+        self.load.send(REQUESTS)?;
+        thread::sleep(REST);
+        let time = machine::cpu_time(self.service.id())? - before;
+        self.turns.push(time.as_secs_f64() * 1e6 / REQUESTS as f64);
+        Ok(())
+    }
+}
+
+/// Of all these services.
+pub fn of_services(services: &[(Variant, Sampling)]) -> Result<Vec<Cpu>, Error> {
+    let runners = services.iter().map(|&(variant, sampling)| {
+        Runner::new(sampling, variant.spans(), |receiver| {
+            Server::service(variant, sampling, receiver, None)
+        })
+    });
+    in_turns(runners.collect::<Result<_, _>>()?)
+}
+
+/// Of pong's own binaries, everything sampled.
+pub fn of_programs(programs: &[&Path]) -> Result<Vec<Cpu>, Error> {
+    let runners = programs.iter().map(|program| {
+        Runner::new(Sampling::All, Variant::Ours.spans(), |receiver| {
+            Server::program(program, Sampling::All, receiver.address, None)
+        })
+    });
+    in_turns(runners.collect::<Result<_, _>>()?)
+}
+
+fn in_turns(mut runners: Vec<Runner>) -> Result<Vec<Cpu>, Error> {
+    for runner in &mut runners {
+        runner.load.send(REQUESTS)?; // warm
+    }
+    for _ in 0..ROUNDS {
+        for runner in &mut runners {
+            runner.turn()?;
+        }
+    }
+    runners
+        .into_iter()
+        .map(|runner| {
+            runner.service.stop()?;
+            let requests = REQUESTS * (ROUNDS as u64 + 1);
+            let spans = runner.spans * runner.sampling.sampled(requests);
+            Ok(Cpu {
+                microseconds: median(runner.turns),
+                lost: spans.saturating_sub(runner.receiver.spans()?),
+                spans,
+            })
+        })
+        .collect()
+}
+
+/// Of the clients that ask a bare pong.
+pub fn of_clients(clients: &[(Client, Sampling)]) -> Result<Vec<Cpu>, Error> {
+    let receiver = Server::receiver()?;
+    let pong = Server::service(Variant::Bare, Sampling::All, &receiver, None)?;
+    let mut turns = vec![Vec::new(); clients.len()];
+    for _ in 0..ROUNDS {
+        for (turns, (client, sampling)) in turns.iter_mut().zip(clients) {
+            let output = client
+                .command(*sampling, &receiver, pong.address, REQUESTS, None)?
+                .output()?;
+            let text = String::from_utf8(output.stdout)?;
+            let milliseconds = text
+                .lines()
+                .find_map(|line| line.strip_prefix(call::CPU_TIME));
+            let milliseconds: f64 = milliseconds.ok_or("a client has not finished")?.parse()?;
+            turns.push(milliseconds * 1e3 / REQUESTS as f64);
+        }
+    }
+    let cpu = |turns| Cpu {
+        microseconds: median(turns),
+        ..Cpu::default()
+    };
+    Ok(turns.into_iter().map(cpu).collect())
+}
+
+fn median(mut turns: Vec<f64>) -> f64 {
+    turns.sort_by(f64::total_cmp);
+    turns[turns.len() / 2]
+}

@@ -1,0 +1,72 @@
+//! What the operating system knows.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::Error;
+
+/// CPU time that the threads of a process have used, the system's part included, to the nanosecond.
+pub fn cpu_time(id: u32) -> Result<Duration, Error> {
+    let mut nanos = 0;
+    for thread in fs::read_dir(format!("/proc/{id}/task"))? {
+        let schedstat = fs::read_to_string(thread?.path().join("schedstat"))?;
+        nanos += schedstat
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// CPU time of the children of this process that have ended, and of their children, to the hundredth second.
+pub fn children_cpu_time() -> Result<Duration, Error> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // Fields 16 and 17, cutime and cstime: proc(5). The second may hold blanks, and ends with the last parenthesis.
+    let (_, fields) = stat
+        .rsplit_once(") ")
+        .ok_or("/proc/self/stat has another form")?;
+    let mut ticks = 0;
+    for field in fields.split(' ').skip(16 - 3).take(2) {
+        ticks += field.parse::<u64>()?;
+    }
+    Ok(Duration::from_millis(
+        ticks * 1000 / rustix::param::clock_ticks_per_second(),
+    ))
+}
+
+/// Memory that a process holds, in MiB.
+pub fn resident(id: u32) -> Result<f64, Error> {
+    let statm = fs::read_to_string(format!("/proc/{id}/statm"))?;
+    let pages: f64 = statm.split(' ').nth(1).unwrap_or_default().parse()?;
+    Ok(pages * rustix::param::page_size() as f64 / 1024.0 / 1024.0)
+}
+
+/// One line: processor, system, compiler.
+pub fn description() -> Result<String, Error> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    Ok(format!(
+        "{} × {}, Linux {}, {}, {}",
+        std::thread::available_parallelism()?,
+        model.map_or("unknown processor", |(_, model)| model),
+        kernel.trim().split('-').next().unwrap_or_default(),
+        version("rustc")?,
+        version("valgrind")?,
+    ))
+}
+
+fn version(program: &str) -> Result<String, Error> {
+    let output = Command::new(program).arg("--version").output()?;
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text
+        .split(" (")
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .replace("valgrind-", "valgrind "))
+}

@@ -1,0 +1,244 @@
+//! How the cost grows: with series, with connections, with a queue that is full; what a scrape takes and delays; memory,
+//! start, requests a second.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::child::Server;
+use crate::crowd::{Seen, crowd};
+use crate::machine;
+use crate::serve::Variant;
+use crate::setup::Sampling;
+
+/// How long each measurement loads a service.
+const LENGTH: Duration = Duration::from_secs(5);
+
+/// Of `load`'s rounds; the median counts.
+const ROUNDS: usize = 5;
+
+/// All tables of this part.
+pub fn text() -> Result<String, Error> {
+    let mut text = format!("{}\n\n", machine::description()?);
+    text += &throughput()?;
+    text += &connections()?;
+    text += &series()?;
+    text += &full_queue()?;
+    text += &life()?;
+    Ok(text)
+}
+
+fn start(variant: Variant, receiver: &Server) -> Result<Server, Error> {
+    Server::service(variant, Sampling::All, receiver, None)
+}
+
+/// CPU time of a request, in microseconds, and what the crowd has seen.
+fn loaded(
+    server: &Server,
+    connections: u64,
+    rate: Option<f64>,
+    agents: u64,
+) -> Result<(f64, Seen), Error> {
+    let before = machine::cpu_time(server.id())?;
+    let seen = crowd(server.address, connections, LENGTH, rate, agents)?;
+    let cpu = machine::cpu_time(server.id())? - before;
+    Ok((cpu.as_secs_f64() * 1e6 / seen.requests as f64, seen))
+}
+
+/// The median of several rounds of bare and ours in turns.
+fn in_turns<T>(
+    mut round: impl FnMut(Variant) -> Result<T, Error>,
+    by: impl Fn(&T) -> f64,
+) -> Result<[T; 2], Error> {
+    let mut all = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        all[0].push(round(Variant::Bare)?);
+        all[1].push(round(Variant::Ours)?);
+    }
+    Ok(all.map(|mut rounds| {
+        rounds.sort_by(|a, b| by(a).total_cmp(&by(b)));
+        rounds.swap_remove(rounds.len() / 2)
+    }))
+}
+
+fn throughput() -> Result<String, Error> {
+    let receiver = Server::receiver()?;
+    let (bare, ours) = (
+        start(Variant::Bare, &receiver)?,
+        start(Variant::Ours, &receiver)?,
+    );
+    let of = |variant| {
+        if variant == Variant::Bare {
+            &bare
+        } else {
+            &ours
+        }
+    };
+    let most = in_turns(
+        |variant| loaded(of(variant), 64, None, 1),
+        |(_, seen)| seen.a_second,
+    )?;
+    // Half of what the slower one can do.
+    let rate = (most[1].1.a_second / 2.0 / 1e3).round() * 1e3;
+    let same = in_turns(
+        |variant| loaded(of(variant), 64, Some(rate), 1),
+        |(_, seen)| seen.median.as_secs_f64(),
+    )?;
+    let mut text = format!(
+        "Pong, 64 connections, all sampled; then both at {rate:.0} requests a second:\n\n\
+         | | most requests a second | p50 | p99 | p50 at the same load | p99 | CPU a request |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    );
+    for (name, (_, most), (cpu, same)) in [
+        ("bare", &most[0], &same[0]),
+        ("this project", &most[1], &same[1]),
+    ]
+    .map(|(name, most, same)| (name, most, same))
+    {
+        writeln!(
+            text,
+            "| {name} | {:.0} | {} | {} | {} | {} | {cpu:.1} µs |",
+            most.a_second,
+            micros(most.median),
+            micros(most.p99),
+            micros(same.median),
+            micros(same.p99),
+        )?;
+    }
+    Ok(text + "\n")
+}
+
+fn connections() -> Result<String, Error> {
+    let receiver = Server::receiver()?;
+    let (bare, ours) = (
+        start(Variant::Bare, &receiver)?,
+        start(Variant::Ours, &receiver)?,
+    );
+    let of = |variant| {
+        if variant == Variant::Bare {
+            &bare
+        } else {
+            &ours
+        }
+    };
+    let mut text = "| connections | bare, CPU a request | this project | ratio |\n| ---: | ---: | ---: | ---: |\n".to_owned();
+    for connections in [1, 64, 1_024] {
+        let [(bare, _), (ours, _)] = in_turns(
+            |variant| loaded(of(variant), connections, None, 1),
+            |(cpu, _)| *cpu,
+        )?;
+        writeln!(
+            text,
+            "| {connections} | {bare:.1} µs | {ours:.1} µs | {:.2} |",
+            ours / bare
+        )?;
+    }
+    Ok(text + "\n")
+}
+
+/// Callers by the number of their user agents. Series beyond a hundred are one.
+fn series() -> Result<String, Error> {
+    let mut text = "| callers | CPU a request | scrape | its bytes | p99 | p99 while scraped |\n\
+                    | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        .to_owned();
+    let rate = Some(2_000.0);
+    for agents in [1, 10, 100, 1_000] {
+        let receiver = Server::receiver()?;
+        let ours = start(Variant::Ours, &receiver)?;
+        let (cpu, _) = loaded(&ours, 64, None, agents)?;
+        let (_, quiet) = loaded(&ours, 64, rate, agents)?;
+        let address = ours.address;
+        let scraper = thread::spawn(move || scrapes(address));
+        let (_, scraped) = loaded(&ours, 64, rate, agents)?;
+        let (time, bytes) = scraper.join().map_err(|_| "the scraper panicked")??;
+        writeln!(
+            text,
+            "| {agents} | {cpu:.1} µs | {:.1} ms | {bytes} | {} | {} |",
+            time.as_secs_f64() * 1e3,
+            micros(quiet.p99),
+            micros(scraped.p99),
+        )?;
+    }
+    Ok(text + "\n")
+}
+
+/// Scrapes all the while; the median time of one, and its length.
+fn scrapes(address: SocketAddr) -> Result<(Duration, usize), Error> {
+    let start = Instant::now();
+    let mut times = Vec::new();
+    let mut length = 0;
+    while start.elapsed() < LENGTH {
+        let began = Instant::now();
+        length = get(address, "/metrics")?.len();
+        times.push(began.elapsed());
+        thread::sleep(Duration::from_millis(50));
+    }
+    times.sort_unstable();
+    Ok((times[times.len() / 2], length))
+}
+
+fn get(address: SocketAddr, path: &str) -> Result<Vec<u8>, Error> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+    )?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+/// A receiver that takes connections and never answers: spans are dropped, and requests go on.
+fn full_queue() -> Result<String, Error> {
+    let receiver = Server::receiver()?;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let stuck = Server::service_to(Variant::Ours, Sampling::All, silent.local_addr()?, None)?;
+    let ours = start(Variant::Ours, &receiver)?;
+    loaded(&stuck, 1, None, 1)?; // fills the queue
+    let mut turns = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        turns[0].push(loaded(&ours, 1, None, 1)?.0);
+        turns[1].push(loaded(&stuck, 1, None, 1)?.0);
+    }
+    let [taken, dropped] = turns.map(|mut turns| {
+        turns.sort_by(f64::total_cmp);
+        turns[turns.len() / 2]
+    });
+    Ok(format!(
+        "With a receiver that hangs, the queue is full and a request, whose spans are dropped, takes {dropped:.1} µs of CPU \
+         time instead of {taken:.1} µs.\n\n"
+    ))
+}
+
+/// From the start to a million requests.
+fn life() -> Result<String, Error> {
+    let mut text = "| | start to ready | resident at rest | after a million requests |\n| --- | ---: | ---: | ---: |\n".to_owned();
+    for variant in [Variant::Bare, Variant::Ours] {
+        let receiver = Server::receiver()?;
+        let began = Instant::now();
+        let server = start(variant, &receiver)?;
+        while !get(server.address, "/readyz")?.starts_with(b"HTTP/1.1 200") {}
+        let ready = began.elapsed();
+        let rest = machine::resident(server.id())?;
+        let mut sent = 0;
+        while sent < 1_000_000 {
+            sent += crowd(server.address, 64, LENGTH, None, 1_000)?.requests;
+        }
+        writeln!(
+            text,
+            "| {} | {:.0} ms | {:.1} MiB | {:.1} MiB |",
+            variant.name(),
+            ready.as_secs_f64() * 1e3,
+            rest,
+            machine::resident(server.id())?,
+        )?;
+    }
+    Ok(text)
+}
+
+fn micros(time: Duration) -> String {
+    format!("{:.0} µs", time.as_secs_f64() * 1e6)
+}

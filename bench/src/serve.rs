@@ -1,0 +1,85 @@
+//! The services that are measured. All answer `GET /pong` with `pong`, served by `service::serve`: what differs is
+//! telemetry alone.
+
+#[cfg(feature = "rivals")]
+mod axum_tracing;
+mod bare;
+#[cfg(feature = "rivals")]
+mod rival;
+#[cfg(feature = "rivals")]
+mod tower;
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use service::Command;
+
+/// What stands around the handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Variant {
+    /// Nothing
+    Bare,
+    /// This project: pong as it is
+    Ours,
+    /// opentelemetry-instrumentation-tower and the stock crates
+    #[cfg(feature = "rivals")]
+    Tower,
+    /// axum-tracing-opentelemetry and the stock crates
+    #[cfg(feature = "rivals")]
+    AxumTracing,
+}
+
+impl Variant {
+    /// All but bare.
+    #[cfg(feature = "rivals")]
+    pub const MEASURED: [Self; 3] = [Self::Ours, Self::Tower, Self::AxumTracing];
+    #[cfg(not(feature = "rivals"))]
+    pub const MEASURED: [Self; 1] = [Self::Ours];
+
+    /// As the tables name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Ours => "this project",
+            #[cfg(feature = "rivals")]
+            Self::Tower => "opentelemetry-instrumentation-tower",
+            #[cfg(feature = "rivals")]
+            Self::AxumTracing => "axum-tracing-opentelemetry",
+        }
+    }
+}
+
+impl Variant {
+    /// Spans of a sampled request.
+    pub fn spans(self) -> u64 {
+        if self == Self::Bare { 0 } else { 2 }
+    }
+}
+
+/// Serves until SIGTERM.
+pub fn serve(variant: Variant) -> ExitCode {
+    let env = |name: &str| std::env::var(name).ok();
+    service::main(&pong::ABOUT, ["serve"], async |command| {
+        if let Command::Healthcheck = command {
+            return pong::healthcheck(&env).await;
+        }
+        match variant {
+            Variant::Bare => bare::run().await,
+            Variant::Ours => pong::run(&env, service::shutdown_signal()).await,
+            #[cfg(feature = "rivals")]
+            Variant::Tower => tower::run().await,
+            #[cfg(feature = "rivals")]
+            Variant::AxumTracing => axum_tracing::run().await,
+        }
+    })
+}
+
+/// Serves `router` as pong is served, and says where.
+async fn listen(router: axum::Router) -> Result<(), service::Error> {
+    let listener = service::listen(([127, 0, 0, 1], 0).into()).await?;
+    println!("listens on http://{}", listener.local_addr()?);
+    let readiness = service::Readiness::default();
+    let app = service::operations(router, &pong::ABOUT, None, readiness.clone());
+    service::serve(listener, app, readiness, service::shutdown_signal()).await;
+    Ok(())
+}
