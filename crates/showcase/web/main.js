@@ -9,7 +9,7 @@ import { loadMap } from "./model/map.js";
 import { loadOperations, loadServices } from "./model/services.js";
 import { loadStatus } from "./model/status.js";
 import { loadSummaries, pause } from "./model/summaries.js";
-import { openTrace } from "./model/trace.js";
+import { loadLogs, openTrace } from "./model/trace.js";
 import { loadTry } from "./model/try.js";
 import { followAddress } from "./route.js";
 import { state, subscribe, update } from "./store.js";
@@ -45,6 +45,7 @@ function poll() {
   if (current === "map") void loadMap();
   if (current === "status") void loadStatus();
   if (current === "try") void loadTry();
+  if (current === "trace") void loadLogs();
 }
 
 function measure() {

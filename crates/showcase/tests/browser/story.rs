@@ -88,6 +88,7 @@ async fn a_failing_pong_shows_as_errors_in_the_list_and_in_the_trace() {
     page.see(".details-head .badge.error", "error").await;
     page.see(".details .event-name", "Response with error")
         .await;
+    page.see(".details", "ping has no answer from pong").await; // its log line
     page.close().await;
 }
 

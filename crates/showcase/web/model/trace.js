@@ -77,9 +77,16 @@ export async function moveTo(id) {
   const row = visibleSpans(open).findIndex((span) => span.id === id);
   if (row >= 0) bringIntoView(open, row, rowHeight());
   changed();
-  if (!open.cursor) return;
-  const answer = await get(`api/logs?trace=${open.id}&span=${open.cursor}`).catch(() => ({ logs: [] }));
-  if (open.cursor === id) open.logs = answer.logs;
+  await loadLogs();
+}
+
+/** Asks for the log lines of the chosen span: they come later than the span, or not at all. */
+export async function loadLogs() {
+  const open = state.trace;
+  if (!open?.trace || !open.cursor) return;
+  const { id, cursor } = open;
+  const answer = await get(`api/logs?trace=${id}&span=${cursor}`).catch(() => ({ logs: [] }));
+  if (state.trace === open && open.cursor === cursor) open.logs = answer.logs;
   changed();
 }
 
