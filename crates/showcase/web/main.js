@@ -44,7 +44,7 @@ function poll() {
   const current = viewOf(state.route.view);
   if (current === "map") void loadMap();
   if (current === "status") void loadStatus();
-  if (current === "try") void loadTry();
+  if (current === "status" || current === "try") void loadTry();
   if (current === "trace") void loadLogs();
 }
 

@@ -17,7 +17,7 @@
 /** @typedef {{ services: { name: string, spans: number, errors: number }[], calls: Call[] }} ServiceMap */
 
 /** @typedef {{ protocol: string, address: string, spans: number, refused: number }} Receiver */
-/** @typedef {{ name: string, url: string, up: boolean, sampler: string | null, exporter: string | null, endpoint: string | null,
+/** @typedef {{ name: string, url: string, up: boolean, exporter: string | null, endpoint: string | null,
  *   exported: number | null, failed: number | null, dropped: number | null, lastError: string | null }} ServiceStatus */
 /** @typedef {{ version: string, receivers: Receiver[], store: { traces: number, spans: number, bytes: number, limit: number }, services: ServiceStatus[] }} Status */
 

@@ -129,7 +129,7 @@ impl Reading {
 
     /// Spans that could not be exported; none if nothing is said of exports.
     pub(crate) fn failed(&self) -> Option<f64> {
-        let failed = self.failures.values().sum();
+        let failed = self.failures.values().fold(0.0, |sum, failed| sum + failed); // of none, `sum` is -0
         (self.exported.is_some() || !self.failures.is_empty()).then_some(failed)
     }
 

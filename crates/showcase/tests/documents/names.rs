@@ -129,9 +129,9 @@ const EXPOSED: [&str; 7] = [
 const ORIGINAL: [&str; 1] = ["duration_count"];
 
 /// Endings of names of files and hosts.
-const NO_ATTRIBUTES: [&str; 15] = [
+const NO_ATTRIBUTES: [&str; 16] = [
     ".rs", ".md", ".yml", ".toml", ".ini", ".json", ".js", ".png", ".io", ".com", ".html", ".lock",
-    ".env", ".sh", ".example",
+    ".env", ".sh", ".jsonl", ".example",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,11 +48,13 @@ function one(of) {
   const facts = [
     ["Sends to", of.endpoint, false],
     ["Exporter", of.exporter, false],
-    ["Sampler", of.sampler, false],
     ["Spans exported", number(of.exported), false],
     ["Failed", number(of.failed), (of.failed ?? 0) > 0],
     ["Dropped", number(of.dropped), (of.dropped ?? 0) > 0],
     ["Last error", of.lastError ?? "none", of.lastError !== null],
+    ...Object.entries(settingsOf(of.name)).map(
+      ([name, value]) => /** @type {[string, string, boolean]} */ ([name, value, false]),
+    ),
   ];
   return h(
     "section",
@@ -74,6 +76,14 @@ function one(of) {
         ),
     ),
   );
+}
+
+/** What the showcase has started it with. @param {string} name @returns {Record<string, string>} */
+function settingsOf(name) {
+  const { settings } = state.try;
+  if (name === "Ping") return settings?.ping.settings ?? {};
+  if (name === "Pong") return settings?.pong.settings ?? {};
+  return {};
 }
 
 /** @param {Status} status */
