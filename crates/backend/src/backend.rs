@@ -106,7 +106,7 @@ impl Backend {
             otlp_grpc: Count::new("otlp/grpc", otlp_grpc),
             zipkin: Count::new("zipkin", zipkin),
         };
-        let [of_http, of_grpc, of_zipkin] = Receiver::several(&store, receivers.all());
+        let [of_http, of_grpc, of_zipkin] = Receiver::several(&store, receivers.all())?;
 
         let stop = watch::Sender::new(());
         let mut servers = JoinSet::new();

@@ -120,9 +120,12 @@ impl Store {
     }
 
     fn take(&self, line: &[u8], loaded: &mut Loaded) -> Result<(), String> {
-        // As many as a protobuf request may hold: the file is the user's own.
+        // More than in a request: the file is the user's own.
         if messages::count_in_json(line) > 4 * messages::MOST {
-            return Err(format!("it holds more than {} messages", messages::MOST));
+            return Err(format!(
+                "it holds more than {} messages",
+                2 * messages::MOST
+            ));
         }
         let mut message: Message = json::read(line).map_err(|error| error.to_string())?;
         if let Some(result) = message.result {

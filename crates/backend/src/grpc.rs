@@ -8,7 +8,7 @@
 //! | `INVALID_ARGUMENT` | the message cannot be decoded |
 //! | `DEADLINE_EXCEEDED` | the message took longer than 10 s |
 //! | `PERMISSION_DENIED` | a web page of another origin asks |
-//! | `RESOURCE_EXHAUSTED` | the message is larger than 16 MiB, unpacked, or holds more than a million messages; not to be sent again |
+//! | `RESOURCE_EXHAUSTED` | the message is larger than 16 MiB, unpacked, or holds more than half a million messages; not to be sent again |
 //! | `UNIMPLEMENTED` | any other service or method, or packed otherwise than with gzip |
 //! | `UNAVAILABLE` | messages being received are 64 MiB together; `RetryInfo` says when to try again |
 //!

@@ -40,6 +40,18 @@
 //! whoever else asks Jaeger. [`Store`] can be asked, subscribed to and waited on, and [saved](Store::save) to a file and
 //! [loaded](Store::load) from one. [`Trace`], [`Span`] and [`LogRecord`] are plain views of what arrived, and
 //! [`Trace::tree`] puts spans in the order of a tree.
+//!
+//! | port | takes | answers |
+//! | --- | --- | --- |
+//! | [`otlp_http`](Settings::otlp_http) | `POST /v1/traces`, `/v1/logs`, `/v1/metrics`; protobuf or JSON, gzip or not | as OTLP/HTTP has it; 403 to web pages of other origins |
+//! | [`otlp_grpc`](Settings::otlp_grpc) | `Export` of the trace, logs and metrics services, gzip or not; HTTP/2 without TLS | as OTLP/gRPC has it |
+//! | [`zipkin`](Settings::zipkin) | `POST /api/v2/spans`, JSON, gzip or not | 202, or why not |
+//! | [`query`](Settings::query) | questions | 403 to web pages of other origins, and to any name but `localhost` and addresses (DNS rebinding) |
+//!
+//! Whatever is sent, memory stays below the bound of the store and 512 MiB: a request holds at most 16 MiB, unpacked, and
+//! half a million messages; bodies being received hold 64 MiB together, else it is 503 or `UNAVAILABLE`, and when to come
+//! again; large ones are decoded one after the other. A port has 64 connections: one that is idle gives way to another
+//! that comes, and ends after 30 s in which nothing is said.
 
 mod answer;
 mod attributes;
@@ -81,6 +93,7 @@ mod tables;
 mod trace;
 mod traces;
 mod tree;
+mod worker;
 mod zipkin;
 
 pub use attributes::{Attributes, Value};

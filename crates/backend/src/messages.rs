@@ -2,13 +2,13 @@
 //!
 //! An empty span takes two bytes of a body and three hundred of memory once it is decoded: sixteen megabytes of them
 //! become gigabytes. So a request is walked first, field by field, without keeping anything; the worst that passes takes
-//! some 350 MiB while it is decoded, and as many as may be in one request are decoded at once. What is wrong with its bytes is not said here: where
+//! some 200 MiB while it is decoded, and large ones are decoded one after the other. What is wrong with its bytes is not said here: where
 //! the walk cannot go on, decoding fails.
 
 use crate::answer::Encoding;
 
-/// Most messages that a request may hold. A batch of ten thousand rich spans has a third of it.
-pub(crate) const MOST: usize = 1_000_000;
+/// Most messages that a request may hold. A batch of ten thousand rich spans has two thirds of it.
+pub(crate) const MOST: usize = 500_000;
 
 /// Deeper than messages are decoded.
 const DEPTH: usize = 128;
@@ -64,12 +64,12 @@ pub(crate) fn count(request: &[u8], encoding: Encoding, shape: &Shape) -> Option
     }
 }
 
-/// The same of a request in JSON, where each message is an object, takes four times the memory on its way, and counts as
-/// four. Braces within text count too, which only refuses requests that hardly anybody sends; commas bound what lists of
+/// The same of a request in JSON, where each message is an object, takes twice the memory on its way, and counts as
+/// two. Braces within text count too, which only refuses requests that hardly anybody sends; commas bound what lists of
 /// anything else become.
 pub(crate) fn count_in_json(request: &[u8]) -> usize {
     let bytes = |byte: u8| request.iter().filter(|&&other| other == byte).count();
-    (4 * bytes(b'{')).max(bytes(b','))
+    (2 * bytes(b'{')).max(bytes(b','))
 }
 
 struct Exceeded;

@@ -9,11 +9,11 @@
 //! | 403 | a web page of another origin asks |
 //! | 404, 405 | any other path or method |
 //! | 408 | the body took longer than 10 s |
-//! | 413 | the body is larger than 16 MiB, unpacked, or holds more than a million messages (a quarter of that in JSON) |
+//! | 413 | the body is larger than 16 MiB, unpacked, or holds more than half a million messages (half of that in JSON) |
 //! | 415 | neither protobuf nor JSON, or packed otherwise than with gzip |
 //! | 503 | bodies being received are 64 MiB together; `Retry-After` says when to try again |
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, io, sync::Arc};
 
 use axum::{
     Router,
@@ -27,7 +27,6 @@ use opentelemetry_proto::tonic::collector::{
     logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
     trace::v1::ExportTraceServiceRequest,
 };
-use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
     answer::{Encoding, Failure, Kept},
@@ -36,10 +35,13 @@ use crate::{
     received::Count,
     signal::Signal,
     store::Store,
+    worker::Worker,
 };
 
-/// Largest body that is decoded where it was read. A larger one would hold up other connections of the same thread.
-const SMALL: usize = 64 << 10;
+/// Largest body that is decoded where it was read, in bytes and in messages: an exporter's usual batch. A larger one
+/// would hold up other connections of the same thread.
+const SMALL: usize = 1 << 20;
+const FEW: usize = 20_000;
 
 /// What takes requests, whatever they come by.
 #[derive(Clone)]
@@ -47,23 +49,27 @@ pub(crate) struct Receiver {
     pub(crate) bodies: Bodies,
     pub(crate) count: Arc<Count>,
     store: Arc<Store>,
-    decoding: Arc<Semaphore>, // a permit a message: a few bytes can be hundreds when they are decoded
+    worker: Worker,
 }
 
 impl Receiver {
     /// One for each of `counts`, writing to `store`. Their limits are for all together.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
     pub(crate) fn several<const N: usize>(
         store: &Arc<Store>,
         counts: [&Arc<Count>; N],
-    ) -> [Self; N] {
+    ) -> io::Result<[Self; N]> {
         let bodies = Bodies::new();
-        let decoding = Arc::new(Semaphore::new(messages::MOST));
-        counts.map(|count| Self {
+        let worker = Worker::start()?;
+        Ok(counts.map(|count| Self {
             bodies: bodies.clone(),
             count: count.clone(),
             store: store.clone(),
-            decoding: decoding.clone(),
-        })
+            worker: worker.clone(),
+        }))
     }
 
     /// Receives a request over HTTP, and answers it by `answer` if it is taken.
@@ -104,38 +110,25 @@ impl Receiver {
         body: Read,
         decode: impl FnOnce(Encoding, &[u8]) -> Result<R, Failure> + Send + 'static,
     ) -> Result<Kept, Failure> {
-        let count = move |body: Read| {
-            let messages = messages::count(&body.bytes, encoding, R::SHAPE);
-            let messages = messages.and_then(|messages| u32::try_from(messages).ok());
-            let message = format!("the body holds more than {} messages", messages::MOST);
-            let too_many = Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message);
-            messages.map(|messages| (messages, body)).ok_or(too_many)
-        };
+        let count = move |body: &[u8]| messages::count(body, encoding, R::SHAPE);
+        let is_small =
+            body.bytes.len() <= SMALL && count(&body.bytes).is_some_and(|messages| messages <= FEW);
         let store = self.store.clone();
-        let keep = move |body: Read| {
+        let keep = move || {
+            if count(&body.bytes).is_none() {
+                let message = format!("the body holds more than {} messages", messages::MOST);
+                return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+            }
             let request = decode(encoding, &body.bytes)?;
             drop(body);
             Ok(request.keep(&store))
         };
-        if body.bytes.len() <= SMALL {
-            return keep(count(body)?.1);
+        if is_small {
+            return keep();
         }
-        let (messages, body) = aside(move || count(body)).await?;
-        let turn = self.decoding.clone().acquire_many_owned(messages).await;
-        aside(move || {
-            let _turn = turn;
-            keep(body)
-        })
-        .await
+        let failed = || Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "decoding failed");
+        self.worker.run(keep).await.ok_or_else(failed)?
     }
-}
-
-/// Works where nobody is held up.
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let failed = |error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}"));
-    spawn_blocking(work).await.map_err(failed)?
 }
 
 /// An export request.

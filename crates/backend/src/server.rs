@@ -1,6 +1,6 @@
 //! Connections of a port: how many, how long, and how they end.
 
-use std::{cmp::Reverse, collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{
@@ -11,7 +11,8 @@ use tokio::{
 
 use crate::connection::{Connection, Http};
 
-/// Connections at once. Those of four ports are as many as macOS lets a process open by default.
+/// Connections at once, and one more until another has gone for it. Those of four ports are as many as macOS lets a
+/// process open by default.
 const CONNECTIONS: usize = 64;
 
 /// How long connections may take for what.
@@ -65,17 +66,17 @@ pub(crate) async fn serve(
         Version::Http2 => Http::two(),
     });
     loop {
-        let is_full = connections.open.len() >= CONNECTIONS;
+        let is_over = connections.open.len() > CONNECTIONS;
         tokio::select! {
             () = &mut stop => break,
             Some(ended) = connections.tasks.join_next_with_id() => connections.forget(ended),
             _ = sweep.tick() => connections.sweep(limits),
-            () = sleep(PAUSE), if is_full => connections.make_room(),
-            accepted = listener.accept(), if !is_full => match accepted {
+            () = sleep(PAUSE), if is_over => connections.cut_idle(),
+            accepted = listener.accept(), if !is_over => match accepted {
                 Ok((stream, _)) => connections.admit(stream, router.clone()),
                 Err(error) => {
                     tracing::debug!(%error, "accept failed");
-                    connections.make_room();
+                    connections.cut_idle();
                     sleep(PAUSE).await;
                 }
             }
@@ -121,6 +122,9 @@ impl Connections {
             .tasks
             .spawn(async move { served.serve(stream, &http, router).await });
         self.open.insert(task.id(), Open { connection, task });
+        if self.open.len() > CONNECTIONS {
+            self.cut_idle();
+        }
     }
 
     fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
@@ -145,18 +149,13 @@ impl Connections {
         }
     }
 
-    /// Cuts some of the connections that are idle, the longest silent first: others wait to be let in.
-    fn make_room(&self) {
-        let idle = |open: &&Open| open.connection.is_idle();
-        let mut idle: Vec<_> = self
-            .open
-            .values()
-            .filter(idle)
-            .map(|open| (open.connection.silence(), &open.task))
-            .filter(|(silence, _)| *silence >= GREETING)
-            .collect();
-        idle.sort_unstable_by_key(|(silence, _)| Reverse(*silence));
-        for (_, task) in idle.iter().take(CONNECTIONS / 4) {
+    /// Cuts the idle connection that has been silent longest: another one wants its place.
+    fn cut_idle(&self) {
+        let idle = self.open.values().filter(|open| open.connection.is_idle());
+        let silent = idle.map(|open| (open.connection.silence(), &open.task));
+        if let Some((silence, task)) = silent.max_by_key(|(silence, _)| *silence)
+            && silence >= GREETING
+        {
             task.abort();
         }
     }

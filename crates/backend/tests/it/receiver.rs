@@ -443,7 +443,7 @@ async fn a_gzip_bomb_is_413() {
 }
 
 #[tokio::test]
-async fn a_body_of_a_million_empty_messages_is_413_wherever_they_stand() {
+async fn a_body_of_half_a_million_empty_messages_is_413_wherever_they_stand() {
     let backend = start();
     // A list of empty messages within the fields of `path`, outermost first; the last is the number of the list itself.
     let nested = |path: &[u8], messages: usize| {
@@ -488,25 +488,22 @@ async fn a_body_of_a_million_empty_messages_is_413_wherever_they_stand() {
         for place in places {
             let few = post(&backend, path, &[PROTOBUF], nested(place, 1000)).await;
             assert_eq!(few.status(), 200, "{path} {place:?}");
-            let many = post(&backend, path, &[PROTOBUF], nested(place, 1_000_001)).await;
+            let many = post(&backend, path, &[PROTOBUF], nested(place, 500_001)).await;
             let message = refusal(many, 413).await;
-            assert!(message.contains("1000000 messages"), "{message}");
+            assert!(message.contains("500000 messages"), "{message}");
         }
     }
 
     // Behind a group, which decoders skip.
     let group = [
         &[9 << 3 | 3, 9 << 3 | 4],
-        nested(&[1, 2, 2], 1_000_001).as_slice(),
+        nested(&[1, 2, 2], 500_001).as_slice(),
     ]
     .concat();
     refusal(post(&backend, "/v1/traces", &[PROTOBUF], group).await, 413).await;
 
-    for list in ["{},", "0,0,0,0,0,"] {
-        let json = format!(
-            r#"{{"resourceSpans":[],"x":[{}0]}}"#,
-            list.repeat(1_000_000)
-        );
+    for list in ["{},", "0,0,"] {
+        let json = format!(r#"{{"resourceSpans":[],"x":[{}0]}}"#, list.repeat(250_000));
         let response = post(&backend, "/v1/traces", &[JSON], json).await;
         assert_eq!(response.status(), 413);
     }

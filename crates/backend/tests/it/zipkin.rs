@@ -200,7 +200,7 @@ async fn other_types_paths_and_pages_are_refused() {
     );
     let bomb = gzip(&vec![b' '; 200 << 20]);
     assert_eq!(post(&backend, &[JSON, GZIP], bomb).await.status(), 413);
-    let many = format!("[{}{{}}]", "{},".repeat(1_000_000));
+    let many = format!("[{}{{}}]", "{},".repeat(250_000));
     assert_eq!(post(&backend, &[JSON], many).await.status(), 413);
     let origin = ("origin", "https://example.com");
     assert_eq!(post(&backend, &[JSON, origin], "[]").await.status(), 403);

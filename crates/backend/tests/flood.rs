@@ -1,0 +1,275 @@
+//! What senders of junk can do to a receiver: a process of its own, whose memory is measured.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use backend::{Backend, Settings};
+use flate2::{Compression, write::GzEncoder};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, trace_service_client::TraceServiceClient,
+};
+use tokio::{
+    net::TcpStream,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+/// Bound of the store of the process that is measured.
+const STORE: usize = 16 << 20;
+
+/// What it may take above that: a request that is decoded, others that are received, connections.
+const CONSTANT: usize = 512 << 20;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A backend in a process of its own.
+struct Process {
+    child: Child,
+    _output: std::process::ChildStdout,
+    otlp_http: SocketAddr,
+    otlp_grpc: SocketAddr,
+    zipkin: SocketAddr,
+}
+
+impl Process {
+    fn start() -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "process"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let lines = output.by_ref().lines();
+        let mut addresses = lines
+            .map_while(Result::ok)
+            .filter_map(|line| line.strip_prefix("on ")?.parse().ok());
+        let mut next = || addresses.next().unwrap();
+        let [otlp_http, otlp_grpc, zipkin] = [next(), next(), next()];
+        Self {
+            otlp_http,
+            otlp_grpc,
+            zipkin,
+            child,
+            _output: output.into_inner(),
+        }
+    }
+
+    /// The most memory that it has ever used, in bytes.
+    fn peak(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<usize>()
+            .unwrap()
+            * 1024
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "the process that the others start; alone it ends at once"]
+fn process() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let settings = Settings {
+        store_bytes: STORE,
+        ..Settings::on_free_ports()
+    };
+    let backend = Backend::start(settings).unwrap();
+    for address in [backend.otlp_http(), backend.otlp_grpc(), backend.zipkin()] {
+        println!("\non {address}");
+    }
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    runtime.block_on(backend.stop());
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut field = vec![number << 3 | 2];
+    prost::encoding::encode_varint(content.len() as u64, &mut field);
+    field.extend_from_slice(content);
+    field
+}
+
+fn within(path: &[u8], content: Vec<u8>) -> Vec<u8> {
+    path.iter()
+        .rev()
+        .fold(content, |content, number| field(*number, &content))
+}
+
+/// Requests that are small when packed, and large in memory. Those of the first kind are taken, the others refused.
+fn junk() -> [Vec<(&'static str, &'static str, Vec<u8>)>; 2] {
+    const PROTOBUF: &str = "application/x-protobuf";
+    const JSON: &str = "application/json";
+    const MOST: usize = 499_000; // a little below the limit
+    let empty = |path: &[u8]| {
+        let (number, outer) = path.split_last().unwrap();
+        within(outer, [number << 3 | 2, 0].repeat(MOST))
+    };
+    let in_json = |item: &str, count: usize| {
+        let items = item.repeat(count);
+        format!(
+            r#"{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{items} {{}}]}}]}}], "x": [{{}}]}}"#
+        )
+        .into_bytes()
+    };
+    let spans = (1..=490_000_u64).flat_map(|id| {
+        let trace = field(1, &u128::from(id).to_be_bytes());
+        field(2, &[trace, field(2, &id.to_be_bytes())].concat())
+    });
+    let services = (1..=80_000_u64).flat_map(|id| {
+        let name = field(2, &field(1, id.to_string().as_bytes()));
+        let resource = field(1, &field(1, &[field(1, b"service.name"), name].concat()));
+        let span = [field(1, &[1; 16]), field(2, &id.to_be_bytes())].concat();
+        field(1, &[resource, field(2, &field(2, &span))].concat())
+    });
+    let name = field(5, &vec![b'a'; 15 << 20]);
+    let large = within(
+        &[1, 2, 2],
+        [field(1, &[1; 16]), field(2, &[1; 8]), name].concat(),
+    );
+    let taken = vec![
+        ("/v1/traces", PROTOBUF, within(&[1, 2], spans.collect())),
+        ("/v1/traces", PROTOBUF, services.collect()),
+        ("/v1/traces", PROTOBUF, large),
+        ("/v1/traces", PROTOBUF, empty(&[1, 2, 2, 9])),
+        ("/v1/logs", PROTOBUF, empty(&[1, 2, 2])),
+        ("/v1/metrics", PROTOBUF, empty(&[1, 2, 2, 9, 1])),
+        ("/v1/traces", JSON, in_json(r#"{"a":0},"#, MOST / 2)),
+        (
+            "/v1/traces",
+            JSON,
+            format!(r#"{{"x": [{}0]}}"#, "[0],".repeat(MOST)).into(),
+        ),
+    ];
+    let refused = vec![
+        ("/v1/traces", PROTOBUF, vec![0; 200 << 20]),
+        (
+            "/v1/traces",
+            PROTOBUF,
+            within(&[1, 2], [2 << 3 | 2, 0].repeat(4 * MOST)),
+        ),
+        ("/v1/traces", JSON, in_json(r#"{"a":0},"#, MOST)),
+        ("/v1/traces", JSON, vec![b'['; 16 << 20]),
+    ];
+    [taken, refused]
+}
+
+/// What is sent at once is far more than that.
+#[tokio::test]
+#[ignore = "heavy: the backend takes half a gigabyte, and a minute"]
+async fn junk_takes_no_more_memory_than_the_bound_of_the_store_and_a_constant() {
+    let process = Process::start();
+    let before = process.peak();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut senders = JoinSet::new();
+    for (kind, requests) in junk().into_iter().enumerate() {
+        for (path, content_type, body) in requests {
+            let body = gzip(&body);
+            assert!(body.len() < 3 << 20);
+            for _ in 0..2 {
+                let url = format!("http://{}{path}", process.otlp_http);
+                let request = client.post(url).header("content-type", content_type);
+                let request = request
+                    .header("content-encoding", "gzip")
+                    .body(body.clone());
+                senders.spawn(async move {
+                    loop {
+                        let again = request.try_clone().unwrap();
+                        match (again.send().await.unwrap().status().as_u16(), kind) {
+                            (503, _) => sleep(Duration::from_secs(1)).await, // as `Retry-After` says
+                            (200, 0) | (400 | 413, 1) => break,
+                            (status, _) => panic!("{path} {content_type}: {status}"),
+                        }
+                    }
+                });
+            }
+        }
+    }
+    senders.join_all().await;
+    let grown = process.peak() - before;
+    println!("{} MiB for a store of {} MiB", grown >> 20, STORE >> 20);
+    assert!(grown < STORE + CONSTANT, "{grown}");
+}
+
+#[tokio::test]
+#[ignore = "heavy: ten thousand connections"]
+async fn ten_thousand_connections_that_say_nothing_leave_room_for_good_senders() {
+    rlimit::increase_nofile_limit(11_000).unwrap();
+    let process = Process::start();
+    let before = process.peak();
+    let ports = [process.otlp_http, process.otlp_grpc, process.zipkin];
+    let mut silent = JoinSet::new();
+    for connection in 0..10_000 {
+        let address = ports[connection % ports.len()];
+        silent.spawn(async move { TcpStream::connect(address).await });
+    }
+    // While they come, and when all are there. A connection may be cut before its request has come: then once more.
+    served(&process).await;
+    let connections = silent.join_all().await;
+    served(&process).await;
+
+    let open = connections
+        .iter()
+        .filter(|connection| connection.is_ok())
+        .count();
+    let grown = process.peak() - before;
+    println!("{open} connections, {} MiB", grown >> 20);
+    assert_eq!(open, 10_000);
+    assert!(grown < CONSTANT);
+}
+
+/// A good sender for each protocol, that tries until it is served.
+async fn served(process: &Process) {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()
+        .unwrap();
+    let post = async |address: SocketAddr, path: &str, body: &'static str| {
+        let request = client.post(format!("http://{address}{path}")).body(body);
+        let sent = request.header("content-type", "application/json").send();
+        sent.await.ok().map(|answer| answer.status().as_u16())
+    };
+    let endpoint = format!("http://{}", process.otlp_grpc);
+    let all = async {
+        while post(process.otlp_http, "/v1/traces", "{}").await != Some(200) {}
+        while post(process.zipkin, "/api/v2/spans", "[]").await != Some(202) {}
+        loop {
+            let connected = TraceServiceClient::connect(endpoint.clone()).await;
+            if let Ok(mut client) = connected
+                && client
+                    .export(ExportTraceServiceRequest::default())
+                    .await
+                    .is_ok()
+            {
+                break;
+            }
+        }
+    };
+    timeout(LIMIT, all).await.unwrap();
+}
