@@ -207,6 +207,12 @@ mod tests {
             .route("/", get(async || "served"))
             .route("/hang", get(pending::<()>))
             .route(
+                "/open",
+                get(
+                    async || Body::from_stream(tokio_stream::pending::<Result<&str, Infallible>>()),
+                ),
+            )
+            .route(
                 "/endless",
                 get(async || Body::from_stream(iter(repeat(Ok::<_, Infallible>("x"))))),
             )
@@ -247,7 +253,7 @@ mod tests {
     async fn connections_that_say_nothing_give_way_to_those_that_do() {
         let (address, _stop, _server) = start(Version::Http1, NEVER).await;
         let mut silent = Vec::new();
-        for said in ["", HALF].iter().cycle().take(CONNECTIONS) {
+        for said in ["", HALF].iter().cycle().take(CONNECTIONS + 1) {
             silent.push(connect(address, said).await);
         }
         for _ in 0..CONNECTIONS {
@@ -299,21 +305,24 @@ mod tests {
     #[tokio::test]
     async fn connections_with_a_request_in_flight_keep_their_place() {
         let (address, _stop, _server) = start(Version::Http1, NEVER).await;
+        // Some wait for an answer, some for the rest of one.
         let mut busy = Vec::new();
-        for _ in 1..CONNECTIONS {
-            busy.push(connect(address, "GET /hang HTTP/1.1\r\nhost: a\r\n\r\n").await);
-        }
-        for _ in 0..CONNECTIONS {
-            ask(address).await;
+        for path in ["/hang", "/open"].iter().cycle().take(CONNECTIONS) {
+            let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+            busy.push((connect(address, &request).await, path));
         }
         let silent = connect(address, "").await; // the last place
         for _ in 0..2 {
             ask(address).await;
         }
         drop(silent);
-        for connection in &mut busy {
-            let waiting = timeout(Duration::ZERO, connection.read(&mut [0])).await;
-            assert!(waiting.is_err(), "not closed");
+        for (mut connection, path) in busy {
+            let mut answer = Vec::new();
+            while *path == "/open" && !answer.ends_with(b"\r\n\r\n") {
+                assert_ne!(connection.read_buf(&mut answer).await.unwrap(), 0, "closed");
+            }
+            let waiting = timeout(Duration::from_millis(10), connection.read(&mut [0])).await;
+            assert!(waiting.is_err(), "closed");
         }
     }
 
