@@ -72,12 +72,11 @@ pub async fn call(client: Client, address: SocketAddr, count: u64) -> Result<(),
             );
         }
         Client::Wrapped => {
-            let env = |name: &str| std::env::var(name).ok();
             let service = Service {
                 name: "Ping",
                 version: "0.0.0",
             };
-            let telemetry = telemetry::init(service, &Settings::from_env(&env)?)?;
+            let telemetry = telemetry::init(service, &Settings::from_env(&crate::env)?)?;
             let meter = telemetry.meter_with_scope(InstrumentationScope::builder("Ping").build());
             let mut client = instrumentation::client::Client::new(
                 http,

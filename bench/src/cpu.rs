@@ -13,10 +13,14 @@ use crate::machine;
 use crate::serve::Variant;
 use crate::setup::Sampling;
 
-const ROUNDS: usize = 21;
+/// All services are started anew so often: where a process happens to lie in memory and on the processors is luck.
+const STARTS: usize = 5;
+
+/// Turns of each start.
+const ROUNDS: usize = 9;
 
 /// A turn: its spans fill whole batches of 512, at 10 % too.
-const REQUESTS: u64 = 15_360;
+const REQUESTS: u64 = 7_680;
 
 /// So long the last batch of a turn may take.
 const REST: Duration = Duration::from_millis(60);
@@ -70,46 +74,55 @@ impl Runner {
 
 /// Of all these services.
 pub fn of_services(services: &[(Variant, Sampling)]) -> Result<Vec<Cpu>, Error> {
-    let runners = services.iter().map(|&(variant, sampling)| {
-        Runner::new(sampling, variant.spans(), |receiver| {
-            Server::service(variant, sampling, receiver, None)
-        })
-    });
-    in_turns(runners.collect::<Result<_, _>>()?)
+    in_turns(|| {
+        let runners = services.iter().map(|&(variant, sampling)| {
+            Runner::new(sampling, variant.spans(), |receiver| {
+                Server::service(variant, sampling, receiver, None)
+            })
+        });
+        runners.collect()
+    })
 }
 
 /// Of pong's own binaries, everything sampled.
 pub fn of_programs(programs: &[&Path]) -> Result<Vec<Cpu>, Error> {
-    let runners = programs.iter().map(|program| {
-        Runner::new(Sampling::All, Variant::Ours.spans(), |receiver| {
-            Server::program(program, Sampling::All, receiver.address, None)
-        })
-    });
-    in_turns(runners.collect::<Result<_, _>>()?)
+    in_turns(|| {
+        let runners = programs.iter().map(|program| {
+            Runner::new(Sampling::All, Variant::Ours.spans(), |receiver| {
+                Server::program(program, Sampling::All, receiver.address, None)
+            })
+        });
+        runners.collect()
+    })
 }
 
-fn in_turns(mut runners: Vec<Runner>) -> Result<Vec<Cpu>, Error> {
-    for runner in &mut runners {
-        runner.load.send(REQUESTS)?; // warm
-    }
-    for _ in 0..ROUNDS {
+fn in_turns(start: impl Fn() -> Result<Vec<Runner>, Error>) -> Result<Vec<Cpu>, Error> {
+    let mut all: Vec<(Vec<f64>, Cpu)> = Vec::new();
+    for _ in 0..STARTS {
+        let mut runners = start()?;
         for runner in &mut runners {
-            runner.turn()?;
+            runner.load.send(REQUESTS)?; // warm
         }
-    }
-    runners
-        .into_iter()
-        .map(|runner| {
+        for _ in 0..ROUNDS {
+            for runner in &mut runners {
+                runner.turn()?;
+            }
+        }
+        all.resize_with(runners.len(), Default::default);
+        for (runner, (turns, cpu)) in runners.into_iter().zip(&mut all) {
             runner.service.stop()?;
             let requests = REQUESTS * (ROUNDS as u64 + 1);
             let spans = runner.spans * runner.sampling.sampled(requests);
-            Ok(Cpu {
-                microseconds: median(runner.turns),
-                lost: spans.saturating_sub(runner.receiver.spans()?),
-                spans,
-            })
-        })
-        .collect()
+            cpu.spans += spans;
+            cpu.lost += spans.saturating_sub(runner.receiver.spans()?);
+            turns.extend(runner.turns);
+        }
+    }
+    let cpu = |(turns, cpu)| Cpu {
+        microseconds: median(turns),
+        ..cpu
+    };
+    Ok(all.into_iter().map(cpu).collect())
 }
 
 /// Of the clients that ask a bare pong.
@@ -117,7 +130,7 @@ pub fn of_clients(clients: &[(Client, Sampling)]) -> Result<Vec<Cpu>, Error> {
     let receiver = Server::receiver()?;
     let pong = Server::service(Variant::Bare, Sampling::All, &receiver, None)?;
     let mut turns = vec![Vec::new(); clients.len()];
-    for _ in 0..ROUNDS {
+    for _ in 0..STARTS * ROUNDS {
         for (turns, (client, sampling)) in turns.iter_mut().zip(clients) {
             let output = client
                 .command(*sampling, &receiver, pong.address, REQUESTS, None)?

@@ -194,8 +194,7 @@ impl Profile {
 fn place(function: &str) -> Option<usize> {
     // A recursive call, `f'2`, is in what `f` took.
     let is = |name: &&str| function.ends_with(*name);
-    WORK.iter()
-        .position(|(_, names)| names.iter().any(|name| is(name)))
+    WORK.iter().position(|(_, names)| names.iter().any(is))
 }
 
 /// Of a line with costs.

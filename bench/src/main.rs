@@ -70,6 +70,12 @@ enum Task {
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
+/// The environment, which the driver has set.
+#[expect(clippy::disallowed_methods, reason = "the one look-up")]
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn main() -> ExitCode {
     match run(Arguments::parse().task) {
         Ok(code) => code,

@@ -58,14 +58,13 @@ impl Variant {
 
 /// Serves until SIGTERM.
 pub fn serve(variant: Variant) -> ExitCode {
-    let env = |name: &str| std::env::var(name).ok();
     service::main(&pong::ABOUT, ["serve"], async |command| {
         if let Command::Healthcheck = command {
-            return pong::healthcheck(&env).await;
+            return pong::healthcheck(&crate::env).await;
         }
         match variant {
             Variant::Bare => bare::run().await,
-            Variant::Ours => pong::run(&env, service::shutdown_signal()).await,
+            Variant::Ours => pong::run(&crate::env, service::shutdown_signal()).await,
             #[cfg(feature = "rivals")]
             Variant::Tower => tower::run().await,
             #[cfg(feature = "rivals")]
