@@ -9,12 +9,12 @@ use crate::Error;
 use crate::call::{self, Client};
 use crate::child::Server;
 use crate::load::Load;
-use crate::machine;
+use crate::machine::{self, Processors};
 use crate::serve::Variant;
 use crate::setup::Sampling;
 
 /// All services are started anew so often: where a process happens to lie in memory and on the processors is luck.
-const STARTS: usize = 5;
+const STARTS: usize = 3;
 
 /// Turns of each start.
 const ROUNDS: usize = 9;
@@ -45,11 +45,12 @@ struct Runner {
 
 impl Runner {
     fn new(
+        processors: &Processors,
         sampling: Sampling,
         spans: u64,
         start: impl FnOnce(&Server) -> Result<Server, Error>,
     ) -> Result<Self, Error> {
-        let receiver = Server::receiver()?;
+        let receiver = processors.apart(Server::receiver)?;
         let service = start(&receiver)?;
         let load = Load::new(service.address, sampling)?;
         Ok(Self {
@@ -74,9 +75,9 @@ impl Runner {
 
 /// Of all these services.
 pub fn of_services(services: &[(Variant, Sampling)]) -> Result<Vec<Cpu>, Error> {
-    in_turns(|| {
+    in_turns(|processors| {
         let runners = services.iter().map(|&(variant, sampling)| {
-            Runner::new(sampling, variant.spans(), |receiver| {
+            Runner::new(processors, sampling, variant.spans(), |receiver| {
                 Server::service(variant, sampling, receiver, None)
             })
         });
@@ -86,20 +87,24 @@ pub fn of_services(services: &[(Variant, Sampling)]) -> Result<Vec<Cpu>, Error> 
 
 /// Of pong's own binaries, everything sampled.
 pub fn of_programs(programs: &[&Path]) -> Result<Vec<Cpu>, Error> {
-    in_turns(|| {
+    in_turns(|processors| {
         let runners = programs.iter().map(|program| {
-            Runner::new(Sampling::All, Variant::Ours.spans(), |receiver| {
-                Server::program(program, Sampling::All, receiver.address, None)
-            })
+            Runner::new(
+                processors,
+                Sampling::All,
+                Variant::Ours.spans(),
+                |receiver| Server::program(program, Sampling::All, receiver.address, None),
+            )
         });
         runners.collect()
     })
 }
 
-fn in_turns(start: impl Fn() -> Result<Vec<Runner>, Error>) -> Result<Vec<Cpu>, Error> {
+fn in_turns(start: impl Fn(&Processors) -> Result<Vec<Runner>, Error>) -> Result<Vec<Cpu>, Error> {
+    let processors = Processors::divided()?;
     let mut all: Vec<(Vec<f64>, Cpu)> = Vec::new();
     for _ in 0..STARTS {
-        let mut runners = start()?;
+        let mut runners = start(&processors)?;
         for runner in &mut runners {
             runner.load.send(REQUESTS)?; // warm
         }
@@ -127,7 +132,8 @@ fn in_turns(start: impl Fn() -> Result<Vec<Runner>, Error>) -> Result<Vec<Cpu>, 
 
 /// Of the clients that ask a bare pong.
 pub fn of_clients(clients: &[(Client, Sampling)]) -> Result<Vec<Cpu>, Error> {
-    let receiver = Server::receiver()?;
+    let processors = Processors::divided()?;
+    let receiver = processors.apart(Server::receiver)?;
     let pong = Server::service(Variant::Bare, Sampling::All, &receiver, None)?;
     let mut turns = vec![Vec::new(); clients.len()];
     for _ in 0..STARTS * ROUNDS {

@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
 use crate::Error;
 
 /// CPU time that the threads of a process have used, the system's part included, to the nanosecond.
@@ -34,6 +36,47 @@ pub fn children_cpu_time() -> Result<Duration, Error> {
     Ok(Duration::from_millis(
         ticks * 1000 / rustix::param::clock_ticks_per_second(),
     ))
+}
+
+/// The processors, divided: the first is for what is measured and for its caller, the others are for whoever takes its
+/// spans. Whether the scheduler puts caller and called on one or on two matters more than what they do, and on two a
+/// service costs twice as much, telemetry or not. A single processor is for all.
+pub struct Processors {
+    all: CpuSet,
+    first: CpuSet,
+    others: CpuSet,
+}
+
+impl Processors {
+    /// From now on this thread, and each process that it starts, is on the first.
+    pub fn divided() -> Result<Self, Error> {
+        let all = sched_getaffinity(None)?;
+        let (mut first, mut others) = (all, all);
+        if all.count() > 1 {
+            let number = (0..CpuSet::MAX_CPU).find(|&processor| all.is_set(processor));
+            first = CpuSet::new();
+            first.set(number.unwrap_or_default());
+            others.unset(number.unwrap_or_default());
+        }
+        sched_setaffinity(None, &first)?;
+        Ok(Self { all, first, others })
+    }
+
+    /// Starts something on the others.
+    pub fn apart<T>(&self, start: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        // A process stays where the thread was that started it.
+        sched_setaffinity(None, &self.others)?;
+        let started = start();
+        sched_setaffinity(None, &self.first)?;
+        started
+    }
+}
+
+impl Drop for Processors {
+    fn drop(&mut self) {
+        // Nothing that is measured later depends on it.
+        let _ = sched_setaffinity(None, &self.all);
+    }
 }
 
 /// Memory that a process holds, in MiB.
