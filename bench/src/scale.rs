@@ -35,6 +35,29 @@ fn start(variant: Variant, receiver: &Server) -> Result<Server, Error> {
     Server::service(variant, Sampling::All, receiver, None)
 }
 
+/// Both, to be asked by turns.
+struct Pair {
+    bare: Server,
+    ours: Server,
+}
+
+impl Pair {
+    fn start(receiver: &Server) -> Result<Self, Error> {
+        Ok(Self {
+            bare: start(Variant::Bare, receiver)?,
+            ours: start(Variant::Ours, receiver)?,
+        })
+    }
+
+    fn of(&self, variant: Variant) -> &Server {
+        if variant == Variant::Bare {
+            &self.bare
+        } else {
+            &self.ours
+        }
+    }
+}
+
 /// CPU time of a request, in microseconds, and what the crowd has seen.
 fn loaded(
     server: &Server,
@@ -66,25 +89,15 @@ fn in_turns<T>(
 
 fn throughput() -> Result<String, Error> {
     let receiver = Server::receiver()?;
-    let (bare, ours) = (
-        start(Variant::Bare, &receiver)?,
-        start(Variant::Ours, &receiver)?,
-    );
-    let of = |variant| {
-        if variant == Variant::Bare {
-            &bare
-        } else {
-            &ours
-        }
-    };
+    let pair = Pair::start(&receiver)?;
     let most = in_turns(
-        |variant| loaded(of(variant), 64, None, 1),
+        |variant| loaded(pair.of(variant), 64, None, 1),
         |(_, seen)| seen.a_second,
     )?;
     // A fifth of what the slower one can do: the callers need a processor, too.
     let rate = (most[1].1.a_second / 5.0 / 1e3).round() * 1e3;
     let same = in_turns(
-        |variant| loaded(of(variant), 64, Some(rate), 1),
+        |variant| loaded(pair.of(variant), 64, Some(rate), 1),
         |(_, seen)| seen.median.as_secs_f64(),
     )?;
     let mut text = format!(
@@ -95,9 +108,7 @@ fn throughput() -> Result<String, Error> {
     for (name, (_, most), (cpu, same)) in [
         ("bare", &most[0], &same[0]),
         ("this project", &most[1], &same[1]),
-    ]
-    .map(|(name, most, same)| (name, most, same))
-    {
+    ] {
         writeln!(
             text,
             "| {name} | {:.0} | {} | {} | {} | {} | {cpu:.1} µs |",
@@ -113,21 +124,11 @@ fn throughput() -> Result<String, Error> {
 
 fn connections() -> Result<String, Error> {
     let receiver = Server::receiver()?;
-    let (bare, ours) = (
-        start(Variant::Bare, &receiver)?,
-        start(Variant::Ours, &receiver)?,
-    );
-    let of = |variant| {
-        if variant == Variant::Bare {
-            &bare
-        } else {
-            &ours
-        }
-    };
+    let pair = Pair::start(&receiver)?;
     let mut text = "| connections | bare, CPU a request | this project | ratio |\n| ---: | ---: | ---: | ---: |\n".to_owned();
     for connections in [1, 64, 1_024] {
         let [(bare, _), (ours, _)] = in_turns(
-            |variant| loaded(of(variant), connections, None, 1),
+            |variant| loaded(pair.of(variant), connections, None, 1),
             |(cpu, _)| *cpu,
         )?;
         writeln!(
