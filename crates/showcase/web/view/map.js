@@ -6,7 +6,7 @@ import { duration, number, percent, plural } from "../format.js";
 import { loadMap } from "../model/map.js";
 import { state } from "../store.js";
 import { colourOf } from "../colours.js";
-import { empty, loading, service } from "./parts.js";
+import { empty, missing, service } from "./parts.js";
 import { pingButton } from "./try.js";
 
 /** @import { Call, ServiceMap } from "../types.js" */
@@ -20,14 +20,7 @@ export function mapView() {
       h("h1", null, "Map"),
       h("span", { class: "muted" }, "Services and their calls, from the traces of the last 15 minutes"),
     ),
-    !map &&
-      mapError &&
-      h(
-        "div",
-        { class: "card" },
-        empty("The map cannot be read", mapError, h("button", { onclick: loadMap }, "Try again")),
-      ),
-    !map && !mapError && loading(420),
+    !map && missing("The map cannot be read", mapError, loadMap, 420),
     map &&
       map.services.length === 0 &&
       h(

@@ -5,7 +5,7 @@ import { clock } from "../format.js";
 import { loadFigures, WINDOW } from "../model/figures.js";
 import { state } from "../store.js";
 import { panel } from "./panel.js";
-import { empty, loading } from "./parts.js";
+import { empty, missing } from "./parts.js";
 
 /** @import { Figures } from "../types.js" */
 
@@ -23,14 +23,7 @@ export function overviewView() {
       h("span", { class: "grow" }),
       h("span", { class: "muted mono" }, clock(state.hover ?? figures?.services[0]?.points.at(-1)?.time ?? state.now)),
     ),
-    !figures &&
-      figuresError &&
-      h(
-        "div",
-        { class: "card" },
-        empty("The figures cannot be read", figuresError, h("button", { onclick: loadFigures }, "Try again")),
-      ),
-    !figures && !figuresError && loading(560),
+    !figures && missing("The figures cannot be read", figuresError, loadFigures, 560),
     figures &&
       (figures.services.length === 0
         ? h(

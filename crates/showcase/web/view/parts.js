@@ -39,6 +39,18 @@ export function loading(height) {
   );
 }
 
+/**
+ * In the place of what has not come: that it is being loaded, or why it is not there.
+ * @param {string} heading
+ * @param {string} error Empty: none.
+ * @param {() => void} again
+ * @param {number} height
+ */
+export function missing(heading, error, again, height) {
+  if (!error) return loading(height);
+  return h("div", { class: "card" }, empty(heading, error, h("button", { onclick: again }, "Try again")));
+}
+
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let forgetting;
 

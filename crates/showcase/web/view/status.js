@@ -5,7 +5,7 @@ import { bytes, number, percent, plural } from "../format.js";
 import { loadStatus } from "../model/status.js";
 import { snippet, LANGUAGES } from "../model/snippets.js";
 import { state, update } from "../store.js";
-import { copyable, empty, loading, service } from "./parts.js";
+import { copyable, missing, service } from "./parts.js";
 
 /** @import { ServiceStatus, Status } from "../types.js" */
 
@@ -22,14 +22,7 @@ export function statusView() {
         "What is in effect, where spans get lost, and what to set in a service of your own",
       ),
     ),
-    !status &&
-      statusError &&
-      h(
-        "div",
-        { class: "card" },
-        empty("The state cannot be read", statusError, h("button", { onclick: loadStatus }, "Try again")),
-      ),
-    !status && !statusError && loading(520),
+    !status && missing("The state cannot be read", statusError, loadStatus, 520),
     status &&
       h(
         "div",
