@@ -9,7 +9,7 @@ use crate::{
     peak::Peak,
     record::{Part, Record},
     resource::{Resource, Scope},
-    search::{Query, TextQuery, has, made_by_jaeger},
+    search::{EVENT, Query, TRACE_STATE, TextQuery, has, made_by_jaeger},
     tables::Tables,
     traces::Entry,
 };
@@ -207,13 +207,23 @@ impl<'a> Wanted<'a> {
 impl Attribute<'_> {
     fn is_of(&self, record: &Record, tables: &Tables) -> bool {
         let (mut found, mut scope, mut message) = (false, None, "");
+        let is = |key: &str, text: Text<'_>| {
+            self.key == key && !self.value.is_empty() && text.read(&tables.strings) == self.value
+        };
+        let mut is_name = false; // of the event that is being read
         record.each_part(|part| match part {
             Part::Scope(number) => scope = tables.scopes.get(number),
             Part::Message(text) => message = text.read(&tables.strings),
-            Part::Attribute(key, value) => {
-                found = found || Some(key) == self.packed_key && self.has_value(value, tables);
+            Part::Attribute(key, value) if Some(key) == self.packed_key => {
+                is_name = false; // an attribute that is called so goes before the name
+                found = found || self.has_value(value, tables);
             }
-            Part::Event(_) => {}
+            Part::Attribute(..) => {}
+            Part::Event(name) => {
+                found = found || is_name;
+                is_name = is(EVENT, name);
+            }
+            Part::TraceState(text) => found = found || is_name || is(TRACE_STATE, text),
         });
         let of_scope = |scope: &Arc<Scope>| {
             has(&scope.attributes, self.key, self.value)
@@ -287,7 +297,7 @@ impl Texts {
                         Some(text) => is_in(text),
                         None => query.is_in(&value.value(&tables.strings).to_text()),
                     },
-                    Part::Scope(_) => false,
+                    Part::Scope(_) | Part::TraceState(_) => false,
                 };
         });
         found

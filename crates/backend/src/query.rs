@@ -35,7 +35,7 @@
 //! | numeric `ip` and `telemetry.sdk.*` of spans are left alone | a text; moved to the process | they are for Jaeger's old clients |
 //! | a span id counts once in a trace | spans that differ are all there | so counts a span that is sent again |
 //! | without `start`, all traces are searched | those of two days | a file that was loaded is older |
-//! | `tag` and `tags` compare what is shown: bytes in base64, all digits of a double; attributes of scopes and `service.name` count, names of events and the trace state do not | hex, ten digits; the other way round | later versions take the same text |
+//! | `tag` and `tags` compare what is shown: bytes in base64, all digits of a double; attributes of scopes and `service.name` count | hex, ten digits; they do not | later versions take the same text |
 //! | `/api/v3` gives spans back as they were sent | types of arrays and maps, attributes of scopes and links, counts, flags, schema URLs are lost; some statuses, names and parents are made up | 2.2 keeps the older form; later versions do not |
 //! | `/api/v3/traces` needs no service, and knows `query.attributes` | needs one, ignores it | as later versions |
 //! | a refusal is `application/json`, and says in other words why something cannot be read | `text/plain`, Go's words | |

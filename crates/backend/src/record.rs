@@ -33,6 +33,8 @@ pub(crate) enum Part<'a> {
     Attribute(Text<'a>, Reader<'a>),
     /// The name of an event.
     Event(Text<'a>),
+    /// The header that came along with the trace's id.
+    TraceState(Text<'a>),
 }
 
 impl Record {
@@ -180,6 +182,10 @@ impl Record {
             reader.signed();
             reader.number();
         }
+        if reader.byte() != 0 {
+            reader.array::<8>();
+        }
+        each(Part::TraceState(reader.text()));
     }
 
     /// One user less of all that it uses.

@@ -11,6 +11,12 @@ use crate::{
     trace::Trace,
 };
 
+/// As what Jaeger shows the name of an event, unless it has an attribute that is called so.
+pub(crate) const EVENT: &str = "event";
+
+/// As what Jaeger shows the trace state.
+pub(crate) const TRACE_STATE: &str = "w3c.tracestate";
+
 /// What to look for; the default is everything.
 ///
 /// A trace matches if one of its spans alone matches all of service, operation, attributes, durations, start and
@@ -23,7 +29,8 @@ pub struct Query {
     pub operation: Option<String>,
     /// Keys and values, each value as [`Value::to_text`](crate::Value::to_text) has it: of the span, of its resource, of
     /// its scope or of one of its events. Those that Jaeger makes out of other fields are there too: `error`,
-    /// `span.kind`, `otel.status_code`, `otel.status_description`, `otel.scope.name`, `otel.scope.version`.
+    /// `span.kind`, `otel.status_code`, `otel.status_description`, `otel.scope.name`, `otel.scope.version`,
+    /// `w3c.tracestate`, and `event`, the name of one of its events.
     pub attributes: Vec<(String, String)>,
     /// The span began then or later, in nanoseconds since 1970-01-01 UTC.
     pub start_min_unix_nanos: Option<u64>,
@@ -114,7 +121,13 @@ fn span_has(span: &Span, key: &str, value: &str) -> bool {
     ]
     .into_iter()
     .chain(of_events);
+    let is = |name: &str, text: &str| key == name && !value.is_empty() && text == value;
     all.any(|attributes| has(attributes, key, value))
+        || is(TRACE_STATE, &span.trace_state)
+        || span
+            .events
+            .iter()
+            .any(|event| event.attributes.get(EVENT).is_none() && is(EVENT, &event.name))
         || made_by_jaeger(
             key,
             span.kind,

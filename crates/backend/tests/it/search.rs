@@ -427,8 +427,11 @@ mod oracle {
     }
 
     fn attributes_of(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Attributes> {
-        vec((select(&["k", "a long key", "error"][..]), value), 0..3)
-            .prop_map(|attributes| attributes.into_iter().collect())
+        vec(
+            (select(&["k", "a long key", "error", "event"][..]), value),
+            0..3,
+        )
+        .prop_map(|attributes| attributes.into_iter().collect())
     }
 
     fn attributes() -> impl Strategy<Value = Attributes> {
@@ -467,7 +470,7 @@ mod oracle {
             kind in select(&[SpanKind::Unspecified, SpanKind::Server, SpanKind::Consumer][..]),
             code in select(&[StatusCode::Unset, StatusCode::Ok, StatusCode::Error][..]),
             (attributes, of_resource, of_scope) in (attributes(), attributes(), attributes()),
-            (events, links) in (vec(event(), 0..2), vec(link(), 0..2)),
+            (events, links) in (vec(event(), 0..3), vec(link(), 0..2)),
             numbers in any::<[u32; 4]>(),
         ) -> Span {
             let service = [("service.name", Value::from(service))];
@@ -499,7 +502,7 @@ mod oracle {
             service in option::of(select(&SERVICES[..])),
             operation in option::weighted(0.3, select(&TEXTS[..])),
             attribute in option::weighted(0.3, (
-                select(&["k", "a long key", "error", "span.kind", "service.name", "otel.status_description"][..]),
+                select(&["k", "a long key", "error", "event", "span.kind", "service.name", "otel.status_description", "w3c.tracestate"][..]),
                 prop_oneof![select(&TEXTS[..]).prop_map(str::to_owned), value().prop_map(|value| value.to_text().into_owned()), Just("true".into())],
             )),
             (start_min_unix_nanos, start_max_unix_nanos) in (option::weighted(0.2, time()), option::weighted(0.2, time())),
