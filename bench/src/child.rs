@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use clap::ValueEnum;
@@ -18,11 +18,24 @@ pub struct Server {
     pub address: SocketAddr,
 }
 
+/// An executable, and the shared library whose allocator it is to use instead of the C library's.
+pub struct Program {
+    pub path: PathBuf,
+    pub allocator: Option<&'static str>,
+}
+
 /// This executable with these arguments; with `profile`, under callgrind, which writes there.
 pub fn command(arguments: &[&str], profile: Option<&Path>) -> Result<Command, Error> {
     let mut command = program(&std::env::current_exe()?, profile);
     command.args(arguments);
     Ok(command)
+}
+
+fn serve(variant: Variant, profile: Option<&Path>) -> Result<Command, Error> {
+    let value = variant
+        .to_possible_value()
+        .ok_or("every variant has a name")?;
+    command(&["serve", value.get_name()], profile)
 }
 
 fn program(program: &Path, profile: Option<&Path>) -> Command {
@@ -65,26 +78,34 @@ impl Server {
         receiver: SocketAddr,
         profile: Option<&Path>,
     ) -> Result<Self, Error> {
-        let value = variant
-            .to_possible_value()
-            .ok_or("every variant has a name")?;
-        let command = command(&["serve", value.get_name()], profile)?;
+        let command = serve(variant, profile)?;
         Self::start_service(command, sampling, receiver, profile.is_some())
     }
 
-    /// Pong's own binary.
+    /// A service that asks `pong`, everything sampled.
+    pub fn caller_of(variant: Variant, pong: &Self, receiver: &Self) -> Result<Self, Error> {
+        let mut command = serve(variant, None)?;
+        command.env("PONG_ENDPOINT", pong.address.to_string());
+        Self::start_service(command, Sampling::All, receiver.address, false)
+    }
+
+    /// Pong's own binary, everything sampled.
     pub fn program(
-        path: &Path,
-        sampling: Sampling,
+        Program { path, allocator }: &Program,
         receiver: SocketAddr,
         profile: Option<&Path>,
     ) -> Result<Self, Error> {
-        Self::start_service(
-            program(path, profile),
-            sampling,
-            receiver,
-            profile.is_some(),
-        )
+        let mut command = program(path, profile);
+        if let Some(library) = allocator {
+            command.env("LD_PRELOAD", library);
+        }
+        let server = Self::start_service(command, Sampling::All, receiver, profile.is_some())?;
+        if let Some(library) = allocator
+            && !std::fs::read_to_string(format!("/proc/{}/maps", server.id()))?.contains(library)
+        {
+            return Err(format!("{library} is not installed").into());
+        }
+        Ok(server)
     }
 
     fn start_service(

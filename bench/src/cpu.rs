@@ -1,13 +1,12 @@
 //! CPU time a request of the whole process, the system's part included: all services run side by side and take turns,
 //! so that whatever else the machine does falls on all of them. The ratio is that of the medians.
 
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use crate::Error;
 use crate::call::{self, Client};
-use crate::child::Server;
+use crate::child::{Program, Server};
 use crate::load::Load;
 use crate::machine::{self, Processors};
 use crate::serve::Variant;
@@ -25,10 +24,12 @@ const REQUESTS: u64 = 7_680;
 /// So long the last batch of a turn may take.
 const REST: Duration = Duration::from_millis(60);
 
-/// Microseconds a request, median; and how many spans did not arrive, of how many.
+/// Microseconds a request, median; the memory that the process then holds, in MiB; and how many spans did not arrive,
+/// of how many.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu {
     pub microseconds: f64,
+    pub resident: f64,
     pub lost: u64,
     pub spans: u64,
 }
@@ -86,14 +87,14 @@ pub fn of_services(services: &[(Variant, Sampling)]) -> Result<Vec<Cpu>, Error> 
 }
 
 /// Of pong's own binaries, everything sampled.
-pub fn of_programs(programs: &[&Path]) -> Result<Vec<Cpu>, Error> {
+pub fn of_programs(programs: &[Program]) -> Result<Vec<Cpu>, Error> {
     in_turns(|processors| {
         let runners = programs.iter().map(|program| {
             Runner::new(
                 processors,
                 Sampling::All,
                 Variant::Ours.spans(),
-                |receiver| Server::program(program, Sampling::All, receiver.address, None),
+                |receiver| Server::program(program, receiver.address, None),
             )
         });
         runners.collect()
@@ -115,6 +116,7 @@ fn in_turns(start: impl Fn(&Processors) -> Result<Vec<Runner>, Error>) -> Result
         }
         all.resize_with(runners.len(), Default::default);
         for (runner, (turns, cpu)) in runners.into_iter().zip(&mut all) {
+            cpu.resident = machine::resident(runner.service.id())?;
             runner.service.stop()?;
             let requests = REQUESTS * (ROUNDS as u64 + 1);
             let spans = runner.spans * runner.sampling.sampled(requests);

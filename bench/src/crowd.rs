@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::Error;
+use crate::serve::Variant;
 use crate::setup::Sampling;
 
 /// What a crowd has seen.
@@ -17,9 +18,10 @@ pub struct Seen {
     pub requests: u64,
 }
 
-/// Sends over so many connections for so long. `rate`: requests a second of all together, or as many as there can be.
+/// Asks that service over so many connections for so long. `rate`: requests a second of all together, or as many as there can be.
 /// `agents`: how many different user agents there are.
 pub fn crowd(
+    variant: Variant,
     address: SocketAddr,
     connections: u64,
     length: Duration,
@@ -35,7 +37,8 @@ pub fn crowd(
         let tasks: Vec<_> = (0..connections)
             .map(|number| {
                 let pause = rate.map(|rate| Duration::from_secs_f64(connections as f64 / rate));
-                tokio::spawn(member(address, number, connections, end, pause, agents))
+                let place = (number, connections);
+                tokio::spawn(member(variant, address, place, end, pause, agents))
             })
             .collect();
         let mut times = Vec::new();
@@ -61,15 +64,16 @@ pub fn crowd(
 
 /// One connection. With a pace, a request that had to wait for the one before is measured from when it was due.
 async fn member(
+    variant: Variant,
     address: SocketAddr,
-    number: u64,
-    connections: u64,
+    (number, connections): (u64, u64),
     end: Instant,
     pause: Option<Duration>,
     agents: u64,
 ) -> Result<Vec<Duration>, Error> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    let end_of_answer = format!("\r\n\r\n{}", variant.answer());
     let mut times = Vec::new();
     let mut answer = [0; 1024];
     let mut due = Instant::now()
@@ -89,15 +93,18 @@ async fn member(
             due += pause;
         }
         stream
-            .write_all(&Sampling::All.request_of(address, sent, sent % agents))
+            .write_all(&Sampling::All.request(variant.path(), address, sent, sent % agents))
             .await?;
         sent += connections;
         let mut length = 0;
-        while !answer[..length].ends_with(b"\r\n\r\npong") {
+        while !answer[..length].ends_with(end_of_answer.as_bytes()) {
             match stream.read(&mut answer[length..]).await? {
                 0 => return Err("a server closed the connection".into()),
                 read => length += read,
             }
+        }
+        if !answer.starts_with(b"HTTP/1.1 200 ") {
+            return Err("a server did not answer 200".into());
         }
         times.push(started.elapsed());
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::call::Client;
-use crate::child::Server;
+use crate::child::{Program, Server};
 use crate::load::Load;
 use crate::serve::Variant;
 use crate::setup::Sampling;
@@ -56,9 +56,9 @@ pub fn of_service(variant: Variant, sampling: Sampling) -> Result<Instructions, 
 }
 
 /// Of pong's own binary, everything sampled.
-pub fn of_program(program: &Path) -> Result<Instructions, Error> {
+pub fn of_program(program: &Program) -> Result<Instructions, Error> {
     of(Sampling::All, Variant::Ours.spans(), |receiver, profile| {
-        Server::program(program, Sampling::All, receiver.address, Some(profile))
+        Server::program(program, receiver.address, Some(profile))
     })
 }
 

@@ -31,7 +31,7 @@ impl Load {
         let mut answer = [0; 1024];
         for _ in 0..count {
             self.stream
-                .write_all(&self.sampling.request(self.address, self.sent))?;
+                .write_all(&self.sampling.request("/pong", self.address, self.sent, 0))?;
             self.sent += 1;
             let mut length = 0;
             while !answer[..length].ends_with(b"\r\n\r\npong") {

@@ -3,7 +3,7 @@
 //! ```sh
 //! cargo run --release               # measures, prints it and writes ../docs/cost.md
 //! cargo run --release -- cpu        # a part only; the rest of ../docs/cost.md stays
-//! cargo run --release -- profiles   # a part that is left out above: it builds pong five times
+//! cargo run --release -- profiles   # a part that is left out above: it builds pong six times
 //! cargo run --release --no-default-features -- guard   # fails if our instructions a request have grown
 //! ```
 //!

@@ -31,55 +31,52 @@ pub fn text() -> Result<String, Error> {
     Ok(text)
 }
 
-fn start(variant: Variant, receiver: &Server) -> Result<Server, Error> {
-    Server::service(variant, Sampling::All, receiver, None)
+/// A service, and what it is.
+struct Measured {
+    variant: Variant,
+    server: Server,
 }
 
-/// Both, to be asked by turns.
-struct Pair {
-    bare: Server,
-    ours: Server,
-}
-
-impl Pair {
-    fn start(receiver: &Server) -> Result<Self, Error> {
-        Ok(Self {
-            bare: start(Variant::Bare, receiver)?,
-            ours: start(Variant::Ours, receiver)?,
-        })
+impl Measured {
+    fn start(variant: Variant, receiver: &Server) -> Result<Self, Error> {
+        let server = Server::service(variant, Sampling::All, receiver, None)?;
+        Ok(Self { variant, server })
     }
 
-    fn of(&self, variant: Variant) -> &Server {
-        if variant == Variant::Bare {
-            &self.bare
-        } else {
-            &self.ours
-        }
+    /// CPU time of a request, in microseconds, and what the crowd has seen.
+    fn loaded(
+        &self,
+        connections: u64,
+        rate: Option<f64>,
+        agents: u64,
+    ) -> Result<(f64, Seen), Error> {
+        let Self { variant, server } = self;
+        let before = machine::cpu_time(server.id())?;
+        let seen = crowd(*variant, server.address, connections, LENGTH, rate, agents)?;
+        let cpu = machine::cpu_time(server.id())? - before;
+        Ok((cpu.as_secs_f64() * 1e6 / seen.requests as f64, seen))
     }
 }
 
-/// CPU time of a request, in microseconds, and what the crowd has seen.
-fn loaded(
-    server: &Server,
-    connections: u64,
-    rate: Option<f64>,
-    agents: u64,
-) -> Result<(f64, Seen), Error> {
-    let before = machine::cpu_time(server.id())?;
-    let seen = crowd(server.address, connections, LENGTH, rate, agents)?;
-    let cpu = machine::cpu_time(server.id())? - before;
-    Ok((cpu.as_secs_f64() * 1e6 / seen.requests as f64, seen))
+/// Bare and ours, to be asked by turns.
+fn pongs(receiver: &Server) -> Result<[Measured; 2], Error> {
+    Ok([
+        Measured::start(Variant::Bare, receiver)?,
+        Measured::start(Variant::Ours, receiver)?,
+    ])
 }
 
-/// The median of several rounds of bare and ours in turns.
+/// The median of several rounds of both in turns.
 fn in_turns<T>(
-    mut round: impl FnMut(Variant) -> Result<T, Error>,
+    pair: &[Measured; 2],
+    mut round: impl FnMut(&Measured) -> Result<T, Error>,
     by: impl Fn(&T) -> f64,
 ) -> Result<[T; 2], Error> {
     let mut all = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
-        all[0].push(round(Variant::Bare)?);
-        all[1].push(round(Variant::Ours)?);
+        for (rounds, service) in all.iter_mut().zip(pair) {
+            rounds.push(round(service)?);
+        }
     }
     Ok(all.map(|mut rounds| {
         rounds.sort_by(|a, b| by(a).total_cmp(&by(b)));
@@ -89,29 +86,41 @@ fn in_turns<T>(
 
 fn throughput() -> Result<String, Error> {
     let receiver = Server::receiver()?;
-    let pair = Pair::start(&receiver)?;
+    let pongs = pongs(&receiver)?;
+    let mut text = "64 connections, all sampled: as many requests as there can be, then both at the same load.\n\n\
+         | | most requests a second | p50 | p99 | the same load | p50 | p99 | CPU a request |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        .to_owned();
+    text += &throughput_of("pong", &pongs)?;
+    let [pong, _] = pongs;
+    let ping = |variant| {
+        let server = Server::caller_of(variant, &pong.server, &receiver)?;
+        Ok::<_, Error>(Measured { variant, server })
+    };
+    let pings = [ping(Variant::BarePing)?, ping(Variant::Ping)?];
+    text += &throughput_of("ping, which asks a bare pong", &pings)?;
+    Ok(text + "\n")
+}
+
+fn throughput_of(name: &str, pair: &[Measured; 2]) -> Result<String, Error> {
     let most = in_turns(
-        |variant| loaded(pair.of(variant), 64, None, 1),
+        pair,
+        |service| service.loaded(64, None, 1),
         |(_, seen)| seen.a_second,
     )?;
     // A fifth of what the slower one can do: the callers need a processor, too.
     let rate = (most[1].1.a_second / 5.0 / 1e3).round() * 1e3;
     let same = in_turns(
-        |variant| loaded(pair.of(variant), 64, Some(rate), 1),
+        pair,
+        |service| service.loaded(64, Some(rate), 1),
         |(_, seen)| seen.median.as_secs_f64(),
     )?;
-    let mut text = format!(
-        "Pong, 64 connections, all sampled; then both at {rate:.0} requests a second:\n\n\
-         | | most requests a second | p50 | p99 | p50 at the same load | p99 | CPU a request |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-    );
-    for (name, (_, most), (cpu, same)) in [
-        ("bare", &most[0], &same[0]),
-        ("this project", &most[1], &same[1]),
-    ] {
+    let mut text = String::new();
+    for ((service, (_, most)), (cpu, same)) in pair.iter().zip(&most).zip(&same) {
         writeln!(
             text,
-            "| {name} | {:.0} | {} | {} | {} | {} | {cpu:.1} µs |",
+            "| {name}: {} | {:.0} | {} | {} | {rate:.0} a second | {} | {} | {cpu:.1} µs |",
+            service.variant.name(),
             most.a_second,
             micros(most.median),
             micros(most.p99),
@@ -119,16 +128,17 @@ fn throughput() -> Result<String, Error> {
             micros(same.p99),
         )?;
     }
-    Ok(text + "\n")
+    Ok(text)
 }
 
 fn connections() -> Result<String, Error> {
     let receiver = Server::receiver()?;
-    let pair = Pair::start(&receiver)?;
+    let pair = pongs(&receiver)?;
     let mut text = "| connections | bare, CPU a request | this project | ratio |\n| ---: | ---: | ---: | ---: |\n".to_owned();
     for connections in [1, 64, 1_024] {
         let [(bare, _), (ours, _)] = in_turns(
-            |variant| loaded(pair.of(variant), connections, None, 1),
+            &pair,
+            |service| service.loaded(connections, None, 1),
             |(cpu, _)| *cpu,
         )?;
         writeln!(
@@ -148,12 +158,12 @@ fn series() -> Result<String, Error> {
     let rate = Some(2_000.0);
     for agents in [1, 10, 100, 1_000] {
         let receiver = Server::receiver()?;
-        let ours = start(Variant::Ours, &receiver)?;
-        let (cpu, _) = loaded(&ours, 64, None, agents)?;
-        let (_, quiet) = loaded(&ours, 64, rate, agents)?;
-        let address = ours.address;
+        let ours = Measured::start(Variant::Ours, &receiver)?;
+        let (cpu, _) = ours.loaded(64, None, agents)?;
+        let (_, quiet) = ours.loaded(64, rate, agents)?;
+        let address = ours.server.address;
         let scraper = thread::spawn(move || scrapes(address));
-        let (_, scraped) = loaded(&ours, 64, rate, agents)?;
+        let (_, scraped) = ours.loaded(64, rate, agents)?;
         let (time, bytes) = scraper.join().map_err(|_| "the scraper panicked")??;
         writeln!(
             text,
@@ -196,18 +206,15 @@ fn get(address: SocketAddr, path: &str) -> Result<Vec<u8>, Error> {
 fn full_queue() -> Result<String, Error> {
     let receiver = Server::receiver()?;
     let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let stuck = Server::service_to(Variant::Ours, Sampling::All, silent.local_addr()?, None)?;
-    let ours = start(Variant::Ours, &receiver)?;
-    loaded(&stuck, 1, None, 1)?; // fills the queue
-    let mut turns = [Vec::new(), Vec::new()];
-    for _ in 0..ROUNDS {
-        turns[0].push(loaded(&ours, 1, None, 1)?.0);
-        turns[1].push(loaded(&stuck, 1, None, 1)?.0);
-    }
-    let [taken, dropped] = turns.map(|mut turns| {
-        turns.sort_by(f64::total_cmp);
-        turns[turns.len() / 2]
-    });
+    let variant = Variant::Ours;
+    let server = Server::service_to(variant, Sampling::All, silent.local_addr()?, None)?;
+    let pair = [
+        Measured::start(variant, &receiver)?,
+        Measured { variant, server },
+    ];
+    pair[1].loaded(1, None, 1)?; // fills the queue
+    let [(taken, _), (dropped, _)] =
+        in_turns(&pair, |service| service.loaded(1, None, 1), |(cpu, _)| *cpu)?;
     Ok(format!(
         "With a receiver that hangs, the queue is full and a request, whose spans are dropped, takes {dropped:.1} µs of CPU \
          time instead of {taken:.1} µs.\n\n"
@@ -220,13 +227,13 @@ fn life() -> Result<String, Error> {
     for variant in [Variant::Bare, Variant::Ours] {
         let receiver = Server::receiver()?;
         let began = Instant::now();
-        let server = start(variant, &receiver)?;
+        let Measured { server, .. } = Measured::start(variant, &receiver)?;
         while !get(server.address, "/readyz")?.starts_with(b"HTTP/1.1 200") {}
         let ready = began.elapsed();
         let rest = machine::resident(server.id())?;
         let mut sent = 0;
         while sent < 1_000_000 {
-            sent += crowd(server.address, 64, LENGTH, None, 1_000)?.requests;
+            sent += crowd(variant, server.address, 64, LENGTH, None, 1_000)?.requests;
         }
         writeln!(
             text,

@@ -1,5 +1,5 @@
-//! The services that are measured. All answer `GET /pong` with `pong`, served by `service::serve`: what differs is
-//! telemetry alone.
+//! The services that are measured. All answer `GET /pong` with `pong`, or `GET /ping` with `ok`, served by
+//! `service::serve`: what differs is telemetry alone.
 
 #[cfg(feature = "rivals")]
 mod axum_tracing;
@@ -27,10 +27,14 @@ pub enum Variant {
     /// axum-tracing-opentelemetry and the stock crates
     #[cfg(feature = "rivals")]
     AxumTracing,
+    /// A service that asks pong as ping does, and nothing around it
+    BarePing,
+    /// This project: ping as it is
+    Ping,
 }
 
 impl Variant {
-    /// All but bare.
+    /// All that answer as pong does, but bare.
     #[cfg(feature = "rivals")]
     pub const MEASURED: [Self; 3] = [Self::Ours, Self::Tower, Self::AxumTracing];
     #[cfg(not(feature = "rivals"))]
@@ -39,8 +43,8 @@ impl Variant {
     /// As the tables name it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Bare => "bare",
-            Self::Ours => "this project",
+            Self::Bare | Self::BarePing => "bare",
+            Self::Ours | Self::Ping => "this project",
             #[cfg(feature = "rivals")]
             Self::Tower => "opentelemetry-instrumentation-tower",
             #[cfg(feature = "rivals")]
@@ -52,7 +56,27 @@ impl Variant {
 impl Variant {
     /// Spans of a sampled request.
     pub fn spans(self) -> u64 {
-        if self == Self::Bare { 0 } else { 2 }
+        match self {
+            Self::Bare | Self::BarePing => 0,
+            Self::Ping => 3,
+            _ => 2,
+        }
+    }
+
+    /// What is asked for.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::BarePing | Self::Ping => "/ping",
+            _ => "/pong",
+        }
+    }
+
+    /// The body of the answer.
+    pub fn answer(self) -> &'static str {
+        match self {
+            Self::BarePing | Self::Ping => "ok",
+            _ => "pong",
+        }
     }
 }
 
@@ -63,8 +87,10 @@ pub fn serve(variant: Variant) -> ExitCode {
             return pong::healthcheck(&crate::env).await;
         }
         match variant {
-            Variant::Bare => bare::run().await,
+            Variant::Bare => bare::pong().await,
+            Variant::BarePing => bare::ping().await,
             Variant::Ours => pong::run(&crate::env, service::shutdown_signal()).await,
+            Variant::Ping => ping::run(&crate::env, service::shutdown_signal()).await,
             #[cfg(feature = "rivals")]
             Variant::Tower => tower::run().await,
             #[cfg(feature = "rivals")]

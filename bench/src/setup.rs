@@ -55,17 +55,12 @@ impl Sampling {
         }
     }
 
-    /// That request: what an instrumented caller sends.
-    pub fn request(self, address: SocketAddr, number: u64) -> Vec<u8> {
-        self.request_of(address, number, 0)
-    }
-
-    /// The same by one of several user agents.
-    pub fn request_of(self, address: SocketAddr, number: u64, agent: u64) -> Vec<u8> {
+    /// That request, by one of several user agents: what an instrumented caller sends.
+    pub fn request(self, path: &str, address: SocketAddr, number: u64, agent: u64) -> Vec<u8> {
         // With the flag for a random id, as ping sends it.
         let flags = 2 | u8::from(self.is_sampled(number));
         format!(
-            "GET /pong HTTP/1.1\r\nhost: {address}\r\nuser-agent: bench/{agent}.0\r\naccept: */*\r\n\
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: bench/{agent}.0\r\naccept: */*\r\n\
              traceparent: 00-4bf92f3577b34da6{:016x}-00f067aa0ba902b7-{flags:02x}\r\n\
              baggage: userId=alice\r\n\r\n",
             number + 1,
