@@ -2,16 +2,17 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod parts;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read},
     net::SocketAddr,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use backend::{Backend, Settings};
-use flate2::{Compression, write::GzEncoder};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, trace_service_client::TraceServiceClient,
 };
@@ -20,6 +21,8 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
+
+use parts::{field, gzip};
 
 /// Bound of the store of the process that is measured.
 const STORE: usize = 16 << 20;
@@ -107,19 +110,6 @@ fn process() {
     }
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     runtime.block_on(backend.stop());
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    prost::encoding::encode_varint(content.len() as u64, &mut field);
-    field.extend_from_slice(content);
-    field
 }
 
 fn within(path: &[u8], content: Vec<u8>) -> Vec<u8> {

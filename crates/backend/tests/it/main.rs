@@ -10,6 +10,8 @@ mod grpc;
 mod junk;
 mod live;
 mod map;
+#[path = "../parts/mod.rs"]
+mod parts;
 mod query;
 mod receiver;
 mod sample;
@@ -19,10 +21,10 @@ mod store;
 mod views;
 mod zipkin;
 
-use std::{io::Write, sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
 use backend::{Backend, Settings};
-use flate2::{Compression, write::GzEncoder};
+use parts::{field, gzip};
 
 /// Generous: on a busy machine anything may take long.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -44,20 +46,6 @@ static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
         .build()
         .unwrap()
 });
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// `content` as field `number` of a protobuf message.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    prost::encoding::encode_varint(content.len() as u64, &mut field);
-    field.extend_from_slice(content);
-    field
-}
 
 /// A POST to `path`, with `headers`.
 async fn post(
