@@ -28,26 +28,20 @@ impl Settings {
     pub fn from_env(env: Lookup<'_>) -> Result<Self, SettingError> {
         Ok(Self {
             address: service::address(env, DEFAULT_ADDRESS)?,
-            pong_endpoint: pong_endpoint(env)?,
+            pong_endpoint: service::setting(
+                env,
+                "PONG_ENDPOINT",
+                DEFAULT_PONG_ENDPOINT,
+                "host:port, for example 127.0.0.1:8082, or an http(s) URL without user, query and fragment",
+                pong_endpoint,
+            )?,
             telemetry: telemetry::Settings::from_env(env)?,
         })
     }
 }
 
-fn pong_endpoint(env: Lookup<'_>) -> Result<Url, SettingError> {
-    let value = env("PONG_ENDPOINT").filter(|value| !value.is_empty());
-    let value = value.as_deref().unwrap_or(DEFAULT_PONG_ENDPOINT);
-    parse_endpoint(value).ok_or_else(|| {
-        SettingError {
-            variable: "PONG_ENDPOINT",
-            value: value.to_owned(),
-            wanted: "host:port, for example 127.0.0.1:8082, or an http(s) URL without user, query and fragment",
-        }
-    })
-}
-
 /// `host:port` would pass for a URL whose scheme is `host`, so it is told apart first.
-fn parse_endpoint(value: &str) -> Option<Url> {
+fn pong_endpoint(value: &str) -> Option<Url> {
     let is_url = value.starts_with("http://") || value.starts_with("https://");
     let url = if is_url {
         Url::parse(value).ok()?
@@ -79,7 +73,7 @@ mod tests {
             ("https://pong.example/inner", "https://pong.example/inner"),
         ] {
             assert_eq!(
-                parse_endpoint(value).as_ref().map(Url::as_str),
+                pong_endpoint(value).as_ref().map(Url::as_str),
                 Some(url),
                 "{value}"
             );
@@ -105,13 +99,13 @@ mod tests {
             "::1:8082",
             "",
         ] {
-            assert_eq!(parse_endpoint(value), None, "{value}");
+            assert_eq!(pong_endpoint(value), None, "{value}");
         }
     }
 
     #[test]
     fn a_wrong_endpoint_names_the_variable_the_value_and_what_is_wanted() {
-        let error = pong_endpoint(&|name| (name == "PONG_ENDPOINT").then(|| ":::".to_owned()))
+        let error = Settings::from_env(&|name| (name == "PONG_ENDPOINT").then(|| ":::".to_owned()))
             .unwrap_err()
             .to_string();
         assert!(

@@ -53,12 +53,12 @@ pub const ABOUT: About = About {
         Setting {
             variable: "PONG_LATENCY",
             meaning: "how long answers take, 20ms or 10ms..80ms; from 30s on they are cut",
-            default: "no time",
+            default: settings::DEFAULT_LATENCY,
         },
         Setting {
             variable: "PONG_FAILURE_RATE",
             meaning: "share of answers that are 500, 0 to 1",
-            default: "0",
+            default: settings::DEFAULT_FAILURE_RATE,
         },
     ],
     endpoints: &[Endpoint {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use telemetry::{Lookup, SettingError};
 
 pub(crate) const DEFAULT_ADDRESS: &str = "127.0.0.1:8082";
+pub(crate) const DEFAULT_LATENCY: &str = "0s";
+pub(crate) const DEFAULT_FAILURE_RATE: &str = "0";
 
 /// What pong can be told.
 #[derive(Clone, Debug)]
@@ -30,39 +32,23 @@ impl Settings {
     pub fn from_env(env: Lookup<'_>) -> Result<Self, SettingError> {
         Ok(Self {
             address: service::address(env, DEFAULT_ADDRESS)?,
-            latency: setting(
+            latency: service::setting(
                 env,
                 "PONG_LATENCY",
+                DEFAULT_LATENCY,
                 "a time or a range of times, for example 20ms or 10ms..80ms",
                 latency,
-            )?
-            .unwrap_or(Duration::ZERO..=Duration::ZERO),
-            failure_rate: setting(
+            )?,
+            failure_rate: service::setting(
                 env,
                 "PONG_FAILURE_RATE",
+                DEFAULT_FAILURE_RATE,
                 "a number from 0 to 1",
                 failure_rate,
-            )?
-            .unwrap_or(0.0),
+            )?,
             telemetry: telemetry::Settings::from_env(env)?,
         })
     }
-}
-
-fn setting<T>(
-    env: Lookup<'_>,
-    variable: &'static str,
-    wanted: &'static str,
-    parse: fn(&str) -> Option<T>,
-) -> Result<Option<T>, SettingError> {
-    let Some(value) = env(variable).filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    parse(&value).map(Some).ok_or(SettingError {
-        variable,
-        value,
-        wanted,
-    })
 }
 
 fn latency(value: &str) -> Option<RangeInclusive<Duration>> {

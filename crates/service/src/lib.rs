@@ -100,6 +100,7 @@ mod readiness;
 mod run;
 mod scrape;
 mod serve;
+mod setting;
 mod signals;
 
 #[cfg(test)]
@@ -117,4 +118,5 @@ pub use per_caller::PerCaller;
 pub use readiness::Readiness;
 pub use run::{Command, Error, main};
 pub use serve::serve;
+pub use setting::setting;
 pub use signals::shutdown_signal;

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use telemetry::{Lookup, SettingError};
 use tokio::net::TcpListener;
 
+use crate::setting::setting;
+
 pub(crate) const ADDRESS: &str = "ADDRESS";
 
 /// Reads `ADDRESS`; `default` holds if it is unset or empty.
@@ -14,13 +16,8 @@ pub(crate) const ADDRESS: &str = "ADDRESS";
 ///
 /// [`SettingError`] if it is no IP address with a port. A host name is none: which of its addresses would be meant?
 pub fn address(lookup: Lookup<'_>, default: &str) -> Result<SocketAddr, SettingError> {
-    let value = lookup(ADDRESS).filter(|value| !value.is_empty());
-    let value = value.as_deref().unwrap_or(default);
-    value.parse().map_err(|_| SettingError {
-        variable: ADDRESS,
-        value: value.to_owned(),
-        wanted: "IP:PORT, for example 127.0.0.1:8081",
-    })
+    let wanted = "IP:PORT, for example 127.0.0.1:8081";
+    setting(lookup, ADDRESS, default, wanted, |value| value.parse().ok())
 }
 
 /// It cannot listen where `ADDRESS` says.
