@@ -90,10 +90,16 @@ impl Operation {
         describe: impl FnOnce() -> Cow<'static, str>,
     ) {
         let duration = self.started.elapsed();
+        let ended_at = self.started_at + duration;
         let span = self.context.span();
         let span_context = span.span_context();
         let is_sampled = self.is_recording && span_context.is_sampled();
-        let error_type = series.record(outcome, duration, is_sampled.then_some(span_context));
+        let error_type = series.record(
+            outcome,
+            duration,
+            ended_at,
+            is_sampled.then_some(span_context),
+        );
         if !self.is_recording {
             return;
         }
@@ -108,6 +114,6 @@ impl Operation {
             let description = outcome.failure.map(|_| describe()).unwrap_or_default();
             span.set_status(Status::Error { description });
         }
-        span.end_with_timestamp(self.started_at + duration);
+        span.end_with_timestamp(ended_at);
     }
 }

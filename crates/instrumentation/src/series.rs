@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use openmetrics::{Exemplars, SeriesExemplars};
 use opentelemetry::metrics::{BoundHistogram, Histogram, Meter};
@@ -136,12 +136,13 @@ impl SeriesSet {
         &self.attributes
     }
 
-    /// Records a duration; `sampled` is the span it was measured in, if that one is to be found later. Returns
-    /// `error.type`, if the outcome is an error.
+    /// Records a duration, whose end was `at` that time; `sampled` is the span it was measured in, if that one is to be
+    /// found later. Returns `error.type`, if the outcome is an error.
     pub(crate) fn record(
         &self,
         outcome: Outcome,
         duration: Duration,
+        at: SystemTime,
         sampled: Option<&SpanContext>,
     ) -> Option<StringValue> {
         let seconds = duration.as_secs_f64();
@@ -153,9 +154,8 @@ impl SeriesSet {
                 series.histogram.record(seconds);
                 if let Some(span) = sampled {
                     let (trace_id, span_id) = (span.trace_id(), span.span_id());
-                    series
-                        .exemplars
-                        .record(seconds, trace_id.to_bytes(), span_id.to_bytes());
+                    let (trace_id, span_id) = (trace_id.to_bytes(), span_id.to_bytes());
+                    series.exemplars.record(seconds, at, trace_id, span_id);
                 }
                 series.error_type.clone()
             },

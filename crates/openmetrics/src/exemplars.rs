@@ -114,11 +114,11 @@ impl Exemplars {
 }
 
 impl SeriesExemplars {
-    /// Remembers `value`, in the unit of the histogram, as measured now in the span `span_id` of `trace_id`.
+    /// Remembers `value`, in the unit of the histogram, as measured `at` that time in the span `span_id` of `trace_id`.
     ///
     /// Whether the span is sampled is for the caller to know: an exemplar that leads to no trace is worse than
     /// none. Values that are not finite, and ids that are all zero, are ignored. Never waits and never allocates.
-    pub fn record(&self, value: f64, trace_id: [u8; 16], span_id: [u8; 8]) {
+    pub fn record(&self, value: f64, at: SystemTime, trace_id: [u8; 16], span_id: [u8; 8]) {
         let Some(buckets) = &self.0 else { return };
         let trace_id = u128::from_be_bytes(trace_id);
         let span_id = u64::from_be_bytes(span_id);
@@ -129,7 +129,7 @@ impl SeriesExemplars {
         let Some(slot) = buckets.slots.get(bucket) else {
             return;
         };
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since_epoch = at.duration_since(UNIX_EPOCH);
         slot.write(Exemplar {
             value,
             unix_millis: since_epoch.unwrap_or_default().as_millis() as u64,
@@ -233,12 +233,15 @@ mod tests {
         }
         let one_more = exemplars.series("family_0", &labels(SERIES_LIMIT), &[]);
         assert!(one_more.0.is_none());
-        one_more.record(1.0, [1; 16], [1; 8]);
+        one_more.record(1.0, SystemTime::now(), [1; 16], [1; 8]);
         assert_eq!(exemplars.latest("family_0", "number=\"1000\""), []);
         // Those that are known stay known.
-        exemplars
-            .series("family_0", &labels(0), &[])
-            .record(1.0, [1; 16], [1; 8]);
+        exemplars.series("family_0", &labels(0), &[]).record(
+            1.0,
+            SystemTime::now(),
+            [1; 16],
+            [1; 8],
+        );
         assert_eq!(exemplars.latest("family_0", "number=\"0\"").len(), 1);
     }
 

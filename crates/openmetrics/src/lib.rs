@@ -6,6 +6,8 @@
 //! crate a latency histogram leads to no trace, and one odd attribute key breaks a whole scrape.
 //!
 //! ```
+//! use std::time::SystemTime;
+//!
 //! use openmetrics::Exposition;
 //! use opentelemetry::{KeyValue, metrics::MeterProvider};
 //!
@@ -31,7 +33,7 @@
 //! );
 //! // ... then at every request that is sampled.
 //! duration.record(0.2, &[KeyValue::new("route", route)]);
-//! exemplars.record(0.2, [0xab; 16], [0xcd; 8]);
+//! exemplars.record(0.2, SystemTime::now(), [0xab; 16], [0xcd; 8]);
 //!
 //! // What the HTTP handler does with the request's `Accept`:
 //! let answer = exposition.encode(Some("application/openmetrics-text; version=1.0.0"));

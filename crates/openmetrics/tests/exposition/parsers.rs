@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use prometheus::proto::MetricFamily;
 use proptest::prelude::*;
@@ -76,7 +77,7 @@ fn a_strict_parser_reads_what_a_real_registry_holds() {
         &[("http_route".to_owned(), "/ping".to_owned())],
         &[0.005, 0.25, 1.0],
     );
-    series.record(0.5, [0x4b; 16], [0x5c; 8]);
+    series.record(0.5, SystemTime::now(), [0x4b; 16], [0x5c; 8]);
     let families = &parsed(&[("openmetrics", body(&exposition, OPENMETRICS))])[0];
     let families = families.as_array().unwrap_or_else(|| panic!("{families}"));
     let metadata: Vec<Value> = families

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use openmetrics::Exposition;
 use serde_json::{Value, json};
@@ -133,7 +133,7 @@ fn prometheus_scrapes_even_a_hostile_registry_and_returns_the_exemplars() {
         &[("http_route".to_owned(), "/ping".to_owned())],
         &[0.005, 0.25, 1.0],
     );
-    series.record(0.5, [0x4b; 16], [0x5c; 8]);
+    series.record(0.5, SystemTime::now(), [0x4b; 16], [0x5c; 8]);
     let odd: &[(&str, &str)] = &[("__name__", "x"), ("le", "\0\"\\\n"), ("2:ü", "\r")];
     let hostile = exposition(vec![
         gauge("2ü", "\\\"\0\n\r", &[(odd, f64::NAN), (&[], f64::INFINITY)]),

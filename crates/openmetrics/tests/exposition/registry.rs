@@ -1,5 +1,7 @@
 //! A registry as `opentelemetry-prometheus` really fills it: whole outputs, byte for byte.
 
+use std::time::SystemTime;
+
 use crate::families::{OPENMETRICS, TEXT, body};
 use openmetrics::Exposition;
 use opentelemetry::metrics::MeterProvider;
@@ -116,7 +118,7 @@ fn openmetrics_is_this_byte_for_byte() {
         &[("http_route".to_owned(), "/ping".to_owned())],
         &[0.005, 0.25, 1.0],
     );
-    series.record(0.5, [0x4b; 16], [0x5c; 8]);
+    series.record(0.5, SystemTime::now(), [0x4b; 16], [0x5c; 8]);
     let expected = r#"# TYPE target info
 # HELP target Target metadata
 target_info{service_name="Ping",service_version="0.1.0"} 1

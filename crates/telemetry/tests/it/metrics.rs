@@ -1,7 +1,7 @@
 //! Metrics: where they go, what is bounded, what this crate measures itself.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _};
@@ -167,7 +167,7 @@ fn exemplars_that_are_handed_out_show_in_the_exposition() {
         .exemplars()
         .unwrap()
         .series("d_seconds", &[], &[1.0]);
-    series.record(0.5, [1; 16], [2; 8]);
+    series.record(0.5, SystemTime::now(), [1; 16], [2; 8]);
     let encoded = telemetry
         .exposition()
         .unwrap()
