@@ -20,7 +20,7 @@ use opentelemetry::{
     baggage::{Baggage, BaggageExt},
     propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
 };
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
 const BAGGAGE: &str = "baggage";
 
@@ -62,7 +62,8 @@ impl TextMapPropagator for BaggagePropagator {
             return cx.clone();
         };
         let mut baggage = Baggage::new();
-        let members = lines.iter().flat_map(|line| line.split(','));
+        let lines = lines.iter().map(|line| line.as_bytes());
+        let members = lines.flat_map(|line| line.split(|byte| *byte == b','));
         for (key, value, properties) in members.filter_map(parse_member) {
             baggage.insert_with_metadata(key.to_owned(), value.into_owned(), properties);
         }
@@ -94,35 +95,46 @@ impl TextMapPropagator for BaggagePropagator {
 
 /// `list-member` (3.3.1) as key, decoded value and properties. None: not in the format, and removed
 /// (3.5).
-fn parse_member(member: &str) -> Option<(&str, Cow<'_, str>, String)> {
-    let (pair, properties) = match member.split_once(';') {
+///
+/// Of bytes: to search texts as short as these costs less than to set a search of `str` up.
+fn parse_member(member: &[u8]) -> Option<(&str, Cow<'_, str>, String)> {
+    let (pair, properties) = match divide(member, b';') {
         Some((pair, properties)) => (pair, parse_properties(properties)?),
         None => (member, String::new()),
     };
     // 3.3.1.3: only the first `=` divides.
-    let (key, value) = pair.split_once('=')?;
+    let (key, value) = divide(pair, b'=')?;
     let (key, value) = (trim(key), trim(value));
     if !is_token(key) || !is_octets(value) || !is_percent_encoded(value) {
         return None;
     }
     // 3.3.1.3: octets that are no UTF-8 become U+FFFD.
-    let value = percent_decode_str(value).decode_utf8_lossy();
-    Some((key, value, properties))
+    let value = percent_decode(value).decode_utf8_lossy();
+    Some((str::from_utf8(key).ok()?, value, properties))
+}
+
+/// What stands before and after the first `at`.
+fn divide(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let place = text.iter().position(|byte| *byte == at)?;
+    Some((&text[..place], &text[place + 1..]))
 }
 
 /// 3.3.1.4: `property *( OWS ";" OWS property )` without the blanks. Opaque, hence not decoded.
-fn parse_properties(text: &str) -> Option<String> {
+fn parse_properties(text: &[u8]) -> Option<String> {
     let mut properties = String::with_capacity(text.len());
-    for property in text.split(';') {
-        let (key, value) = match property.split_once('=') {
+    for property in text.split(|byte| *byte == b';') {
+        let (key, value) = match divide(property, b'=') {
             Some((key, value)) => (trim(key), Some(trim(value))),
             None => (trim(property), None),
         };
         if !is_token(key) || !value.is_none_or(is_octets) {
             return None;
         }
-        properties.extend([if properties.is_empty() { "" } else { ";" }, key]);
-        properties.extend(value.into_iter().flat_map(|value| ["=", value]));
+        let separator = if properties.is_empty() { "" } else { ";" };
+        properties.extend([separator, str::from_utf8(key).ok()?]);
+        if let Some(value) = value {
+            properties.extend(["=", str::from_utf8(value).ok()?]);
+        }
     }
     Some(properties)
 }
@@ -132,33 +144,36 @@ fn write_member(header: &mut String, key: &str, value: &str, metadata: &str) -> 
     header.extend([if header.is_empty() { "" } else { "," }, key, "="]);
     header.extend(utf8_percent_encode(value, ENCODED));
     if !metadata.is_empty() {
-        header.extend([";", &parse_properties(metadata)?]);
+        header.extend([";", &parse_properties(metadata.as_bytes())?]);
     }
     (header.len() <= MAX_BYTES).then_some(())
 }
 
 /// `token` (RFC 7230 3.2.6).
-fn is_token(text: &str) -> bool {
-    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_tchar)
+fn is_token(text: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_tchar)
 }
 
 /// `*baggage-octet` (3.3.1).
-fn is_octets(text: &str) -> bool {
+fn is_octets(text: &[u8]) -> bool {
     let is_octet =
-        |byte| matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e);
-    text.bytes().all(is_octet)
+        |byte: &u8| matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e);
+    text.iter().all(is_octet)
 }
 
 /// `"%" HEXDIG HEXDIG` (RFC 3986 2.1) wherever there is a `%`: 3.3.1.3 lets none stand for itself.
-fn is_percent_encoded(value: &str) -> bool {
-    let is_octet = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
-    value.split('%').skip(1).all(is_octet)
+fn is_percent_encoded(value: &[u8]) -> bool {
+    let is_octet = |rest: &[u8]| rest.len() >= 2 && rest[..2].iter().all(u8::is_ascii_hexdigit);
+    value.split(|byte| *byte == b'%').skip(1).all(is_octet)
 }
 
 /// `OWS` (RFC 7230 3.2.3).
-fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]
