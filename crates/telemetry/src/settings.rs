@@ -96,10 +96,11 @@ impl Settings {
         let service_name = reader.text("OTEL_SERVICE_NAME");
         let resource_attributes = resource::attributes(&mut reader);
         let propagators = propagators::read(&mut reader);
+        let otlp = Otlp::read(&mut reader, Signal::Traces, jaeger.as_deref());
         let traces = Traces {
             exporters: exporters::traces(&mut reader),
-            otlp: Otlp::read(&mut reader, Signal::Traces, jaeger.as_deref()),
-            batch: Batch::of_spans(&mut reader),
+            batch: Batch::of_spans(&mut reader, otlp.protocol),
+            otlp,
             sampler: Sampler::read(&mut reader),
             limits: Limits::read(&mut reader),
         };

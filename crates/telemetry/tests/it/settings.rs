@@ -211,15 +211,16 @@ fn every_value_that_is_not_understood_makes_its_one_warning() {
 
 #[test]
 fn batch_sizes_that_are_not_understood_fall_back_too() {
-    for (name, default) in [
-        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
-        ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "512"),
+    for (protocol, name, default) in [
+        ("http/protobuf", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "8192"),
+        ("grpc", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
+        ("grpc", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "512"),
     ] {
         assert_eq!(
-            warning(name, "0"),
-            format!(
+            settings(&[("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), (name, "0")]).warnings(),
+            [format!(
                 "{name} is \"0\"; wanted: a whole number from 1 to 2147483647; used instead: {default}"
-            )
+            )]
         );
     }
 }
