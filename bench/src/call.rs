@@ -58,17 +58,16 @@ pub async fn call(client: Client, address: SocketAddr, count: u64) -> Result<(),
     let http = reqwest::Client::builder().no_proxy().build()?;
     let url = Url::parse(&format!("http://{address}/pong"))?;
     let request = || Request::new(Method::GET, url.clone());
-    let own = std::process::id();
     match client {
         Client::Bare => {
             http.execute(request()).await?.text().await?;
-            let before = machine::cpu_time(own)?;
+            let before = machine::own_cpu_time()?;
             for _ in 0..count {
                 http.execute(request()).await?.text().await?;
             }
             println!(
                 "{CPU_TIME}{}",
-                (machine::cpu_time(own)? - before).as_secs_f64() * 1e3
+                (machine::own_cpu_time()? - before).as_secs_f64() * 1e3
             );
         }
         Client::Wrapped => {
@@ -95,7 +94,7 @@ pub async fn call(client: Client, address: SocketAddr, count: u64) -> Result<(),
                 .await?
                 .text()
                 .await?;
-            let before = machine::cpu_time(own)?;
+            let before = machine::own_cpu_time()?;
             for _ in 0..count {
                 client
                     .execute(request())
@@ -104,12 +103,13 @@ pub async fn call(client: Client, address: SocketAddr, count: u64) -> Result<(),
                     .text()
                     .await?;
             }
+            drop(parent);
+            // Sends what waits: it was made by these requests.
+            telemetry.shutdown(Duration::from_secs(30)).await?;
             println!(
                 "{CPU_TIME}{}",
-                (machine::cpu_time(own)? - before).as_secs_f64() * 1e3
+                (machine::own_cpu_time()? - before).as_secs_f64() * 1e3
             );
-            drop(parent);
-            telemetry.shutdown(Duration::from_secs(30)).await?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //! so that whatever else the machine does falls on all of them. The ratio is that of the medians.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::call::{self, Client};
@@ -18,11 +18,11 @@ const STARTS: usize = 3;
 /// Turns of each start.
 const ROUNDS: usize = 9;
 
-/// A turn: its spans fill whole batches of 512, at 10 % too.
+/// A turn: its spans fill whole batches of 512, at 10 % too, so that the stock batch processors keep none.
 const REQUESTS: u64 = 7_680;
 
-/// So long the last batch of a turn may take.
-const REST: Duration = Duration::from_millis(60);
+/// A turn is over when all of its spans have arrived, ours half a second later; or after so long, if some are lost.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Microseconds a request, median; the memory that the process then holds, in MiB; and how many spans did not arrive,
 /// of how many.
@@ -41,6 +41,7 @@ struct Runner {
     receiver: Server,
     service: Server,
     load: Load,
+    requests: u64,
     turns: Vec<f64>,
 }
 
@@ -60,6 +61,7 @@ impl Runner {
             receiver,
             service,
             load,
+            requests: 0,
             turns: Vec::new(),
         })
     }
@@ -67,10 +69,19 @@ impl Runner {
     fn turn(&mut self) -> Result<(), Error> {
         let before = machine::cpu_time(self.service.id())?;
         self.load.send(REQUESTS)?;
-        thread::sleep(REST);
+        self.requests += REQUESTS;
+        let end = Instant::now() + PATIENCE;
+        while self.receiver.spans()? < self.expected() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(20));
+        }
         let time = machine::cpu_time(self.service.id())? - before;
         self.turns.push(time.as_secs_f64() * 1e6 / REQUESTS as f64);
         Ok(())
+    }
+
+    /// Spans of all requests so far.
+    fn expected(&self) -> u64 {
+        self.spans * self.sampling.sampled(self.requests)
     }
 }
 
@@ -107,7 +118,8 @@ fn in_turns(start: impl Fn(&Processors) -> Result<Vec<Runner>, Error>) -> Result
     for _ in 0..STARTS {
         let mut runners = start(&processors)?;
         for runner in &mut runners {
-            runner.load.send(REQUESTS)?; // warm
+            runner.turn()?; // warm
+            runner.turns.clear();
         }
         for _ in 0..ROUNDS {
             for runner in &mut runners {
@@ -117,9 +129,8 @@ fn in_turns(start: impl Fn(&Processors) -> Result<Vec<Runner>, Error>) -> Result
         all.resize_with(runners.len(), Default::default);
         for (runner, (turns, cpu)) in runners.into_iter().zip(&mut all) {
             cpu.resident = machine::resident(runner.service.id())?;
+            let spans = runner.expected();
             runner.service.stop()?;
-            let requests = REQUESTS * (ROUNDS as u64 + 1);
-            let spans = runner.spans * runner.sampling.sampled(requests);
             cpu.spans += spans;
             cpu.lost += spans.saturating_sub(runner.receiver.spans()?);
             turns.extend(runner.turns);

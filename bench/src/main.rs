@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release               # measures, prints it and writes ../docs/cost.md
 //! cargo run --release -- cpu        # a part only; the rest of ../docs/cost.md stays
+//! cargo run --profile apart -- work # what each thousand instructions is for, in a build that can tell
 //! cargo run --release -- profiles   # a part that is left out above: it builds pong six times
 //! cargo run --release --no-default-features -- guard   # fails if our instructions a request have grown
 //! ```
@@ -45,6 +46,8 @@ enum Task {
         /// Only these variants
         variants: Vec<Variant>,
     },
+    /// What the instructions are for: with `--profile apart`
+    Work,
     /// CPU time a request
     Cpu,
     /// How it grows, memory, requests a second
@@ -93,6 +96,7 @@ fn run(task: Option<Task>) -> Result<ExitCode, Error> {
             print!("{}", instructions::lines(&variants)?);
         }
         Some(Task::Instructions { .. }) => report::write(&[Part::Instructions])?,
+        Some(Task::Work) => report::write(&[Part::Work])?,
         Some(Task::Cpu) => report::write(&[Part::Cpu])?,
         Some(Task::Scale) => report::write(&[Part::Scale])?,
         Some(Task::Profiles) => report::write(&[Part::Profiles])?,

@@ -17,6 +17,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cost.md");
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
     Instructions,
+    Work,
     Cpu,
     Scale,
     Profiles,
@@ -26,6 +27,7 @@ impl Part {
     fn heading(self) -> &'static str {
         match self {
             Self::Instructions => "Instructions a request",
+            Self::Work => "What the instructions are for",
             Self::Cpu => "CPU time a request",
             Self::Scale => "As it grows",
             Self::Profiles => "Release profile",
@@ -35,6 +37,7 @@ impl Part {
     fn text(self) -> Result<String, Error> {
         match self {
             Self::Instructions => instructions_text(),
+            Self::Work => work_text(),
             Self::Cpu => cpu_text(),
             Self::Scale => scale::text(),
             Self::Profiles => profiles::text(),
@@ -107,9 +110,8 @@ fn instructions_text() -> Result<String, Error> {
         .collect();
     write!(
         text,
-        "\n{}\n{}\n{}",
+        "\n{}\n{}",
         client_table(&clients, thousands),
-        work_table(&services, &measured),
         parts_table(&services, &measured)
     )?;
     Ok(text)
@@ -188,28 +190,25 @@ fn client_table(values: &[f64], show: impl Fn(f64) -> String) -> String {
 }
 
 /// What this project's instructions are for, at 100 %.
-fn work_table(services: &[(Variant, Sampling)], measured: &[Instructions]) -> String {
-    let mut text = "| this project at 100 %: | instructions |\n| --- | ---: |\n".to_owned();
-    let mut rest = 0.0;
-    for (&(variant, sampling), instructions) in services.iter().zip(measured) {
-        match (variant, sampling) {
-            (Variant::Bare, _) => {
-                text += &format!("| what bare has, too | {:.0} |\n", instructions.total);
-                rest -= instructions.total;
-            }
-            (Variant::Ours, Sampling::All) => {
-                for ((what, _), count) in instructions::WORK.iter().zip(&instructions.work) {
-                    text += &format!("| {what} | {count:.0} |\n");
-                    rest -= count;
-                }
-                rest += instructions.total;
-            }
-            _ => {}
-        }
+fn work_text() -> Result<String, Error> {
+    let bare = instructions::of_service(Variant::Bare, Sampling::All)?;
+    let ours = instructions::of_service(Variant::Ours, Sampling::All)?;
+    if ours.work.contains(&0.0) {
+        return Err("functions are inlined into others: build with `--profile apart`".into());
     }
+    let mut text = format!(
+        "{}\n\n| this project at 100 % | instructions |\n| --- | ---: |\n| what bare has, too | {:.0} |\n",
+        machine::description()?,
+        bare.total
+    );
+    for ((what, _), count) in instructions::WORK.iter().zip(&ours.work) {
+        text += &format!("| {what} | {count:.0} |\n");
+    }
+    let rest = ours.total - bare.total - ours.work.iter().sum::<f64>();
     text +=
         &format!("| the rest: events, manual metrics, the layer around the route | {rest:.0} |\n");
-    text
+    text += &format!("| together | {:.0} |\n", ours.total);
+    Ok(text)
 }
 
 /// Where the instructions go, at 100 %.
