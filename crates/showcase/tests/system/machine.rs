@@ -7,8 +7,9 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use backend::Backend;
+use backend::{Backend, SpanKind};
 use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -204,6 +205,58 @@ async fn without_ca_files_http_works_and_https_says_one_line() {
         assert_eq!(answer_of(&format!("{url}/pong")).await, "pong");
         pong.stop();
     }
+}
+
+/// Debian's package `faketime` puts it there.
+const FAKE_TIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs libfaketime"]
+async fn a_clock_that_is_set_back_in_the_midst_of_a_request_breaks_neither_it_nor_its_spans() {
+    let file = std::env::temp_dir().join(format!("clock-{}", std::process::id()));
+    let set = |offset: &str| std::fs::write(&file, offset).unwrap();
+    set("+0");
+    let clock = [
+        ("LD_PRELOAD", FAKE_TIME),
+        ("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        // Of a real machine, too, only one of the two clocks can be set.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    const LATENCY: Duration = Duration::from_millis(500);
+    let pair = Pair::start_with(&clock, &[("PONG_LATENCY", "500ms")]);
+    let request = async || assert_eq!(pair.get("/ping").await.status(), StatusCode::OK);
+    request().await;
+    tokio::join!(request(), async {
+        tokio::time::sleep(LATENCY / 2).await;
+        set("-3600");
+    });
+    request().await;
+
+    let all = pair.store().wait_for(PATIENCE, |store| {
+        let traces = store.latest(usize::MAX);
+        let whole = traces.iter().all(|trace| trace.spans.len() == 5);
+        (traces.len() == 3 && whole).then_some(traces)
+    });
+    let all = all.await.unwrap_or_else(|late| panic!("{late}"));
+    std::fs::remove_file(&file).unwrap();
+    let spans = all.iter().flat_map(|trace| &trace.spans);
+    let spans: Vec<_> = spans.filter(|span| span.service() == "Ping").collect();
+    let starts = spans.iter().map(|span| span.start_unix_nanos);
+    let hour = Duration::from_secs(3_600).as_nanos() as u64;
+    let (first, last) = (starts.clone().min().unwrap(), starts.max().unwrap());
+    assert!(
+        last - first > hour / 2,
+        "the clock was not set back: {spans:#?}"
+    );
+    for span in spans {
+        assert!(span.end_unix_nanos >= span.start_unix_nanos, "{span:#?}");
+        // The manual span is timed by `tracing-opentelemetry`, which looks at this clock alone.
+        if span.kind != SpanKind::Internal {
+            assert!((LATENCY..PATIENCE).contains(&span.duration()), "{span:#?}");
+        }
+    }
+    pair.stop();
 }
 
 /// Asks `/ping` until the connection is refused or closed. Counts the whole answers.
