@@ -5,7 +5,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::Error;
 
@@ -21,11 +20,6 @@ pub fn cpu_time(id: u32) -> Result<Duration, Error> {
             .parse::<u64>()?;
     }
     Ok(Duration::from_nanos(nanos))
-}
-
-/// CPU time that this process has used, with that of threads that have ended.
-pub fn own_cpu_time() -> Result<Duration, Error> {
-    Ok(clock_gettime(ClockId::ProcessCPUTime).try_into()?)
 }
 
 /// CPU time of the children of this process that have ended, and of their children, to the hundredth second.
