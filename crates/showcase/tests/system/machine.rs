@@ -207,8 +207,8 @@ async fn without_ca_files_http_works_and_https_says_one_line() {
     }
 }
 
-/// Debian's package `faketime` puts it there.
-const FAKE_TIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+/// Debian's package `faketime` puts it there; the loader knows what `$LIB` is.
+const FAKE_TIME: &str = "/usr/$LIB/faketime/libfaketime.so.1";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs libfaketime"]
