@@ -14,6 +14,7 @@ fn commands_name_what_exists() {
         .chain(documents().iter().flat_map(|document| document.code()))
         .collect();
     let compose = read("docker-compose.yml");
+    let bench = read("bench/Cargo.toml"); // nowhere else are profiles of our own
     let examples: Vec<_> = std::fs::read_dir(root().join("crates"))
         .unwrap()
         .flat_map(|folder| {
@@ -32,6 +33,9 @@ fn commands_name_what_exists() {
             let exists = match flag {
                 "-p" if words.contains(&"cargo") => root().join("crates").join(value).is_dir(),
                 "--example" => examples.contains(&format!("{value}.rs")),
+                "--profile" if words.contains(&"cargo") => {
+                    bench.contains(&format!("[profile.{value}]"))
+                }
                 "--profile" => compose.contains(&format!("profiles: [{value}]")),
                 _ => continue,
             };
