@@ -26,7 +26,7 @@ pub struct Instructions {
 }
 
 /// What telemetry does for a request, and the functions that do it.
-pub const WORK: [(&str, &[&str]); 7] = [
+pub const WORK: [(&str, &[&str]); 8] = [
     (
         "trace context and baggage out of the headers",
         &["TextMapPropagator::extract"],
@@ -41,6 +41,7 @@ pub const WORK: [(&str, &[&str]); 7] = [
         "manual span: enter and leave, twice each",
         &["Dispatch::enter", "Dispatch::exit"],
     ),
+    ("manual span: two events", &["SpanRef::add_event"]),
     ("manual span: end", &["Dispatch::try_close"]),
     (
         "export of both, on its thread",

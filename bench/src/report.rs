@@ -205,8 +205,9 @@ fn work_text() -> Result<String, Error> {
         text += &format!("| {what} | {count:.0} |\n");
     }
     let rest = ours.total - bare.total - ours.work.iter().sum::<f64>();
-    text +=
-        &format!("| the rest: events, manual metrics, the layer around the route | {rest:.0} |\n");
+    text += &format!(
+        "| the rest: manual metrics, the layer around the route, contexts entered and dropped | {rest:.0} |\n"
+    );
     text += &format!("| together | {:.0} |\n", ours.total);
     Ok(text)
 }
