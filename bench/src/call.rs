@@ -57,8 +57,8 @@ impl Client {
 pub async fn call(client: Client, address: SocketAddr, count: u64) -> Result<(), Error> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     let url = Url::parse(&format!("http://{address}/pong"))?;
-    let own = std::process::id();
     let request = || Request::new(Method::GET, url.clone());
+    let own = std::process::id();
     match client {
         Client::Bare => {
             http.execute(request()).await?.text().await?;

@@ -18,8 +18,8 @@ pub struct Seen {
     pub requests: u64,
 }
 
-/// Asks that service over so many connections for so long. `rate`: requests a second of all together, or as many as there can be.
-/// `agents`: how many different user agents there are.
+/// Asks that service over so many connections for so long. `rate`: requests a second of all together, or as many as
+/// there can be. `agents`: how many different user agents there are.
 pub fn crowd(
     variant: Variant,
     address: SocketAddr,

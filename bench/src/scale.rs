@@ -227,13 +227,14 @@ fn life() -> Result<String, Error> {
     for variant in [Variant::Bare, Variant::Ours] {
         let receiver = Server::receiver()?;
         let began = Instant::now();
-        let Measured { server, .. } = Measured::start(variant, &receiver)?;
+        let service = Measured::start(variant, &receiver)?;
+        let server = &service.server;
         while !get(server.address, "/readyz")?.starts_with(b"HTTP/1.1 200") {}
         let ready = began.elapsed();
         let rest = machine::resident(server.id())?;
         let mut sent = 0;
         while sent < 1_000_000 {
-            sent += crowd(variant, server.address, 64, LENGTH, None, 1_000)?.requests;
+            sent += service.loaded(64, None, 1_000)?.1.requests;
         }
         writeln!(
             text,

@@ -9,7 +9,7 @@ use crate::{
     peak::Peak,
     record::{Part, Record},
     resource::{Resource, Scope},
-    search::{EVENT, Query, TRACE_STATE, TextQuery, has, made_by_jaeger},
+    search::{EVENT, Query, TextQuery, has, made_by_jaeger},
     tables::Tables,
     traces::Entry,
 };
@@ -206,10 +206,8 @@ impl<'a> Wanted<'a> {
 
 impl Attribute<'_> {
     fn is_of(&self, record: &Record, tables: &Tables) -> bool {
-        let (mut found, mut scope, mut message) = (false, None, "");
-        let is = |key: &str, text: Text<'_>| {
-            self.key == key && !self.value.is_empty() && text.read(&tables.strings) == self.value
-        };
+        let (mut found, mut scope, mut message, mut trace_state) = (false, None, "", "");
+        let is_named = self.key == EVENT && !self.value.is_empty();
         let mut is_name = false; // of the event that is being read
         record.each_part(|part| match part {
             Part::Scope(number) => scope = tables.scopes.get(number),
@@ -221,14 +219,23 @@ impl Attribute<'_> {
             Part::Attribute(..) => {}
             Part::Event(name) => {
                 found = found || is_name;
-                is_name = is(EVENT, name);
+                is_name = is_named && name.read(&tables.strings) == self.value;
             }
-            Part::TraceState(text) => found = found || is_name || is(TRACE_STATE, text),
+            Part::TraceState(text) => {
+                found = found || is_name;
+                trace_state = text.read(&tables.strings);
+            }
         });
         let of_scope = |scope: &Arc<Scope>| {
             has(&scope.attributes, self.key, self.value)
-                || made_by_jaeger(self.key, record.kind, record.status, message, scope)
-                    == Some(self.value)
+                || made_by_jaeger(
+                    self.key,
+                    record.kind,
+                    record.status,
+                    message,
+                    scope,
+                    trace_state,
+                ) == Some(self.value)
         };
         let of_resource =
             |resource: &Arc<Resource>| has(&resource.attributes, self.key, self.value);

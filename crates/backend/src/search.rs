@@ -7,15 +7,12 @@ use serde::Serialize;
 use crate::{
     attributes::Attributes,
     resource::{Resource, Scope},
-    span::{Span, SpanKind, StatusCode},
+    span::{Event, Span, SpanKind, StatusCode},
     trace::Trace,
 };
 
-/// As what Jaeger shows the name of an event, unless it has an attribute that is called so.
+/// The attribute that Jaeger makes out of the name of an event.
 pub(crate) const EVENT: &str = "event";
-
-/// As what Jaeger shows the trace state.
-pub(crate) const TRACE_STATE: &str = "w3c.tracestate";
 
 /// What to look for; the default is everything.
 ///
@@ -121,20 +118,27 @@ fn span_has(span: &Span, key: &str, value: &str) -> bool {
     ]
     .into_iter()
     .chain(of_events);
-    let is = |name: &str, text: &str| key == name && !value.is_empty() && text == value;
     all.any(|attributes| has(attributes, key, value))
-        || is(TRACE_STATE, &span.trace_state)
-        || span
-            .events
-            .iter()
-            .any(|event| event.attributes.get(EVENT).is_none() && is(EVENT, &event.name))
+        || key == EVENT
+            && span
+                .events
+                .iter()
+                .filter_map(event_name)
+                .any(|name| name == value)
         || made_by_jaeger(
             key,
             span.kind,
             span.status.code,
             &span.status.message,
             &span.scope,
+            &span.trace_state,
         ) == Some(value)
+}
+
+/// [`EVENT`] of an event: an attribute that is called so goes before its name.
+pub(crate) fn event_name(event: &Event) -> Option<&str> {
+    let is_shown = !event.name.is_empty() && event.attributes.get(EVENT).is_none();
+    is_shown.then_some(&event.name)
 }
 
 /// Whether the attribute is among them.
@@ -149,6 +153,7 @@ pub(crate) fn made_by_jaeger<'a>(
     status: StatusCode,
     message: &'a str,
     scope: &'a Scope,
+    trace_state: &'a str,
 ) -> Option<&'a str> {
     let value = match key {
         "error" if status == StatusCode::Error => "true",
@@ -168,6 +173,7 @@ pub(crate) fn made_by_jaeger<'a>(
         "otel.status_description" => message,
         "otel.scope.name" => &scope.name,
         "otel.scope.version" => &scope.version,
+        "w3c.tracestate" => trace_state,
         _ => "",
     };
     (!value.is_empty()).then_some(value)

@@ -164,7 +164,8 @@ fn is_octets(text: &[u8]) -> bool {
 
 /// `"%" HEXDIG HEXDIG` (RFC 3986 2.1) wherever there is a `%`: 3.3.1.3 lets none stand for itself.
 fn is_percent_encoded(value: &[u8]) -> bool {
-    let is_octet = |rest: &[u8]| rest.len() >= 2 && rest[..2].iter().all(u8::is_ascii_hexdigit);
+    let is_octet =
+        |rest: &[u8]| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
     value.split(|byte| *byte == b'%').skip(1).all(is_octet)
 }
 

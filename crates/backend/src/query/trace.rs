@@ -24,6 +24,7 @@ use crate::{
     attributes::{Attributes, Value, as_number_or_text},
     id::{SpanId, TraceId},
     resource::Resource,
+    search::{EVENT, event_name},
     span::{Event, Span, StatusCode},
     trace::Trace,
 };
@@ -217,12 +218,11 @@ struct Log<'a> {
 impl<'a> From<&'a Event> for Log<'a> {
     fn from(event: &'a Event) -> Self {
         let attributes = &event.attributes;
-        let is_named = event.name.is_empty() || attributes.get("event").is_some();
-        let name = (!is_named).then(|| Tag::text("event", &event.name));
+        let name = event_name(event).map(|name| Tag::text(EVENT, name));
         let mut fields: Vec<_> = name.into_iter().chain(tags(attributes)).collect();
         if let Some(event) = fields
             .iter()
-            .position(|field| field.key == "event" && field.kind == "string")
+            .position(|field| field.key == EVENT && field.kind == "string")
         {
             fields[..=event].rotate_right(1);
         }
