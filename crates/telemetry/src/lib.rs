@@ -73,8 +73,6 @@ use opentelemetry::metrics::{Meter, MeterProvider, NoopMeterProvider};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{InstrumentationScope, global};
 use tracing::subscriber::NoSubscriber;
-use tracing_subscriber::Registry;
-use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 mod baggage;
@@ -91,11 +89,11 @@ mod runtime;
 mod settings;
 mod shutdown;
 mod span_exporter;
+mod subscriber;
 mod summary;
 mod trace_context;
 mod tracer;
 mod traces;
-mod worthwhile;
 
 pub use baggage::BaggagePropagator;
 pub use error::{Error, SettingError, ShutdownError};
@@ -103,7 +101,6 @@ pub use propagation::SharedPropagator;
 pub use settings::{Lookup, Settings};
 pub use trace_context::TraceContextPropagator;
 pub use tracer::Tracer;
-use worthwhile::Worthwhile;
 
 /// The semantic conventions that resource, spans and metrics follow.
 const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
@@ -205,6 +202,12 @@ pub fn init(service: Service, settings: &Settings) -> Result<Telemetry, Error> {
         tracing::subscriber::with_default(NoSubscriber::default(), || drop(providers));
         return Err(Error::Installed);
     }
+    #[cfg(feature = "log")]
+    if logs::bridge_log().is_err() {
+        let elsewhere =
+            "lines of libraries that use `log` go to the logger that is installed already";
+        telemetry.warnings.push(elsewhere.to_owned());
+    }
     // OpenTelemetry logs each of these, which says nothing that the next line does not.
     tracing::subscriber::with_default(NoSubscriber::default(), || telemetry.set_globals());
     tracing::info!("telemetry: {}", telemetry.summary);
@@ -277,30 +280,22 @@ impl Telemetry {
     }
 
     /// A subscriber that turns `tracing` spans into spans of the trace, and events into log lines. [`init`] installs it;
-    /// tests pass it to `tracing::subscriber::set_default`. Events end there: a layer put on top sees spans only.
+    /// tests pass it to `tracing::subscriber::set_default`.
+    ///
+    /// A layer of your own goes on top, by [`SubscriberExt::with`]. It sees the spans down to
+    /// [`Settings::with_span_level`], the events that `RUST_LOG` lets through, and all ERROR events.
+    ///
+    /// [`SubscriberExt::with`]: tracing_subscriber::layer::SubscriberExt::with
     pub fn subscriber(
         &self,
     ) -> impl tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync + use<> {
-        // Carries only what the code states: no source location, thread, timing, level or target.
-        let spans = self.providers.traces.is_some().then(|| {
-            tracing_opentelemetry::layer()
-                .with_tracer(self.tracer(self.service.name))
-                .with_location(false)
-                .with_threads(false)
-                .with_tracked_inactivity(false)
-                .with_level(false)
-                .with_target(false)
-        });
         let events = logs::layer(
-            &self.settings.logs.filter,
+            &self.settings.logs,
+            &self.settings.traces,
             &self.output,
             self.providers.logs.as_ref(),
         );
-        let worthwhile = Worthwhile::new(spans.is_some(), &self.settings.logs.filter);
-        Registry::default()
-            .with(spans)
-            .with(events)
-            .with(worthwhile)
+        subscriber::subscriber(self.tracer(self.service.name), events)
     }
 
     /// What is in effect, as [`init`] logs it: exporters with protocol and endpoint, sampler, propagators, log filter.

@@ -18,13 +18,13 @@ use std::thread;
 use std::time::Duration;
 
 use opentelemetry::Context;
+use opentelemetry::logs::LoggerProvider as _;
 use opentelemetry::metrics::Meter;
-use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::logs::{
     BatchConfigBuilder, BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord,
-    SdkLogger, SdkLoggerProvider,
+    SdkLoggerProvider,
 };
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
@@ -35,8 +35,10 @@ use crate::otlp::{Builder, Destination};
 use crate::settings::{self, LogsExporter, Reader};
 
 mod events;
+mod fields;
 mod line;
 mod lost;
+mod record;
 mod repeats;
 
 pub(crate) use events::Events;
@@ -155,18 +157,33 @@ pub(crate) fn observe(meter: &Meter, lost: Lost) {
         .build();
 }
 
-/// A layer that prints events, and sends them if there is a provider.
-pub(crate) fn layer(filter: &str, output: &Output, provider: Option<&SdkLoggerProvider>) -> Events {
-    Events::new(
-        filter,
-        output.format,
-        output.writer.clone(),
-        provider.map(OpenTelemetryTracingBridge::new),
-    )
+/// A layer that prints events, and exports them if there is a provider. `spans` is the lowest level of spans.
+pub(crate) fn layer(
+    settings: &settings::Logs,
+    traces: &settings::Traces,
+    output: &Output,
+    provider: Option<&SdkLoggerProvider>,
+) -> Events {
+    let choice = events::Choice {
+        filter: &settings.filter,
+        spans: traces.span_level,
+        exceptions: traces.exception_events,
+    };
+    // The scope's name is empty: a record's scope is its target, the module that the code states.
+    let logger = provider.map(|provider| provider.logger(""));
+    Events::new(choice, output.format, output.writer.clone(), logger)
 }
 
-/// The bridge from `tracing` events to OTLP log records.
-type Bridge = OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger>;
+/// Turns what libraries say through the crate `log` into `tracing` events, for the whole process.
+///
+/// `log` is asked no more than `tracing` wants to know: the level of the subscriber that is installed now.
+#[cfg(feature = "log")]
+pub(crate) fn bridge_log() -> Result<(), log::SetLoggerError> {
+    use tracing_log::AsLog;
+    tracing_log::LogTracer::builder()
+        .with_max_level(tracing::level_filters::LevelFilter::current().as_log())
+        .init()
+}
 
 /// None when logs are not exported.
 pub(crate) fn provider(

@@ -10,6 +10,8 @@
 
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
+
 use crate::SettingError;
 
 mod batch;
@@ -57,6 +59,8 @@ pub(crate) struct Traces {
     pub(crate) batch: Batch,
     pub(crate) sampler: Sampler,
     pub(crate) limits: Limits,
+    pub(crate) span_level: LevelFilter,
+    pub(crate) exception_events: bool,
 }
 
 /// Where metrics go, and how often those that are pushed.
@@ -103,6 +107,8 @@ impl Settings {
             otlp,
             sampler: Sampler::read(&mut reader),
             limits: Limits::read(&mut reader),
+            span_level: LevelFilter::INFO,
+            exception_events: false,
         };
         let metrics = Metrics {
             exporters: exporters::metrics(&mut reader),
@@ -130,6 +136,30 @@ impl Settings {
             logs,
             warnings: reader.into_warnings(),
         })
+    }
+
+    /// Exports `tracing` spans from this level on: INFO, unless set. DEBUG adds DEBUG spans to INFO ones.
+    ///
+    /// No span below this level exists, not for layers on top of [`Telemetry::subscriber`](crate::Telemetry::subscriber)
+    /// either. Spans made by the OpenTelemetry API have no level, and are not touched.
+    #[must_use]
+    pub fn with_span_level(mut self, level: LevelFilter) -> Self {
+        self.traces.span_level = level;
+        self
+    }
+
+    /// Adds an event `exception` to a span that an ERROR event or `#[tracing::instrument(err)]` marks as failed. Off,
+    /// unless set: the error is a log record already.
+    ///
+    /// Semantic conventions 1.44, [*Recording exceptions*][exceptions]: "instrumentation SHOULD record this exception as a
+    /// log record", and "it's NOT RECOMMENDED to record the same exception more than once". The conventions for exceptions
+    /// on spans are deprecated. Turn it on for a backend that shows errors from span events only.
+    ///
+    /// [exceptions]: https://opentelemetry.io/docs/specs/semconv/general/recording-errors/#recording-exceptions
+    #[must_use]
+    pub fn with_exception_events(mut self, add: bool) -> Self {
+        self.traces.exception_events = add;
+        self
     }
 
     /// Whether any exporter in use speaks gRPC.

@@ -1,14 +1,14 @@
 //! One log line: what it holds, and how it looks.
 
-use std::error::Error;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use opentelemetry::trace::SpanContext;
 use serde_json::Value;
-use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+use super::fields::Fields;
 
 /// How much text one line takes, in bytes before escaping; the rest is cut off, so that lines that wait are bounded in
 /// memory.
@@ -26,36 +26,67 @@ pub(crate) enum Format {
     Json,
 }
 
-pub(super) struct Line {
-    metadata: &'static Metadata<'static>,
-    message: String,
-    fields: Vec<(&'static str, Value)>,
+/// Fields of enclosing spans that a line takes at most.
+const ENCLOSING: usize = 32;
+
+pub(super) struct Line<'a> {
+    pub(super) level: Level,
+    pub(super) target: &'a str,
+    pub(super) message: String,
+    pub(super) fields: Vec<(&'static str, Value)>,
     trace: Option<(String, String)>,
     /// How much more text it takes.
     room: usize,
+    enclosing: usize,
 }
 
-impl Line {
-    pub(super) fn of(event: &Event<'_>) -> Self {
-        let mut line = Self {
-            metadata: event.metadata(),
-            message: String::new(),
-            fields: Vec::new(),
-            trace: None,
-            room: LONGEST,
+impl<'a> Line<'a> {
+    /// `metadata` is the event's own, or that of the `log` record that it was made from.
+    pub(super) fn of(event: &Event<'_>, metadata: &Metadata<'a>) -> Self {
+        let mut fields = Fields::with_room(LONGEST);
+        event.record(&mut fields);
+        let Fields { mut list, room } = fields;
+        let message = list.iter().position(|(name, _)| *name == "message");
+        let message = match message.map(|at| list.remove(at).1) {
+            Some(Value::String(text)) => text,
+            Some(other) => other.to_string(),
+            None => String::new(),
         };
-        event.record(&mut line);
-        line
+        Self {
+            level: *metadata.level(),
+            target: metadata.target(),
+            message,
+            fields: list,
+            trace: None,
+            room,
+            enclosing: ENCLOSING,
+        }
     }
 
     pub(super) fn field(&mut self, name: &'static str, value: Value) {
-        if name == "message" {
-            self.message = match value {
-                Value::String(text) => text,
-                other => other.to_string(),
-            };
-        } else {
-            self.fields.push((name, value));
+        self.fields.push((name, value));
+    }
+
+    /// The text of a field, or none if there is no such field or it is a number.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.fields.iter().find(|(field, _)| *field == name)?;
+        value.as_str()
+    }
+
+    /// Adds the fields of an enclosing span, as far as there is room. The first field of a name wins, so add the
+    /// innermost span first.
+    pub(super) fn enclose(&mut self, fields: &Fields) {
+        for (name, value) in &fields.list {
+            let length = value.as_str().map_or(0, str::len);
+            if self.fields.iter().any(|(field, _)| field == name) {
+                continue;
+            }
+            if self.enclosing == 0 || length > self.room {
+                return;
+            }
+            self.enclosing -= 1;
+            self.room -= length;
+            self.fields.push((name, value.clone()));
         }
     }
 
@@ -67,7 +98,7 @@ impl Line {
     }
 
     /// The line with its end.
-    pub(super) fn render(self, format: Format) -> String {
+    pub(super) fn render(&self, format: Format) -> String {
         let mut time = String::with_capacity(32);
         // Writing to a string does not fail.
         let _ = SystemTime.format_time(&mut Writer::new(&mut time));
@@ -77,42 +108,36 @@ impl Line {
         }
     }
 
-    fn json(self, time: &str) -> String {
+    fn json(&self, time: &str) -> String {
         let mut line = format!("{{\"timestamp\":\"{time}\"");
         let mut member = |name: &str, value: Value| {
             // A `Value` displays as JSON.
             let _ = write!(line, ",{}:{value}", Value::from(name));
         };
-        member("level", self.metadata.level().as_str().into());
-        member("target", self.metadata.target().into());
-        member("message", self.message.into());
-        if let Some((trace_id, span_id)) = self.trace {
-            member("trace_id", trace_id.into());
-            member("span_id", span_id.into());
+        member("level", self.level.as_str().into());
+        member("target", self.target.into());
+        member("message", self.message.as_str().into());
+        if let Some((trace_id, span_id)) = &self.trace {
+            member("trace_id", trace_id.as_str().into());
+            member("span_id", span_id.as_str().into());
         }
         if !self.fields.is_empty() {
-            member(
-                "fields",
-                Value::Object(
-                    self.fields
-                        .into_iter()
-                        .map(|(name, value)| (name.to_owned(), value))
-                        .collect(),
-                ),
-            );
+            let fields = self.fields.iter();
+            let fields = fields.map(|(name, value)| ((*name).to_owned(), value.clone()));
+            member("fields", Value::Object(fields.collect()));
         }
         line.push_str("}\n");
         line
     }
 
-    fn terminal(self, time: &str, color: bool) -> String {
+    fn terminal(&self, time: &str, color: bool) -> String {
         let (dim, reset) = if color {
             ("\x1b[2m", "\x1b[0m")
         } else {
             ("", "")
         };
-        let level = self.metadata.level();
-        let level_color = match *level {
+        let level = self.level;
+        let level_color = match level {
             _ if !color => "",
             Level::ERROR => "\x1b[31m",
             Level::WARN => "\x1b[33m",
@@ -142,63 +167,6 @@ impl Line {
         }
         line.push('\n');
         line
-    }
-}
-
-/// Text that ends where a line's room ends.
-struct Cut<'a> {
-    text: String,
-    room: &'a mut usize,
-}
-
-impl Write for Cut<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = text.floor_char_boundary(*self.room);
-        self.text.push_str(&text[..end]);
-        *self.room -= end;
-        if end < text.len() {
-            // Stops whoever formats: a value may be larger than memory.
-            self.text.push('…');
-            return Err(fmt::Error);
-        }
-        Ok(())
-    }
-}
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut cut = Cut {
-            text: String::new(),
-            room: &mut self.room,
-        };
-        // An error means that the text was cut.
-        let _ = write!(cut, "{value:?}");
-        let text = cut.text;
-        self.field(field.name(), text.into());
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.record_debug(field, &format_args!("{value}"));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.field(field.name(), value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.field(field.name(), value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.field(field.name(), value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.field(field.name(), value.into());
     }
 }
 

@@ -32,11 +32,21 @@ impl Write for Page {
     }
 }
 
+/// The layer with this filter.
+fn events(filter: &str, output: &Output) -> Events {
+    let choice = events::Choice {
+        filter,
+        spans: tracing::level_filters::LevelFilter::INFO,
+        exceptions: false,
+    };
+    Events::new(choice, output.format, output.writer.clone(), None)
+}
+
 /// The lines that `log` writes through this filter.
 fn lines(filter: &str, format: Format, log: impl FnOnce()) -> Vec<String> {
     let page = Page::default();
     let output = Output::new(page.clone(), format);
-    let subscriber = Registry::default().with(layer(filter, &output, None));
+    let subscriber = Registry::default().with(events(filter, &output));
     dispatcher::with_default(&Dispatch::new(subscriber), log);
     drop(output);
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
@@ -304,7 +314,7 @@ impl Write for Blocked {
 async fn blocked_stdout_blocks_nobody_and_lost_lines_are_counted() {
     let (unblock, blocked) = mpsc::channel();
     let mut output = Output::new(Blocked(blocked), JSON);
-    let subscriber = Registry::default().with(layer("info", &output, None));
+    let subscriber = Registry::default().with(events("info", &output));
     dispatcher::with_default(&Dispatch::new(subscriber), || {
         for number in 0..10_000 {
             tracing::info!(number, "line");
@@ -324,7 +334,7 @@ async fn blocked_stdout_blocks_nobody_and_lost_lines_are_counted() {
 async fn flush_writes_what_waits() {
     let page = Page::default();
     let mut output = Output::new(page.clone(), JSON);
-    let subscriber = Registry::default().with(layer("info", &output, None));
+    let subscriber = Registry::default().with(events("info", &output));
     dispatcher::with_default(&Dispatch::new(subscriber), || {
         for number in 0..WAITING_LINES / 2 {
             tracing::info!(number, "line");
@@ -352,7 +362,7 @@ impl Write for Full {
 #[tokio::test]
 async fn lines_that_stdout_refuses_are_counted_with_the_reason_and_do_not_hold_up_the_end() {
     let mut output = Output::new(Full, JSON);
-    let subscriber = Registry::default().with(layer("info", &output, None));
+    let subscriber = Registry::default().with(events("info", &output));
     dispatcher::with_default(&Dispatch::new(subscriber), || {
         for number in 0..3 {
             tracing::info!(number, "line");

@@ -70,6 +70,142 @@ async fn record_has_the_line_its_fields_and_its_span() {
 }
 
 #[tokio::test]
+async fn record_is_an_event_only_if_the_code_names_it() {
+    let receiver = Receiver::start();
+    let telemetry = exporting(&receiver, &[]);
+    log(&telemetry, || {
+        tracing::info!("a line");
+        tracing::warn!(count = 1);
+        tracing::info!(name: "order.shipped", "an event");
+        tracing::info!(name: "event of the year", "another");
+    });
+    end(telemetry).await;
+    let names: Vec<_> = records(&receiver)
+        .into_iter()
+        .map(|record| record.event_name)
+        .collect();
+    assert_eq!(names, ["", "", "order.shipped", "event of the year"]);
+}
+
+/// An error with two causes.
+#[derive(Debug)]
+struct Failed(&'static str, Option<Box<Failed>>);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Failed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.1.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[tokio::test]
+async fn error_is_exported_with_its_causes_under_the_name_of_the_conventions() {
+    let receiver = Receiver::start();
+    let telemetry = exporting(&receiver, &[]);
+    let root = Failed("connection refused", None);
+    let error = Failed(
+        "order not saved",
+        Some(Box::new(Failed("no database", Some(Box::new(root))))),
+    );
+    log(&telemetry, || {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "dyn");
+        tracing::warn!(%error, "display");
+        tracing::warn!(cause = error, "another name");
+    });
+    end(telemetry).await;
+    let found: Vec<_> = records(&receiver)
+        .iter()
+        .map(|record| attributes(&record.attributes))
+        .collect();
+    let one = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+    let chain = "order not saved: no database: connection refused";
+    assert_eq!(
+        found,
+        [
+            one("exception.message", chain),
+            one("exception.message", "order not saved"),
+            one("cause", chain),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn record_has_the_fields_of_the_spans_around_it_whether_they_are_sampled_or_not() {
+    for sampler in ["always_on", "always_off"] {
+        let receiver = Receiver::start();
+        let telemetry = exporting(&receiver, &[("OTEL_TRACES_SAMPLER", sampler)]);
+        log(&telemetry, || {
+            let request = tracing::info_span!(
+                "request",
+                request_id = 7,
+                user = tracing::field::Empty,
+                step = "outer",
+                otel.name = "GET /orders"
+            );
+            let _request = request.enter();
+            request.record("user", "ann");
+            let _save = tracing::info_span!("save", step = "inner", dry = false).entered();
+            tracing::info!(dry = true, "saved");
+            tracing::info!(parent: &request, "seen from the request");
+            tracing::info!(parent: None, "apart");
+        });
+        end(telemetry).await;
+        let records = records(&receiver);
+        let found: Vec<_> = records
+            .iter()
+            .map(|record| attributes(&record.attributes))
+            .collect();
+        let of = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect()
+        };
+        let request = [("request_id", "7"), ("step", "outer"), ("user", "ann")];
+        let saved = [
+            ("dry", "true"),
+            ("request_id", "7"),
+            ("step", "inner"),
+            ("user", "ann"),
+        ];
+        assert_eq!(found, [of(&saved), of(&request), of(&[])], "{sampler}");
+        // The ids are those of the span that the event names.
+        assert_eq!(records[0].trace_id, records[1].trace_id);
+        assert!(!records[1].trace_id.is_empty());
+        assert!(records[2].trace_id.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn fields_of_spans_are_bounded_in_count_and_length() {
+    let receiver = Receiver::start();
+    let telemetry = exporting(&receiver, &[]);
+    log(&telemetry, || {
+        let long = "x".repeat(1 << 20);
+        let mut spans = vec![tracing::info_span!("long", body = long)];
+        for _ in 0..100 {
+            let parent = spans.last().unwrap();
+            spans.push(tracing::info_span!(parent: parent, "deep", a = 1, b = 2, c = 3));
+        }
+        tracing::info!(parent: &spans[0], "long");
+        tracing::info!(parent: spans.last().unwrap(), "deep");
+    });
+    end(telemetry).await;
+    let records = records(&receiver);
+    let body = &attributes(&records[0].attributes)["body"];
+    assert!(body.starts_with("xxx") && body.ends_with('…'), "{body}");
+    assert!(body.len() <= 1024 + "…".len(), "{}", body.len());
+    // The same three names again and again.
+    assert!(records[1].attributes.len() <= 4);
+}
+
+#[tokio::test]
 async fn nothing_is_exported_unless_asked_for() {
     let receiver = Receiver::start();
     for value in ["", "none", "console"] {

@@ -14,5 +14,6 @@ mod receiver;
 mod retries;
 mod settings;
 mod shutdown;
+mod spans;
 mod tls;
 mod traces;

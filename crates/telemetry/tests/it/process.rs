@@ -82,6 +82,84 @@ fn console_exporters_print_to_stdout() {
 }
 
 #[tokio::test]
+async fn part_log() {
+    if !is_child() {
+        return;
+    }
+    let receiver = Receiver::start();
+    let settings = settings(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("RUST_LOG", "info,chatty=debug,quiet=off"),
+    ]);
+    let telemetry = telemetry::init(SERVICE, &settings).unwrap();
+    tracing::info_span!("order", id = 7).in_scope(|| {
+        log::warn!(target: "driver::pool", "pool is {}", "full");
+        log::error!(target: "driver::pool", "pool is gone");
+    });
+    log::debug!(target: "chatty", "asked for");
+    log::debug!(target: "driver::pool", "not asked for");
+    log::error!(target: "quiet", "switched off");
+    log::debug!(target: "hyper::client", "muted");
+    telemetry.shutdown(SOON).await.unwrap();
+
+    let requests = receiver.requests();
+    let logs = requests.iter().filter(|request| request.path == "/v1/logs");
+    let resources = logs.flat_map(|request| request.logs().resource_logs);
+    for scope in resources.flat_map(|resource| resource.scope_logs) {
+        for record in scope.log_records {
+            println!(
+                "record: {} {:?} {:?}",
+                scope.scope.as_ref().unwrap().name,
+                record.event_name,
+                attributes(&record.attributes)
+            );
+        }
+    }
+    let traces = requests.iter().find(|request| request.path == "/v1/traces");
+    let resource = &traces.unwrap().traces().resource_spans[0];
+    let span = &resource.scope_spans[0].spans[0];
+    println!("span: {}", span.status.as_ref().unwrap().message);
+}
+
+#[test]
+fn what_libraries_say_through_log_is_printed_exported_and_marks_spans() {
+    let output = output("part_log");
+    let lines = json_lines(&output);
+    let lines: Vec<_> = lines
+        .iter()
+        .filter(|line| line["target"] != "telemetry")
+        .map(|line| {
+            format!(
+                "{} {} {} in a span: {}",
+                line["level"].as_str().unwrap(),
+                line["target"].as_str().unwrap(),
+                line["message"].as_str().unwrap(),
+                line.get("trace_id").is_some() && line["fields"]["id"] == 7
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "WARN driver::pool pool is full in a span: true",
+            "ERROR driver::pool pool is gone in a span: true",
+            "DEBUG chatty asked for in a span: false",
+        ]
+    );
+    let records: BTreeSet<_> = output
+        .lines()
+        .filter_map(|line| line.strip_prefix("record: "))
+        .filter(|line| !line.starts_with("telemetry "))
+        .collect();
+    assert_eq!(
+        records,
+        BTreeSet::from(["chatty \"\" {}", "driver::pool \"\" {\"id\": \"7\"}",])
+    );
+    assert!(output.contains("span: pool is gone"), "{output}");
+}
+
+#[tokio::test]
 async fn part_init() {
     if !is_child() {
         return;
