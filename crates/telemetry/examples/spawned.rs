@@ -6,6 +6,7 @@ use std::time::Duration;
 use opentelemetry::Context;
 use opentelemetry::trace::{FutureExt, Span, TraceContextExt, Tracer as _};
 use telemetry::{Service, Settings, Tracer};
+use tracing::Instrument;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -26,7 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Runs while the span `request` is the current one.
 async fn spawn(tracer: &Tracer) -> Result<(), tokio::task::JoinError> {
     tokio::spawn(work("lost", tracer.clone())).await?;
-    tokio::spawn(work("kept", tracer.clone()).with_current_context()).await
+    tokio::spawn(work("kept by the API", tracer.clone()).with_current_context()).await?;
+    tokio::spawn(work("kept by tracing", tracer.clone()).in_current_span()).await
 }
 
 async fn work(name: &'static str, tracer: Tracer) {

@@ -4,13 +4,13 @@
 //!
 //! | what | which | where to, unless told otherwise |
 //! | --- | --- | --- |
-//! | spans | those of [`Telemetry::tracer`], and `tracing` spans from INFO on, with nothing in them that the code does not state | OTLP over HTTP, `localhost:4318` |
+//! | spans | those of [`Telemetry::tracer`], and `tracing` spans from INFO on ([`Settings::with_span_level`]), with nothing in them that the code does not state but the failures that `#[instrument(err)]` and ERROR events report | OTLP over HTTP, `localhost:4318` |
 //! | metrics | those of [`Telemetry::meter`] | `/metrics` of the service itself, see [`Telemetry::exposition`] |
 //! | | `process.cpu.time`, `.memory.usage`, `.memory.virtual`, `.thread.count`, `.unix.file_descriptor.count` (`.windows.handle.count`), `.uptime` | the same |
 //! | | `tokio.worker.count`, `.worker.busy`, `.worker.busy.time`, `.worker.park.count`, `tokio.task.alive`, `tokio.global_queue.depth` | the same |
 //! | | `otel.sdk.exporter.span.exported`, `.inflight`, `otel.sdk.processor.span.processed`, `.queue.size`, `.queue.capacity`; `log` and `metric_data_point` where those are exported | the same |
 //! | | `telemetry.log.line.dropped` | the same |
-//! | log lines | `tracing` events that `RUST_LOG` lets through, with `trace_id` and `span_id` | stdout: readable on a terminal, else JSON lines |
+//! | log lines | events of `tracing` and `log` that `RUST_LOG` lets through, with `trace_id`, `span_id`, and the fields of the spans around | stdout: readable on a terminal, else JSON lines |
 //! | headers | `traceparent`, `tracestate`, `baggage` | requests, by [`Telemetry::propagator`] |
 //! | resource | `service.name`, `.version`, `.namespace`, `.instance.id`, `host.name`, `os.type`, `process.pid`, `telemetry.sdk.*` | with all of the above |
 //!

@@ -1,12 +1,17 @@
 //! Log lines: `tracing` events, printed to stdout and, on demand, sent by OTLP.
 //!
 //! On a terminal a line is for people: time, level, message, fields, the start of the trace id. Elsewhere it is one JSON
-//! object with `trace_id` and `span_id` where there is a span. `RUST_LOG` decides which events there are at all, for
-//! both; it has no say over spans, so that `RUST_LOG=off` loses no trace.
+//! object with `trace_id` and `span_id` where there is a span. Both have the fields of the enclosing spans after their own.
+//! `RUST_LOG` decides which events are printed and exported. It has no say over spans, so that `RUST_LOG=off` loses no
+//! trace, and no failed span its mark.
+//!
+//! With the feature `log`, which is on unless switched off, [`crate::init`] makes what libraries say through the crate `log`
+//! `tracing` events.
 //!
 //! What holds under every fault:
 //! - a blocked stdout blocks no request: lines wait in a bounded queue, then are dropped and counted
 //!   (`telemetry.log.line.dropped`), as are those that a full disk or a closed stdout refuses;
+//! - a line has at most 4 KiB of text and 32 fields of enclosing spans; an open span keeps at most 1 KiB of text for them;
 //! - a value cannot forge a line: control characters are escaped;
 //! - the exporter's own traffic makes no telemetry, and warnings of the SDK and of the HTTP crates come at
 //!   most every ten seconds each.

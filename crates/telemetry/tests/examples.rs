@@ -153,14 +153,16 @@ fn spawned_work_keeps_the_trace_only_with_the_context() {
         .collect();
     spans.sort_unstable();
     let [
-        ("kept", kept, parent),
+        ("kept by the API", by_the_api, parent),
+        ("kept by tracing", by_tracing, same_parent),
         ("lost", lost, root),
         ("request", request, _),
     ] = spans[..]
     else {
         panic!("{printed}");
     };
-    assert_eq!(kept, request);
+    assert_eq!([by_the_api, by_tracing], [request; 2]);
+    assert_eq!(same_parent, parent);
     assert_ne!(lost, request);
     assert_eq!(root, "None (root span)");
     assert_ne!(parent, root);
