@@ -111,7 +111,7 @@ pub async fn call(client: Client, address: SocketAddr, count: u64) -> Result<(),
                 (machine::cpu_time(own)? - before).as_secs_f64() * 1e3
             );
             drop(parent);
-            telemetry.shutdown(Duration::from_secs(30)).await?;
+            telemetry.shutdown(Duration::from_secs(30)).await.report();
         }
     }
     Ok(())

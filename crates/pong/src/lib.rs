@@ -17,7 +17,6 @@
 mod handler;
 mod settings;
 
-use std::io::Write;
 use std::time::Duration;
 
 use axum::Router;
@@ -88,9 +87,7 @@ pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), 
     service::serve(listener, app, readiness, stop).await;
 
     // The service has done its work: what telemetry lost is said, and is no failure of the service.
-    if let Err(lost) = telemetry.shutdown(FLUSH_LIMIT).await {
-        let _ = writeln!(std::io::stderr(), "{lost}");
-    }
+    telemetry.shutdown(FLUSH_LIMIT).await.report();
     Ok(())
 }
 

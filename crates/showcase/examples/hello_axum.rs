@@ -33,6 +33,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     axum::serve(listener, app)
         .with_graceful_shutdown(stop)
         .await?;
-    telemetry.shutdown(Duration::from_secs(5)).await?;
+    telemetry.shutdown(Duration::from_secs(5)).await.report();
     Ok(())
 }

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     span.end();
 
     // Without this the program ends before the span has been sent.
-    telemetry.shutdown(Duration::from_secs(5)).await?;
+    telemetry.shutdown(Duration::from_secs(5)).await.report();
     Ok(())
 }
 

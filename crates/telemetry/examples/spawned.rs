@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let request = Context::current_with_span(tracer.start("request"));
     spawn(&tracer).with_context(request).await?;
 
-    telemetry.shutdown(Duration::from_secs(5)).await?;
+    telemetry.shutdown(Duration::from_secs(5)).await.report();
     Ok(())
 }
 

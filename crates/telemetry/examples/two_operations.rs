@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     parent.span().end();
 
-    telemetry.shutdown(Duration::from_secs(5)).await?;
+    telemetry.shutdown(Duration::from_secs(5)).await.report();
     Ok(())
 }
 

@@ -1,6 +1,4 @@
-//! What can go wrong, in words for whoever starts or stops the service.
-
-use std::fmt;
+//! What can go wrong, in words for whoever starts the service.
 
 /// A setting of the service's own whose value is not understood.
 ///
@@ -39,18 +37,3 @@ pub enum Error {
     #[error("a tracing subscriber is installed already")]
     Installed,
 }
-
-/// What was lost between start and end, and why.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ShutdownError {
-    /// One sentence for each kind of loss, with its count.
-    pub losses: Vec<String>,
-}
-
-impl fmt::Display for ShutdownError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "telemetry was lost: {}", self.losses.join("; "))
-    }
-}
-
-impl std::error::Error for ShutdownError {}

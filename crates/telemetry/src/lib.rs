@@ -25,8 +25,8 @@
 //!   counted, and said once in ten seconds, with the reason in words.
 //! - **Memory is bounded**: 100 attribute sets an instrument, then one series for the rest; 128 attributes, events and
 //!   links a span; log lines of 4 KiB.
-//! - **The end is in time and honest**: [`Telemetry::shutdown`] flushes within its limit, even if the collector hangs, and
-//!   returns what was lost since the start.
+//! - **The end is in time and honest**: [`Telemetry::shutdown`] flushes within its limit, even if the collector hangs, under
+//!   any executor, and returns what was lost since the start.
 //! - **Secrets stay secret**: header values and URL credentials are in no log line, error or `Debug`.
 //! - **Nothing is global** but what [`init`] makes so, and nothing is read from the environment but through the look-up
 //!   that [`Settings::from_env`] is given. Two leaks are the exporters': in the process's environment
@@ -59,14 +59,14 @@
 //! let metrics = telemetry.exposition().ok_or("there is something to fetch")?.encode(None);
 //! assert!(String::from_utf8(metrics.body)?.contains("request_count_total{"));
 //!
-//! telemetry.shutdown(Duration::from_secs(5)).await?;
+//! telemetry.shutdown(Duration::from_secs(5)).await.report();
 //! # Ok(())
 //! # }
 //! ```
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openmetrics::{Exemplars, Exposition};
 use opentelemetry::metrics::{Meter, MeterProvider, NoopMeterProvider};
@@ -80,8 +80,10 @@ mod encoder;
 mod error;
 mod health;
 mod logs;
+mod losses;
 mod metrics;
 mod otlp;
+mod own_thread;
 mod process;
 mod propagation;
 mod resource;
@@ -96,7 +98,8 @@ mod tracer;
 mod traces;
 
 pub use baggage::BaggagePropagator;
-pub use error::{Error, SettingError, ShutdownError};
+pub use error::{Error, SettingError};
+pub use losses::Losses;
 pub use propagation::SharedPropagator;
 pub use settings::{Lookup, Settings};
 pub use trace_context::TraceContextPropagator;
@@ -310,17 +313,15 @@ impl Telemetry {
     }
 
     /// Sends what waits and ends everything: traces first, then logs, then metrics, which count the others until then.
-    /// Takes no longer than `limit`, even if a collector hangs, and needs none of the runtime's workers.
+    /// Takes no longer than `limit`, even if a collector hangs. Works under any executor, and needs none of a runtime's
+    /// workers: threads of its own do the work and keep the time.
     ///
-    /// # Errors
-    ///
-    /// [`ShutdownError`] when anything was lost since the start: dropped for a full queue, not exported, not flushed in
-    /// time, or not printed.
-    pub async fn shutdown(mut self, limit: Duration) -> Result<(), ShutdownError> {
-        let deadline = Instant::now() + limit;
+    /// Returns what was lost since the start: dropped for a full queue, not exported, not flushed in time, or not printed.
+    /// That is no failure of the service: [`Losses::report`] says it on stderr.
+    pub async fn shutdown(mut self, limit: Duration) -> Losses {
         let for_lines = shutdown::FLUSH_LINES.min(limit / 4);
         let in_time = std::mem::take(&mut self.providers)
-            .shutdown(deadline - for_lines)
+            .shutdown(limit.saturating_sub(for_lines))
             .await;
         let printed = self.output.flush(for_lines).await;
         let lines = self.output.lost().sentences();

@@ -18,8 +18,6 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use opentelemetry::Context;
@@ -37,6 +35,7 @@ use tracing_subscriber::filter::EnvFilter;
 use crate::SettingError;
 use crate::health::{Health, Item};
 use crate::otlp::{Builder, Destination};
+use crate::own_thread;
 use crate::settings::{self, LogsExporter, Reader};
 
 mod events;
@@ -56,6 +55,8 @@ const WAITING_LINES: usize = 2_048;
 
 /// How long the last lines may take when nobody has called [`Output::flush`].
 const FLUSH_AT_DROP: Duration = Duration::from_millis(500);
+
+const FLUSH_THREAD: &str = "log-flush";
 
 const RUST_LOG: &str = "RUST_LOG";
 const DEFAULT_FILTER: &str = "info";
@@ -117,38 +118,21 @@ impl Output {
     /// Writes what waits, for `limit` at most, which is to be less than the second after which the writer gives up by
     /// itself and says nothing. Returns whether it was in time.
     pub(crate) async fn flush(&mut self, limit: Duration) -> bool {
-        let (done, is_done) = tokio::sync::oneshot::channel();
-        self.close(move || {
-            let _ = done.send(());
-        });
-        tokio::time::timeout(limit, is_done)
-            .await
-            .is_ok_and(|done| done.is_ok())
-    }
-
-    /// Dropping the guard is the flush. On a blocked stdout it may never return, so a thread that nobody has to wait for
-    /// does it.
-    fn close(&mut self, done: impl FnOnce() + Send + 'static) {
-        if let Some(guard) = self.guard.take() {
-            let _ = thread::Builder::new()
-                .name("log-flush".to_owned())
-                .spawn(move || {
-                    drop(guard);
-                    done();
-                });
-        } else {
-            done();
+        // Dropping the guard is the flush. On a blocked stdout it may never return.
+        match self.guard.take() {
+            Some(guard) => own_thread::wait(FLUSH_THREAD, limit, move || drop(guard))
+                .await
+                .is_some(),
+            None => true,
         }
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        let (done, is_done) = mpsc::channel();
-        self.close(move || {
-            let _ = done.send(());
-        });
-        let _ = is_done.recv_timeout(FLUSH_AT_DROP);
+        if let Some(guard) = self.guard.take() {
+            let _ = own_thread::run(FLUSH_THREAD, FLUSH_AT_DROP, move || drop(guard));
+        }
     }
 }
 

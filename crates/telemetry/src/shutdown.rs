@@ -1,11 +1,9 @@
 //! The end: what waits is sent, in order, within a limit, and what was lost is said.
 //!
 //! The SDK's shutdown blocks its thread, so it runs on one of its own: on the only worker of a runtime it would keep the
-//! export it waits for from running. That thread is not one of the runtime's blocking pool either, since a runtime waits
-//! for those when the program ends, however long a collector hangs.
+//! export it waits for from running.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::logs::SdkLoggerProvider;
@@ -13,8 +11,8 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::sync::watch;
 
-use crate::ShutdownError;
 use crate::health::{Health, Item};
+use crate::{Losses, own_thread};
 
 /// The providers to shut down, in this order.
 #[derive(Clone, Debug, Default)]
@@ -32,25 +30,19 @@ impl Providers {
         self.traces.is_none() && self.logs.is_none() && self.metrics.is_none()
     }
 
-    /// Flushes and ends all of them. Returns whether that was done by `deadline`.
-    pub(crate) async fn shutdown(self, deadline: Instant) -> bool {
+    /// Flushes and ends all of them. Returns whether that was done within `limit`.
+    pub(crate) async fn shutdown(self, limit: Duration) -> bool {
         self.ending.send_replace(true);
-        let (done, is_done) = tokio::sync::oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("telemetry-shutdown".to_owned())
-            .spawn(move || {
-                self.shutdown_blocking(deadline);
-                let _ = done.send(());
-            });
-        thread.is_ok()
-            && tokio::time::timeout_at(deadline.into(), is_done)
-                .await
-                .is_ok()
+        let work = move || self.shutdown_blocking(limit);
+        own_thread::wait("telemetry-shutdown", limit, work)
+            .await
+            .is_some()
     }
 
     /// The results say less than [`Health`] knows: an export that failed is no error to them.
-    fn shutdown_blocking(&self, deadline: Instant) {
-        let remaining = || deadline.saturating_duration_since(Instant::now());
+    fn shutdown_blocking(&self, limit: Duration) {
+        let start = Instant::now();
+        let remaining = || limit.saturating_sub(start.elapsed());
         if let Some(provider) = &self.traces {
             let _ = provider.shutdown_with_timeout(remaining());
         }
@@ -63,7 +55,7 @@ impl Providers {
     }
 }
 
-/// What was lost since the start; Ok when nothing was.
+/// What was lost since the start.
 ///
 /// `in_time` is whether the providers were done, `lines` what was lost of the log, `printed` whether its last lines were
 /// in time.
@@ -72,7 +64,7 @@ pub(crate) fn verdict(
     in_time: bool,
     lines: Vec<String>,
     printed: bool,
-) -> Result<(), ShutdownError> {
+) -> Losses {
     let mut losses: Vec<String> = Vec::new();
     for loss in pipelines.iter().flat_map(|health| health.losses()) {
         // Every exporter of spans sees the same spans that had not ended.
@@ -94,11 +86,7 @@ pub(crate) fn verdict(
             "the last log lines were not written in time, because stdout is blocked".to_owned(),
         );
     }
-    if losses.is_empty() {
-        Ok(())
-    } else {
-        Err(ShutdownError { losses })
-    }
+    Losses::new(losses)
 }
 
 /// How much of the limit is kept for the last log lines.

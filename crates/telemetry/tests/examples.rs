@@ -11,8 +11,16 @@ use backend::{Attributes, Backend, Settings, Span, SpanKind, Trace};
 /// For whatever has to happen; far more than it takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs an example to its end. The environment of the tests does not reach it.
+/// Runs an example to its end, which is a good one and silent; what it prints.
 fn run(example: &str, arguments: &[&str], env: &[(&str, &str)]) -> String {
+    let (stdout, stderr) = run_aloud(example, arguments, env);
+    assert_eq!(stderr, "");
+    stdout
+}
+
+/// Runs an example to its end, which is a good one; what it prints on stdout and on stderr. The environment of the tests
+/// does not reach it.
+fn run_aloud(example: &str, arguments: &[&str], env: &[(&str, &str)]) -> (String, String) {
     // target/debug/deps/examples-… → target/debug/examples/NAME
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(Path::parent).unwrap();
@@ -36,8 +44,8 @@ fn run(example: &str, arguments: &[&str], env: &[(&str, &str)]) -> String {
         stderr,
     } = output;
     let stderr = String::from_utf8(stderr).unwrap();
-    assert!(status.success() && stderr.is_empty(), "{status}: {stderr}");
-    String::from_utf8(stdout).unwrap()
+    assert!(status.success(), "{status}: {stderr}");
+    (String::from_utf8(stdout).unwrap(), stderr)
 }
 
 /// Runs an example that sends its spans to a receiver; what it prints, and the trace that arrives.
@@ -111,6 +119,21 @@ async fn the_same_span_goes_to_a_receiver_when_one_setting_says_so() {
     );
     let none = Attributes::default();
     assert_eq!(events(span), [("startEvent", &none), ("endEvent", &none)]);
+}
+
+#[test]
+fn without_a_receiver_an_example_says_in_one_line_what_was_lost_and_ends_well() {
+    // Nobody listens on the reserved port 1.
+    let env = [
+        ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("JAEGER_ADDRESS", "127.0.0.1:1"),
+    ];
+    let (_, said) = run_aloud("hello_span", &[], &env);
+    assert_eq!(
+        said,
+        "telemetry was lost: 1 span not exported, last: nothing listens at 127.0.0.1:1; start a receiver there, such as \
+         Jaeger, or set OTEL_EXPORTER_OTLP_ENDPOINT\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _};
-use telemetry::{Service, Settings, Telemetry};
+use telemetry::{Losses, Service, Settings, Telemetry};
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -90,5 +90,5 @@ pub(crate) fn sample(telemetry: &Telemetry, name: &str, labels: &[&str]) -> Opti
 }
 
 pub(crate) async fn end(telemetry: Telemetry) {
-    telemetry.shutdown(PATIENCE).await.unwrap();
+    assert_eq!(telemetry.shutdown(PATIENCE).await, Losses::default());
 }

@@ -102,7 +102,7 @@ async fn export_timeout_bounds_a_push() {
         )
     };
     assert!(eventually("the failure", failed) > 0.0);
-    let lost = telemetry.shutdown(SOON).await.unwrap_err().to_string();
+    let lost = telemetry.shutdown(SOON).await.to_string();
     assert!(lost.contains("metric data points not exported"), "{lost}");
 }
 
@@ -385,7 +385,7 @@ async fn failed_exports_are_counted_by_reason() {
             )
         };
         assert_eq!(eventually("the failure", failed), 1.0);
-        telemetry.shutdown(SOON).await.unwrap_err();
+        assert!(!telemetry.shutdown(SOON).await.is_empty());
     }
 }
 

@@ -124,7 +124,7 @@ async fn receiver_of_an_unknown_authority_is_not_trusted() {
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000"),
         ]);
         span(&telemetry, "secret");
-        let lost = telemetry.shutdown(SOON).await.unwrap_err().to_string();
+        let lost = telemetry.shutdown(SOON).await.to_string();
         assert!(
             lost.contains("1 span not exported") && lost.contains("certificate"),
             "{lost}"
@@ -176,7 +176,7 @@ async fn client_without_certificate_is_turned_away_by_a_receiver_that_wants_one(
             ),
         ]);
         span(&telemetry, "secret");
-        telemetry.shutdown(SOON).await.unwrap_err();
+        assert!(!telemetry.shutdown(SOON).await.is_empty());
         assert_eq!(receiver.requests().len(), 0, "{protocol}");
     }
 }
