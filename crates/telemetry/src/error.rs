@@ -16,7 +16,7 @@ pub struct SettingError {
 }
 
 /// The value quoted, unless it looks like a URL with a password or a token: stderr ends up in logs.
-fn shown(value: &str) -> String {
+pub(crate) fn shown(value: &str) -> String {
     if value.contains(['@', '?']) {
         "not shown, since it may hold a password".to_owned()
     } else {

@@ -20,7 +20,7 @@
 //! # What is guaranteed
 //!
 //! - **Telemetry never takes the service down.** An `OTEL_*` value that is not understood makes one warning and counts as
-//!   unset. An exporter that cannot be built makes one warning and is left out.
+//!   unset. So does a part of `RUST_LOG` that cannot be a directive; the rest of the filter holds. An exporter that cannot be built makes one warning and is left out.
 //! - **Nothing on a request's way waits** for a collector or for stdout. Queues are bounded; what does not fit is dropped,
 //!   counted, and said once in ten seconds, with the reason in words.
 //! - **Memory is bounded**: 100 attribute sets an instrument, then one series for the rest; 128 attributes, events and
@@ -73,6 +73,8 @@ use opentelemetry::metrics::{Meter, MeterProvider, NoopMeterProvider};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{InstrumentationScope, global};
 use tracing::subscriber::NoSubscriber;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 mod baggage;
@@ -214,8 +216,10 @@ pub fn init(service: Service, settings: &Settings) -> Result<Telemetry, Error> {
     // OpenTelemetry logs each of these, which says nothing that the next line does not.
     tracing::subscriber::with_default(NoSubscriber::default(), || telemetry.set_globals());
     tracing::info!("telemetry: {}", telemetry.summary);
-    for warning in &telemetry.warnings {
-        tracing::warn!("{warning}");
+    if settings.logs.filter.is_doubtful {
+        tracing::subscriber::with_default(telemetry.all_warnings(), || telemetry.log_warnings());
+    } else {
+        telemetry.log_warnings();
     }
     Ok(telemetry)
 }
@@ -228,6 +232,22 @@ impl Telemetry {
         }
         if let Some(provider) = &self.providers.metrics {
             global::set_meter_provider(provider.clone());
+        }
+    }
+
+    /// A subscriber for the warnings that are about the filter itself, which may keep them out.
+    fn all_warnings(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
+        Registry::default().with(logs::layer(
+            "warn",
+            &self.settings.traces,
+            &self.output,
+            self.providers.logs.as_ref(),
+        ))
+    }
+
+    fn log_warnings(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
         }
     }
 
@@ -293,7 +313,7 @@ impl Telemetry {
         &self,
     ) -> impl tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync + use<> {
         let events = logs::layer(
-            &self.settings.logs,
+            &self.settings.logs.filter.directives,
             &self.settings.traces,
             &self.output,
             self.providers.logs.as_ref(),

@@ -30,13 +30,11 @@ use opentelemetry_sdk::logs::{
     SdkLoggerProvider,
 };
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::EnvFilter;
 
-use crate::SettingError;
 use crate::health::{Health, Item};
 use crate::otlp::{Builder, Destination};
 use crate::own_thread;
-use crate::settings::{self, LogsExporter, Reader};
+use crate::settings::{self, LogsExporter};
 
 mod events;
 mod fields;
@@ -57,24 +55,6 @@ const WAITING_LINES: usize = 2_048;
 const FLUSH_AT_DROP: Duration = Duration::from_millis(500);
 
 const FLUSH_THREAD: &str = "log-flush";
-
-const RUST_LOG: &str = "RUST_LOG";
-const DEFAULT_FILTER: &str = "info";
-
-/// `RUST_LOG`, the service's own setting.
-pub(crate) fn filter_setting(reader: &Reader<'_>) -> Result<String, SettingError> {
-    let Some(value) = reader.text(RUST_LOG) else {
-        return Ok(DEFAULT_FILTER.to_owned());
-    };
-    match EnvFilter::builder().parse(&value) {
-        Ok(_) => Ok(value),
-        Err(_) => Err(SettingError {
-            variable: RUST_LOG,
-            value,
-            wanted: "a level (error, warn, info, debug, trace, off) or a list of target=level, such as info,ping=debug",
-        }),
-    }
-}
 
 /// Stdout behind a queue and a thread of its own.
 #[derive(Debug)]
@@ -146,15 +126,15 @@ pub(crate) fn observe(meter: &Meter, lost: Lost) {
         .build();
 }
 
-/// A layer that prints events, and exports them if there is a provider. `spans` is the lowest level of spans.
+/// A layer that prints the events that `filter` lets through, and exports them if there is a provider.
 pub(crate) fn layer(
-    settings: &settings::Logs,
+    filter: &str,
     traces: &settings::Traces,
     output: &Output,
     provider: Option<&SdkLoggerProvider>,
 ) -> Events {
     let choice = events::Choice {
-        filter: &settings.filter,
+        filter,
         spans: traces.span_level,
         exceptions: traces.exception_events,
     };

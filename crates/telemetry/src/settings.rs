@@ -16,6 +16,7 @@ use crate::SettingError;
 
 mod batch;
 mod exporters;
+mod filter;
 mod limits;
 mod otlp;
 mod propagators;
@@ -26,12 +27,13 @@ mod unsupported;
 
 pub(crate) use batch::Batch;
 pub(crate) use exporters::{LogsExporter, MetricsExporter, TracesExporter};
+pub(crate) use filter::Filter;
 pub(crate) use limits::Limits;
 pub(crate) use otlp::{Otlp, PemFile, Protocol, Signal};
 pub(crate) use propagators::Propagator;
 pub(crate) use sampler::{Root, Sampler};
 
-pub(crate) use reader::Reader;
+use reader::Reader;
 
 /// The environment as a function: name in, value out. An empty value counts as unset.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -76,7 +78,7 @@ pub(crate) struct Metrics {
 /// Which log lines are let through, and where they go besides stdout.
 #[derive(Clone, Debug)]
 pub(crate) struct Logs {
-    pub(crate) filter: String,
+    pub(crate) filter: Filter,
     /// Whether a terminal gets colors: not with `NO_COLOR`.
     pub(crate) color: bool,
     pub(crate) exporters: Vec<LogsExporter>,
@@ -89,12 +91,12 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`SettingError`] for `JAEGER_ADDRESS` and `RUST_LOG`, which are the services' own. Trouble with `OTEL_*` never
-    /// is an error: see [`Settings::warnings`].
+    /// [`SettingError`] for `JAEGER_ADDRESS`, which is the services' own. Trouble with `OTEL_*`, and with a part of
+    /// `RUST_LOG`, never is an error: see [`Settings::warnings`].
     pub fn from_env(lookup: Lookup<'_>) -> Result<Self, SettingError> {
         let mut reader = Reader::new(lookup);
         let jaeger = otlp::jaeger_address(&reader)?;
-        let filter = crate::logs::filter_setting(&reader)?;
+        let filter = filter::read(&mut reader);
 
         let disabled = reader.boolean("OTEL_SDK_DISABLED");
         let service_name = reader.text("OTEL_SERVICE_NAME");
@@ -185,8 +187,8 @@ impl Settings {
             .any(|otlp| otlp.protocol == Protocol::Grpc)
     }
 
-    /// One sentence for each `OTEL_*` variable whose value is not understood or not supported: its name, its value, and
-    /// what is used instead. [`crate::init`] logs them.
+    /// One sentence for each `OTEL_*` variable whose value is not understood or not supported, and for each such part of
+    /// `RUST_LOG`: name, value, and what is used instead. [`crate::init`] logs them.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

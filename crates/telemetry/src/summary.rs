@@ -64,7 +64,7 @@ pub(crate) fn summary(service_name: &str, version: &str, settings: &Settings) ->
     let _ = write!(
         line,
         "; propagators: {propagators}; log filter: {}",
-        settings.logs.filter
+        settings.logs.filter.directives
     );
     line
 }

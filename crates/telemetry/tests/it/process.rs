@@ -242,6 +242,36 @@ fn init_logs_what_is_in_effect_the_warnings_and_once_why_nothing_arrives() {
 }
 
 #[tokio::test]
+async fn part_filter() {
+    if !is_child() {
+        return;
+    }
+    let settings = settings(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("RUST_LOG", "orders=debug,wran,info;debug"),
+    ]);
+    let telemetry = telemetry::init(SERVICE, &settings).unwrap();
+    tracing::debug!(target: "orders", "an order");
+    tracing::warn!("not asked for");
+    assert_eq!(telemetry.shutdown(SOON).await, Losses::default());
+}
+
+#[test]
+fn what_is_wrong_with_the_filter_is_logged_though_the_filter_would_keep_it_out() {
+    let lines = json_lines(&output("part_filter"));
+    let said: Vec<_> = lines
+        .iter()
+        .map(|line| line["message"].as_str().unwrap())
+        .collect();
+    let [wrong, meant, order] = said[..] else {
+        panic!("{said:#?}")
+    };
+    assert!(wrong.contains("\"info;debug\""), "{wrong}");
+    assert!(meant.contains("\"wran\""), "{meant}");
+    assert_eq!(order, "an order");
+}
+
+#[tokio::test]
 async fn part_flood() {
     if !is_child() {
         return;

@@ -3,7 +3,7 @@
 
 use telemetry::{SettingError, Settings};
 
-use crate::help::settings;
+use crate::help::{settings, telemetry};
 
 /// The only warning that this one variable makes.
 fn warning(name: &str, value: &str) -> String {
@@ -361,19 +361,102 @@ fn jaeger_address_is_host_and_port_or_an_error_in_one_line() {
     }
 }
 
+/// The filter in effect, as the start-up line says it.
+fn filter_in_effect(value: &str) -> String {
+    let telemetry = telemetry(&[("RUST_LOG", value)]);
+    let (_, filter) = telemetry.summary().rsplit_once("log filter: ").unwrap();
+    filter.to_owned()
+}
+
 #[test]
-fn rust_log_is_a_filter_or_an_error_in_one_line() {
-    for value in ["info=debug=trace", "ping=loud", "[", "ping[{=debug"] {
-        let error = error("RUST_LOG", value);
-        assert_eq!(error.variable, "RUST_LOG");
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("RUST_LOG is {value:?}; wanted: a level")),
-            "{error}"
+fn part_of_rust_log_that_cannot_be_a_directive_is_warned_of_by_name_and_the_rest_holds() {
+    for (value, part, filter) in [
+        ("info;debug", "info;debug", "info"),
+        ("info debug", "info debug", "info"),
+        ("-1", "-1", "info"),
+        ("6", "6", "info"),
+        ("http://a b:1", "http://a b:1", "info"),
+        ("http://host:1", "http://host:1", "info"),
+        ("info=debug=trace", "info=debug=trace", "info"),
+        ("orders=loud", "orders=loud", "info"),
+        ("info;orders=debug", "info;orders=debug", "info"),
+        ("[", "[", "info"),
+        ("orders[{=debug", "orders[{=debug", "info"),
+        ("-1,debug", "-1", "debug"),
+        (
+            "warn, info;debug ,orders=debug",
+            "info;debug",
+            "warn,orders=debug",
+        ),
+    ] {
+        assert_eq!(
+            warning("RUST_LOG", value),
+            format!(
+                "a part of RUST_LOG is {part:?}; wanted: a level (error, warn, info, debug, trace, off) or target=level, \
+                 such as info,orders=debug; used instead: {filter}"
+            )
         );
+        assert_eq!(filter_in_effect(value), filter, "{value}");
     }
-    for value in ["off", "WARN", "info,ping=debug", "[ping-request]=trace"] {
-        settings(&[("RUST_LOG", value)]);
+}
+
+#[test]
+fn each_part_of_rust_log_that_cannot_be_a_directive_has_its_warning() {
+    let settings = settings(&[("RUST_LOG", "-1,warn,a b")]);
+    assert_eq!(settings.warnings().len(), 2, "{:#?}", settings.warnings());
+    assert_eq!(filter_in_effect("-1,warn,a b"), "warn");
+}
+
+#[test]
+fn part_of_rust_log_that_may_hold_a_password_is_not_in_the_warning() {
+    let warning = warning("RUST_LOG", "http://user:s3cret@host:4318");
+    assert!(
+        warning
+            .starts_with("a part of RUST_LOG is not shown, since it may hold a password; wanted: "),
+        "{warning}"
+    );
+}
+
+/// It could be a target, so it is kept as one; should it be the only part, the default holds as well.
+#[test]
+fn word_within_one_edit_of_a_level_is_warned_of_as_probably_meant() {
+    for (value, word, level, filter) in [
+        ("wran", "wran", "warn", "info,wran"),
+        ("inf", "inf", "info", "info,inf"),
+        ("DEBUGG", "DEBUGG", "debug", "info,DEBUGG"),
+        ("trase", "trase", "trace", "info,trase"),
+        ("error,of", "of", "off", "error,of"),
+        ("orders=debug,wran", "wran", "warn", "orders=debug,wran"),
+    ] {
+        assert_eq!(
+            warning("RUST_LOG", value),
+            format!(
+                "a part of RUST_LOG is {word:?}; probably meant: the level {level}; taken for a target: {filter}"
+            )
+        );
+        assert_eq!(filter_in_effect(value), filter, "{value}");
+    }
+}
+
+#[test]
+fn legal_filters_are_silent_and_taken_as_they_are() {
+    for value in [
+        "off",
+        "WARN",
+        "2",
+        "orders",
+        "orders::store",
+        "opentelemetry-otlp=debug",
+        "info,orders=debug",
+        "[ping-request]=trace",
+        "orders[request{id=1}]=trace",
+        "_orders=",
+    ] {
+        assert_eq!(
+            settings(&[("RUST_LOG", value)]).warnings(),
+            [""; 0],
+            "{value}"
+        );
+        assert_eq!(filter_in_effect(value), value);
     }
 }
