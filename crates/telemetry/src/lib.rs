@@ -5,7 +5,7 @@
 //! | what | which | where to, unless told otherwise |
 //! | --- | --- | --- |
 //! | spans | those of [`Telemetry::tracer`], and `tracing` spans from INFO on ([`Settings::with_span_level`]), with nothing in them that the code does not state but the failures that `#[instrument(err)]` and ERROR events report | OTLP over HTTP, `localhost:4318` |
-//! | metrics | those of [`Telemetry::meter`] | `/metrics` of the service itself, see [`Telemetry::exposition`] |
+//! | metrics | those of [`Telemetry::meter`] | `/metrics`, if the app serves [`Telemetry::exposition`] there |
 //! | | `process.cpu.time`, `.memory.usage`, `.memory.virtual`, `.thread.count`, `.unix.file_descriptor.count` (`.windows.handle.count`), `.uptime` | the same |
 //! | | `tokio.worker.count`, `.worker.busy`, `.worker.busy.time`, `.worker.park.count`, `tokio.task.alive`, `tokio.global_queue.depth` | the same |
 //! | | `otel.sdk.exporter.span.exported`, `.inflight`, `otel.sdk.processor.span.processed`, `.queue.size`, `.queue.capacity`; `log` and `metric_data_point` where those are exported | the same |
@@ -287,7 +287,7 @@ impl Telemetry {
         Arc::clone(&self.propagator)
     }
 
-    /// What `/metrics` answers. None: there are no metrics to fetch, and `/metrics` is to answer 404.
+    /// What `/metrics` is to answer; nothing serves it unless the app does. None: there are no metrics to fetch, and `/metrics` is to answer 404.
     pub fn exposition(&self) -> Option<Exposition> {
         self.exposition.clone()
     }

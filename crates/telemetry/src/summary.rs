@@ -32,9 +32,9 @@ pub(crate) fn summary(service_name: &str, version: &str, settings: &Settings) ->
                 .iter()
                 .map(|exporter| match exporter {
                     MetricsExporter::Prometheus if settings.metrics.exemplars => {
-                        "/metrics".to_owned()
+                        "prometheus".to_owned()
                     }
-                    MetricsExporter::Prometheus => "/metrics without exemplars".to_owned(),
+                    MetricsExporter::Prometheus => "prometheus without exemplars".to_owned(),
                     MetricsExporter::Otlp => otlp(&settings.metrics.otlp),
                     MetricsExporter::Console => "console".to_owned(),
                 }),

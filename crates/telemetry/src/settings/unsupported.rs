@@ -48,11 +48,11 @@ const UNSUPPORTED: [(&str, &str); 18] = [
     ),
     (
         "OTEL_EXPORTER_PROMETHEUS_HOST",
-        "the service itself answers /metrics",
+        "metrics are scraped where the service serves them",
     ),
     (
         "OTEL_EXPORTER_PROMETHEUS_PORT",
-        "the service itself answers /metrics",
+        "metrics are scraped where the service serves them",
     ),
     (
         "OTEL_EXPORTER_JAEGER_ENDPOINT",

@@ -491,7 +491,7 @@ async fn start_up_line_is_what_a_receiver_gets() {
             telemetry.summary(),
             format!(
                 "other 1.2.3; traces: {protocol} to {url} with gzip with headers x-team, sampler traceidratio(1); \
-                 metrics: /metrics; logs: stdout; propagators: tracecontext; log filter: info"
+                 metrics: prometheus; logs: stdout; propagators: tracecontext; log filter: info"
             )
         );
         span(&telemetry, "span");
