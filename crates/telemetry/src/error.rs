@@ -37,3 +37,15 @@ pub enum Error {
     #[error("a tracing subscriber is installed already")]
     Installed,
 }
+
+/// What waits could not be sent by [`crate::Telemetry::force_flush`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// It takes longer than the limit. It goes on by itself.
+    #[error("telemetry was not flushed in time")]
+    Timeout,
+    /// An exporter failed, or took longer than the five seconds that the SDK waits itself.
+    #[error("telemetry could not be flushed: {0}")]
+    Failed(opentelemetry_sdk::error::OTelSdkError),
+}

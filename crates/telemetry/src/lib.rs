@@ -100,7 +100,7 @@ mod tracer;
 mod traces;
 
 pub use baggage::BaggagePropagator;
-pub use error::{Error, SettingError};
+pub use error::{Error, FlushError, SettingError};
 pub use losses::Losses;
 pub use propagation::SharedPropagator;
 pub use settings::{Lookup, Settings};
@@ -330,6 +330,17 @@ impl Telemetry {
     /// What is not understood, not supported or not possible, one sentence each, as [`init`] logs it.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Sends what waits, and goes on: for a job that reports at its end, or a function that is frozen after each call.
+    /// Takes no longer than `limit`, and no longer than five seconds a signal, and works under any executor.
+    ///
+    /// # Errors
+    ///
+    /// [`FlushError`] if an export fails or takes too long. What could not be sent is counted as lost, as ever; see
+    /// [`Telemetry::shutdown`].
+    pub async fn force_flush(&self, limit: Duration) -> Result<(), FlushError> {
+        self.providers.force_flush(limit).await
     }
 
     /// Sends what waits and ends everything: traces first, then logs, then metrics, which count the others until then.

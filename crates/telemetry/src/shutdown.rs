@@ -1,4 +1,4 @@
-//! The end: what waits is sent, in order, within a limit, and what was lost is said.
+//! Flushes, and the end: what waits is sent, in order, within a limit, and what was lost is said.
 //!
 //! The SDK's shutdown blocks its thread, so it runs on one of its own: on the only worker of a runtime it would keep the
 //! export it waits for from running.
@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::sync::watch;
 
 use crate::health::{Health, Item};
-use crate::{Losses, own_thread};
+use crate::{FlushError, Losses, own_thread};
 
 /// The providers to shut down, in this order.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,28 @@ pub(crate) struct Providers {
 impl Providers {
     pub(crate) fn is_empty(&self) -> bool {
         self.traces.is_none() && self.logs.is_none() && self.metrics.is_none()
+    }
+
+    /// Exports what waits, within `limit`.
+    pub(crate) async fn force_flush(&self, limit: Duration) -> Result<(), FlushError> {
+        let Self {
+            traces,
+            logs,
+            metrics,
+            ..
+        } = self.clone();
+        let work = move || {
+            let results = [
+                traces.map(|provider| provider.force_flush()),
+                logs.map(|provider| provider.force_flush()),
+                metrics.map(|provider| provider.force_flush()),
+            ];
+            results.into_iter().flatten().collect::<Result<(), _>>()
+        };
+        own_thread::wait("telemetry-flush", limit, work)
+            .await
+            .ok_or(FlushError::Timeout)?
+            .map_err(FlushError::Failed)
     }
 
     /// Flushes and ends all of them. Returns whether that was done within `limit`.

@@ -6,8 +6,8 @@ use futures_executor::block_on;
 use opentelemetry::trace::Tracer as _;
 use telemetry::Losses;
 
-use crate::help::{end, sending, span, telemetry};
-use crate::receiver::{Answer, Receiver, SOON};
+use crate::help::{PATIENCE, end, sending, span, telemetry};
+use crate::receiver::{Answer, HOUR, Receiver, SOON};
 
 #[tokio::test]
 async fn spans_that_wait_are_sent_and_nothing_is_said() {
@@ -174,4 +174,49 @@ async fn loss_early_in_life_is_said_at_the_end() {
         )),
         "{lost}"
     );
+}
+
+#[test]
+fn force_flush_sends_what_waits_and_goes_on_without_any_runtime() {
+    let receiver = Receiver::start();
+    let telemetry = telemetry(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+        ("OTEL_BLRP_SCHEDULE_DELAY", HOUR),
+        ("OTEL_METRIC_EXPORT_INTERVAL", HOUR),
+    ]);
+    for _ in 0..2 {
+        let before = receiver.requests().len();
+        span(&telemetry, "job");
+        tracing::subscriber::with_default(telemetry.subscriber(), || tracing::info!("done"));
+        block_on(telemetry.force_flush(PATIENCE)).unwrap();
+        let requests = receiver.requests();
+        let mut paths: Vec<_> = requests[before..]
+            .iter()
+            .map(|request| request.path.as_str())
+            .collect();
+        paths.sort_unstable();
+        assert_eq!(paths, ["/v1/logs", "/v1/metrics", "/v1/traces"]);
+    }
+    assert!(block_on(telemetry.shutdown(PATIENCE)).is_empty());
+}
+
+#[test]
+fn force_flush_keeps_its_limit_and_says_what_is_wrong() {
+    let receiver = Receiver::answering(|_| Answer::Never);
+    let telemetry = sending(receiver.address, &[("OTEL_EXPORTER_OTLP_TIMEOUT", HOUR)]);
+    span(&telemetry, "job");
+    let limit = Duration::from_millis(100);
+    let late = block_on(telemetry.force_flush(limit)).unwrap_err();
+    assert!(matches!(late, telemetry::FlushError::Timeout), "{late}");
+    assert!(!block_on(telemetry.shutdown(limit)).is_empty());
+
+    let receiver = Receiver::answering(|_| Answer::Status(400));
+    let telemetry = sending(receiver.address, &[]);
+    span(&telemetry, "job");
+    let failed = block_on(telemetry.force_flush(PATIENCE)).unwrap_err();
+    assert!(failed.to_string().contains("400"), "{failed}");
+    assert!(!block_on(telemetry.shutdown(SOON)).is_empty());
 }
