@@ -270,10 +270,9 @@ impl Destination {
             rest.split(|c: char| !c.is_alphanumeric())
                 .next()
                 .unwrap_or_default()
-                .to_owned()
         });
         Failure {
-            kind: code.map_or(Cow::Borrowed("_OTHER"), Cow::Owned),
+            kind: code.map_or(Cow::Borrowed("_OTHER"), grpc_code),
             words: format!("{address}: {text}"),
             items: None,
         }
@@ -290,6 +289,21 @@ impl Destination {
             (Protocol::Grpc, _) => "otlp_grpc_metric_exporter",
         }
     }
+}
+
+/// The conventions' word for a gRPC status code, `DEADLINE_EXCEEDED`, from Rust's, `DeadlineExceeded`.
+fn grpc_code(name: &str) -> Cow<'static, str> {
+    if name == "Ok" || name.is_empty() {
+        return Cow::Borrowed("_OTHER");
+    }
+    let mut code = String::with_capacity(name.len() + 2);
+    for letter in name.chars() {
+        if letter.is_uppercase() && !code.is_empty() {
+            code.push('_');
+        }
+        code.push(letter.to_ascii_uppercase());
+    }
+    Cow::Owned(code)
 }
 
 fn is_refused(error: &(dyn StdError + 'static)) -> bool {
@@ -675,4 +689,23 @@ fn blocking_client(otlp: &Otlp, files: &Files) -> Result<Client, String> {
         .map_err(|error| error.to_string())?
         .join()
         .unwrap_or_else(|_| Err("the HTTP client panicked".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grpc_code;
+
+    #[test]
+    fn grpc_status_codes_have_the_names_of_the_conventions() {
+        for (rust, conventions) in [
+            ("Unavailable", "UNAVAILABLE"),
+            ("DeadlineExceeded", "DEADLINE_EXCEEDED"),
+            ("ResourceExhausted", "RESOURCE_EXHAUSTED"),
+            ("InvalidArgument", "INVALID_ARGUMENT"),
+            ("Ok", "_OTHER"),
+            ("", "_OTHER"),
+        ] {
+            assert_eq!(grpc_code(rust), conventions);
+        }
+    }
 }

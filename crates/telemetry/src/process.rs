@@ -3,16 +3,16 @@
 //!
 //! | instrument | unit | |
 //! | --- | --- | --- |
-//! | `process.cpu.time` counter | s | user and system together |
+//! | `process.cpu.time` counter | s | by `cpu.mode`, `user` and `system`; not on Windows |
 //! | `process.memory.usage` up-down counter | By | resident |
 //! | `process.memory.virtual` up-down counter | By | |
 //! | `process.thread.count` up-down counter | {thread} | not on Windows |
 //! | `process.unix.file_descriptor.count` up-down counter | {file_descriptor} | not on Windows |
 //! | `process.windows.handle.count` up-down counter | {handle} | on Windows |
-//! | `process.uptime` gauge | s | since telemetry was set up |
+//! | `process.uptime` gauge | s | since the process was created |
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use metrics_process::collector::{self, Metrics};
 use opentelemetry::metrics::Meter;
@@ -52,17 +52,8 @@ impl Snapshot {
 
 pub(crate) fn observe(meter: &Meter) {
     let snapshot = Snapshot::default();
-    let read = snapshot.clone();
-    let _ = meter
-        .f64_observable_counter("process.cpu.time")
-        .with_unit("s")
-        .with_description("Total CPU seconds, user and system.")
-        .with_callback(move |observer| {
-            if let Some(seconds) = read.read(|metrics| metrics.cpu_seconds_total) {
-                observer.observe(seconds, &[]);
-            }
-        })
-        .build();
+    #[cfg(unix)]
+    observe_cpu(meter);
     let (open_files, open_files_unit, open_files_description) = OPEN_FILES;
     count(
         meter,
@@ -96,12 +87,47 @@ pub(crate) fn observe(meter: &Meter) {
         (open_files, open_files_unit, open_files_description),
         |metrics| metrics.open_fds,
     );
-    let started = Instant::now();
+    // Counted by a clock that nobody sets, from what the wall clock says now.
+    let set_up = Instant::now();
+    let before = created()
+        .and_then(|created| created.elapsed().ok())
+        .unwrap_or_default();
     let _ = meter
         .f64_observable_gauge("process.uptime")
         .with_unit("s")
         .with_description("The time the process has been running.")
-        .with_callback(move |observer| observer.observe(started.elapsed().as_secs_f64(), &[]))
+        .with_callback(move |observer| {
+            observer.observe((before + set_up.elapsed()).as_secs_f64(), &[]);
+        })
+        .build();
+}
+
+/// When the process was created, to the second. None where the system does not tell.
+pub(crate) fn created() -> Option<SystemTime> {
+    let seconds = collector::collect().start_time_seconds?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// `process.cpu.time`, whose attribute `cpu.mode` is required.
+#[cfg(unix)]
+fn observe_cpu(meter: &Meter) {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike;
+    use opentelemetry::KeyValue;
+
+    let modes = ["user", "system"].map(|mode| [KeyValue::new("cpu.mode", mode)]);
+    let _ = meter
+        .f64_observable_counter("process.cpu.time")
+        .with_unit("s")
+        .with_description("Total CPU seconds broken down by different states.")
+        .with_callback(move |observer| {
+            if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
+                let [user, system] = &modes;
+                let seconds = |microseconds: i64| microseconds as f64 / 1e6;
+                observer.observe(seconds(usage.user_time().num_microseconds()), user);
+                observer.observe(seconds(usage.system_time().num_microseconds()), system);
+            }
+        })
         .build();
 }
 

@@ -5,7 +5,8 @@
 //! | `service.name`, `service.version` | the service's own |
 //! | `service.namespace` | `ping-pong` |
 //! | `service.instance.id` | a random UUID a process: replicas are told apart |
-//! | `host.name`, `os.type`, `process.pid` | this machine, this process |
+//! | `host.name`, `os.type` | this machine |
+//! | `process.pid`, `process.creation.time` | this process; ids come again, the two together do not |
 //! | `telemetry.sdk.*` | the SDK's |
 //!
 //! The environment beats the code: `OTEL_RESOURCE_ATTRIBUTES` replaces any of them, `OTEL_SERVICE_NAME` replaces
@@ -15,7 +16,7 @@ use opentelemetry::{Key, KeyValue, Value};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 
-use crate::{SCHEMA_URL, Service, Settings};
+use crate::{SCHEMA_URL, Service, Settings, process};
 
 pub(crate) const SERVICE_NAME: &str = "service.name";
 const NAMESPACE: &str = "ping-pong";
@@ -39,6 +40,10 @@ pub(crate) fn resource(service: Service, settings: &Settings) -> Resource {
             ],
             SCHEMA_URL,
         )
+        .with_attributes(process::created().map(|created| {
+            let created = humantime::format_rfc3339_seconds(created).to_string();
+            KeyValue::new("process.creation.time", created)
+        }))
         .with_attributes(
             settings
                 .resource_attributes

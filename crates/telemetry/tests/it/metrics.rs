@@ -289,11 +289,12 @@ fn off_a_runtime_there_are_no_runtime_metrics() {
     let telemetry = telemetry(&[("OTEL_TRACES_EXPORTER", "none")]);
     let lines = scrape(&telemetry);
     assert!(lines.iter().all(|line| !line.contains("tokio_")));
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.starts_with("process_cpu_time_seconds_total"))
-    );
+    let modes: Vec<_> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("process_cpu_time_seconds_total{cpu_mode="))
+        .filter_map(|rest| rest.split(',').next())
+        .collect();
+    assert_eq!(modes, ["\"system\"", "\"user\""]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

@@ -87,7 +87,7 @@ async fn receiver_says_when_it_is_sent_again() {
 async fn receiver_that_stays_unavailable_is_asked_until_the_limit_and_no_longer() {
     for (protocol, answer, error_type) in [
         ("http/protobuf", Answer::Status(503), "503"),
-        ("grpc", Answer::Grpc(14), "Unavailable"),
+        ("grpc", Answer::Grpc(14), "UNAVAILABLE"),
     ] {
         for variable in ["OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_EXPORT_TIMEOUT"] {
             let receiver = Receiver::answering(move |_| answer);

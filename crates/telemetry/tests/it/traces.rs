@@ -42,6 +42,10 @@ async fn resource_has_exactly_these_attributes() {
     );
     let host = resource.remove("host.name").unwrap();
     assert!(!host.is_empty());
+    let created = resource.remove("process.creation.time").unwrap();
+    let created = humantime::parse_rfc3339(&created).unwrap();
+    let age = created.elapsed().unwrap();
+    assert!(age < std::time::Duration::from_secs(3600), "{age:?}");
     let version = resource.remove("telemetry.sdk.version").unwrap();
     assert!(version.starts_with("0."), "{version}");
     let process = std::process::id().to_string();
