@@ -13,18 +13,32 @@
 //! | `redirect` | too many of them, or one that the client's policy refuses |
 //! | `request_body` | the request's body failed |
 //! | `invalid_request` | reqwest cannot send such a request |
-//! | `cancelled` | the caller dropped the future |
 //! | `_OTHER` | anything else |
 //!
 //! By [`Client::fetch`] a request ends when its response has been read. By [`Client::execute`] it ends with the head of
 //! the response: when the body is read is up to the caller, and what goes wrong then is not seen here. Redirects and retries that reqwest makes by itself are one request;
 //! `url.full` and `server.*` are those that were asked for, status and peer those that answered last.
+//!
+//! # Cancelled, or too late
+//!
+//! A caller that drops the future cancels the request. That is no error: neither the span's status nor `error.type` is
+//! set, on the span and in the metric, and there is no status code unless the response's head had arrived. The
+//! conventions 1.44 ([http-spans, *Status*][status]): "If the HTTP client instrumentation can detect that the request was
+//! cancelled intentionally by the caller (e.g., via context cancellation or an abort signal), the cancellation SHOULD NOT
+//! be treated as an error: the span status SHOULD be left unset and `error.type` SHOULD NOT be set."
+//!
+//! A deadline is not such an intent, but `tokio::time::timeout` around a future only drops it, which cannot be told apart.
+//! So let the client know the deadline, by [`Client::within`], [`Request::timeout_mut`](reqwest::Request::timeout_mut) or
+//! [`ClientBuilder::timeout`](reqwest::ClientBuilder::timeout): a request that is late is then a `timeout` error.
+//!
+//! [status]: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use openmetrics::Exemplars;
@@ -42,7 +56,7 @@ use crate::attribute::{
 use crate::cache::{Cache, hash};
 use crate::failure::{Failure, root_cause};
 use crate::headers::Sent;
-use crate::method::Method;
+use crate::method::{Method, Methods};
 use crate::operation::{Operation, Start};
 use crate::protocol::Version;
 use crate::redaction;
@@ -56,11 +70,15 @@ const TARGETS: usize = 1024;
 const ATTRIBUTES: usize = 10;
 
 /// A [`reqwest::Client`] whose requests are instrumented. Clones share everything.
-pub struct Client<T>(Arc<Shared<T>>);
+pub struct Client<T> {
+    shared: Arc<Shared<T>>,
+    limit: Option<Duration>,
+}
 
 struct Shared<T> {
     http: reqwest::Client,
     tracer: Arc<T>,
+    methods: Methods,
     propagator: Propagator,
     duration: RequestDuration,
     targets: Cache<Arc<Target>>,
@@ -76,7 +94,10 @@ struct Target {
 
 impl<T> Clone for Client<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self {
+            shared: self.shared.clone(),
+            limit: self.limit,
+        }
     }
 }
 
@@ -85,26 +106,78 @@ impl<T> Client<T> {
     /// with, which should carry [`SCHEMA_URL`](crate::SCHEMA_URL). `propagator` injects the context.
     pub fn new(http: reqwest::Client, tracer: T, meter: &Meter, propagator: Propagator) -> Self {
         let duration = RequestDuration::of_client(meter);
-        let targets = Cache::new(TARGETS);
-        Self(Arc::new(Shared {
+        let shared = Shared {
             http,
             tracer: Arc::new(tracer),
+            methods: Methods::default(),
             propagator,
             duration,
-            targets,
-        }))
+            targets: Cache::new(TARGETS),
+        };
+        Self {
+            shared: Arc::new(shared),
+            limit: None,
+        }
     }
 
     /// Has the durations of sampled requests remembered as exemplars of `http_client_request_duration_seconds`.
     #[must_use]
     pub fn with_exemplars(self, exemplars: Exemplars) -> Self {
-        Self(Arc::new(Shared {
-            http: self.0.http.clone(),
-            tracer: self.0.tracer.clone(),
-            propagator: self.0.propagator.clone(),
-            duration: self.0.duration.with_exemplars(exemplars),
+        let duration = self.shared.duration.with_exemplars(exemplars);
+        self.with(self.shared.methods.clone(), duration)
+    }
+
+    /// Replaces the methods that are a label of their own: RFC 9110's, `PATCH` and `QUERY` unless told otherwise. They
+    /// are case-sensitive; all others are `_OTHER`. The first 64 count. See
+    /// [`Layer::with_known_methods`](crate::server::Layer::with_known_methods).
+    #[must_use]
+    pub fn with_known_methods<M: Into<String>>(self, methods: impl IntoIterator<Item = M>) -> Self {
+        self.with(Methods::new(methods), self.shared.duration.clone())
+    }
+
+    fn with(&self, methods: Methods, duration: RequestDuration) -> Self {
+        let shared = Shared {
+            http: self.shared.http.clone(),
+            tracer: self.shared.tracer.clone(),
+            methods,
+            propagator: self.shared.propagator.clone(),
+            duration,
             targets: Cache::new(TARGETS),
-        }))
+        };
+        Self {
+            shared: Arc::new(shared),
+            limit: self.limit,
+        }
+    }
+
+    /// This client with a time limit: a request that takes longer, from the call until the last of the response's body
+    /// is there, fails with an error whose `is_timeout` is true, and is recorded as `timeout`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use instrumentation::client::{Client, FetchError};
+    /// # async fn ask<T>(client: Client<T>, request: reqwest::Request) -> Result<(), FetchError>
+    /// # where T: opentelemetry::trace::Tracer, T::Span: Send + Sync + 'static {
+    /// let limit = Duration::from_millis(100);
+    /// let response = client.within(limit).fetch(request, 64 * 1024).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The limit replaces [`ClientBuilder::timeout`](reqwest::ClientBuilder::timeout), as a request's own does; of the
+    /// two the shorter counts. It holds after [`execute`](Self::execute) has returned too, when the caller reads the
+    /// body, but what is late then is not recorded.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            limit: Some(limit),
+        }
+    }
+
+    fn limit(&self, request: &mut Request) {
+        let own = request.timeout_mut();
+        *own = (*own).into_iter().chain(self.limit).min();
     }
 }
 
@@ -123,16 +196,22 @@ where
     ///
     /// Those of reqwest, unchanged.
     pub async fn execute(&self, mut request: Request) -> Result<Response, reqwest::Error> {
+        self.limit(&mut request);
         let parent = Context::current();
         if parent.is_telemetry_suppressed() {
-            return self.0.http.execute(request).await;
+            return self.shared.http.execute(request).await;
         }
-        let mut call = self.0.start(&request, &parent);
+        let mut call = self.shared.start(&request, &parent);
         let context = call.operation.context().clone();
-        self.0.inject(&context, &mut request);
-        let result = self.0.http.execute(request).with_context(context).await;
+        self.shared.inject(&context, &mut request);
+        let result = self
+            .shared
+            .http
+            .execute(request)
+            .with_context(context)
+            .await;
         match &result {
-            Ok(response) => call.answered(response).done(),
+            Ok(response) => call.answered(response),
             Err(error) => call.failed(Failure::of(error), root_cause(error)),
         }
         result
@@ -149,23 +228,24 @@ where
         mut request: Request,
         limit: usize,
     ) -> Result<http::Response<Bytes>, FetchError> {
+        self.limit(&mut request);
         let parent = Context::current();
         if parent.is_telemetry_suppressed() {
-            let response = self.0.http.execute(request).await;
+            let response = self.shared.http.execute(request).await;
             return read(response.map_err(FetchError::Request)?, limit).await;
         }
-        let mut call = self.0.start(&request, &parent);
+        let mut call = self.shared.start(&request, &parent);
         let context = call.operation.context().clone();
-        self.0.inject(&context, &mut request);
+        self.shared.inject(&context, &mut request);
         let fetch = async {
-            let response = self.0.http.execute(request).await;
+            let response = self.shared.http.execute(request).await;
             let response = response.map_err(FetchError::Request)?;
             call.answered(&response);
             read(response, limit).await
         };
         let result = fetch.with_context(context).await;
         match &result {
-            Ok(_) => call.done(),
+            Ok(_) => {}
             Err(FetchError::Request(error)) => call.failed(Failure::of(error), root_cause(error)),
             Err(FetchError::Body(error)) => call.failed(Failure::of_body(error), root_cause(error)),
             Err(error @ FetchError::TooLong) => {
@@ -234,11 +314,11 @@ where
     T::Span: Send + Sync + 'static,
 {
     fn start(&self, request: &Request, parent: &Context) -> Call {
-        let method = Method::of(request.method());
+        let method = self.methods.of(request.method());
         let target = self.target(request.url(), method);
         let start = Start {
             kind: SpanKind::Client,
-            name: Cow::Borrowed(method.span_name()),
+            name: self.methods.span_name(method),
             parent,
         };
         let sampling = || {
@@ -249,7 +329,7 @@ where
             attributes
         };
         let operation = Operation::start(&*self.tracer, start, sampling, |span| {
-            if method == Method::Other {
+            if !self.methods.is_known(method) {
                 let original = request.method().as_str().to_owned();
                 span.set_attribute(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
             }
@@ -257,12 +337,9 @@ where
         Call {
             operation,
             target,
-            outcome: Outcome {
-                failure: Some(Failure::Cancelled),
-                ..Outcome::NOTHING
-            },
+            outcome: Outcome::NOTHING,
             peer: None,
-            description: Cow::Borrowed("the caller did not wait for the response"),
+            description: Cow::Borrowed(""),
         }
     }
 
@@ -274,11 +351,25 @@ where
         self.targets.with(
             hash(address.as_bytes())
                 .wrapping_add(u64::from(port))
-                .wrapping_add(method as u64),
+                .wrapping_add(method.position() as u64),
             |target| target.method == method && target.port == port && *target.address == *address,
-            || Arc::new(Target::new(&self.duration, method, address.into(), port)),
+            || Arc::new(self.make_target(method, address.into(), port)),
             Arc::clone,
         )
+    }
+
+    fn make_target(&self, method: Method, address: Arc<str>, port: u16) -> Target {
+        let attributes = vec![
+            KeyValue::new(HTTP_REQUEST_METHOD, self.methods.label(method)),
+            KeyValue::new(SERVER_ADDRESS, address.clone()),
+            KeyValue::new(SERVER_PORT, i64::from(port)),
+        ];
+        Target {
+            method,
+            address,
+            port,
+            series: SeriesSet::new(self.duration.clone(), attributes),
+        }
     }
 
     fn inject(&self, context: &Context, request: &mut Request) {
@@ -293,23 +384,7 @@ where
     }
 }
 
-impl Target {
-    fn new(duration: &RequestDuration, method: Method, address: Arc<str>, port: u16) -> Self {
-        let attributes = vec![
-            KeyValue::new(HTTP_REQUEST_METHOD, method.label()),
-            KeyValue::new(SERVER_ADDRESS, address.clone()),
-            KeyValue::new(SERVER_PORT, i64::from(port)),
-        ];
-        Self {
-            method,
-            address,
-            port,
-            series: SeriesSet::new(duration.clone(), attributes),
-        }
-    }
-}
-
-/// A request that was begun. Whoever drops it ends it: a caller who gives up leaves no open span.
+/// A request that was begun. Whoever drops it ends it: a caller who gives up leaves no open span, and no error.
 struct Call {
     operation: Operation,
     target: Arc<Target>,
@@ -319,16 +394,11 @@ struct Call {
 }
 
 impl Call {
-    /// The head of the response is there. Dropped from here on, the request is cancelled nevertheless.
-    fn answered(&mut self, response: &Response) -> &mut Self {
+    /// The head of the response is there.
+    fn answered(&mut self, response: &Response) {
         self.peer = response.remote_addr();
         self.outcome.status = Some(response.status().as_u16());
         self.outcome.version = Some(Version::of(response.version()));
-        self
-    }
-
-    fn done(&mut self) {
-        self.outcome.failure = None;
     }
 
     fn failed(&mut self, failure: Failure, description: String) {
@@ -369,13 +439,9 @@ mod tests {
         let meter = opentelemetry::global::meter("test");
         let propagator = Arc::new(TraceContextPropagator::new());
         let client = Client::new(http, NoopTracer::new(), &meter, propagator);
-        let methods = [
-            Method::Delete,
-            Method::Get,
-            Method::Head,
-            Method::Options,
-            Method::Other,
-        ];
+        let methods = ["DELETE", "GET", "HEAD", "OPTIONS", "BREW"]
+            .map(|name| http::Method::from_bytes(name.as_bytes()).unwrap())
+            .map(|method| client.shared.methods.of(&method));
         for _ in 0..2 {
             for (number, method) in
                 (0..TARGETS / 2).flat_map(|number| methods.map(|method| (number, method)))
@@ -383,7 +449,7 @@ mod tests {
                 // Neighbouring ports and methods try the same places.
                 let (host, port) = (number / 16, 8000 + number % 16);
                 let url = Url::parse(&format!("http://host-{host}:{port}/")).unwrap();
-                let target = client.0.target(&url, method);
+                let target = client.shared.target(&url, method);
                 assert_eq!(*target.address, *format!("host-{host}"));
                 assert_eq!((usize::from(target.port), target.method), (port, method));
             }

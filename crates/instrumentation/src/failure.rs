@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     // Server.
+    Cancelled,
     Panic,
     // Client.
     BrokenPipe,
@@ -28,7 +29,6 @@ pub(crate) enum Failure {
     Timeout,
     Tls,
     // Both.
-    Cancelled,
     ResponseBody,
     Other,
 }

@@ -65,8 +65,9 @@
 //! | server | SERVER | `{method} {http.route}`, or `{method}` | when the head of the request is there | with the response's body; see [`server`] |
 //! | client | CLIENT | `{method}` | before the request is sent | with the response's head, or its body; see [`client`] |
 //!
-//! `{method}` is `HTTP` for a method that the conventions do not know. Status: Error for 5xx, on a client also for
-//! 4xx, and for whatever failed; else Unset. A description is there where no status code says it.
+//! `{method}` is `HTTP` for a method that is not known: see
+//! [`Layer::with_known_methods`](server::Layer::with_known_methods). Status: Error for 5xx, on a client also for 4xx, and
+//! for whatever failed; else Unset, also for what a client's caller cancels. A description is there where no status code says it.
 //!
 //! | attribute | server | client | when |
 //! | --- | --- | --- | --- |

@@ -8,6 +8,15 @@
 //! | `response_body` | the response body ended with an error |
 //! | `_OTHER` | the service returned an error instead of a response; axum's never do |
 //!
+//! A client that leaves is an error here, unlike on the side of the caller. The exception that the conventions make for
+//! an intended cancellation ([http-spans, *Status*][status]) is for "the HTTP client instrumentation" alone. For servers
+//! the sentence before it holds: "HTTP request may fail if an error occurred preventing the client or server from
+//! sending/receiving the request/response fully. When instrumentation detects such errors it SHOULD set span status to
+//! `Error` and SHOULD set the `error.type` attribute." Nor can a server tell a caller's intent from a broken connection or
+//! a deadline: to drop the request is all that hyper does in each case.
+//!
+//! [status]: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status
+//!
 //! A request ends when the last of its response has been handed to the connection, or when it is dropped. Only a
 //! body that has one to be waited for is watched: one that is empty, or known to be at most 64 KiB long, is ready
 //! together with its headers, and the request ends with these.
@@ -29,6 +38,7 @@ use pin_project_lite::pin_project;
 
 use crate::Propagator;
 use crate::failure::Failure;
+use crate::method::Methods;
 use endpoint::{Endpoints, Instruments};
 use request::InFlight;
 
@@ -56,7 +66,7 @@ impl<T> Layer<T> {
     /// Spans come from `tracer`, metrics from `meter`; their scope is what these two were made with, which should
     /// carry [`SCHEMA_URL`](crate::SCHEMA_URL). `propagator` extracts the caller's context.
     pub fn new(tracer: T, meter: &Meter, propagator: Propagator) -> Self {
-        let endpoints = Endpoints::new(Instruments::new(meter));
+        let endpoints = Endpoints::new(Instruments::new(meter), Methods::default());
         Self(Arc::new(Shared {
             tracer: Arc::new(tracer),
             propagator,
@@ -71,6 +81,26 @@ impl<T> Layer<T> {
             tracer: self.0.tracer.clone(),
             propagator: self.0.propagator.clone(),
             endpoints: self.0.endpoints.with_exemplars(exemplars),
+        }))
+    }
+
+    /// Replaces the methods that are a label of their own: RFC 9110's, `PATCH` and `QUERY` unless told otherwise. They
+    /// are case-sensitive; all others are `_OTHER`. The first 64 count, which keeps tables and series bounded.
+    ///
+    /// The conventions ([http-spans, *HTTP server span*][known]): "If the HTTP instrumentation could end up converting
+    /// valid HTTP request methods to `_OTHER`, then it MUST provide a way to override the list of known HTTP methods. If
+    /// this override is done via environment variable, then the environment variable MUST be named
+    /// `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` and support a comma-separated list of case-sensitive known HTTP methods.
+    /// […] this list MUST be a full override of the default known methods". Reading the variable is left to the service,
+    /// since this crate reads no environment.
+    ///
+    /// [known]: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span
+    #[must_use]
+    pub fn with_known_methods<M: Into<String>>(self, methods: impl IntoIterator<Item = M>) -> Self {
+        Self(Arc::new(Shared {
+            tracer: self.0.tracer.clone(),
+            propagator: self.0.propagator.clone(),
+            endpoints: self.0.endpoints.with_methods(Methods::new(methods)),
         }))
     }
 }

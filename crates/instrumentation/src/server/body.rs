@@ -5,14 +5,13 @@ use std::task::{Context, Poll};
 
 use axum::response::Response;
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::CONTENT_LENGTH;
+use http::{Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::request::InFlight;
 use crate::failure::Failure;
-use crate::method::Method;
 
 /// A body known to be no longer than this is taken to be in memory as a whole. To watch it would cost an
 /// allocation a request, and measure nothing: the connection takes it together with the head.
@@ -53,9 +52,9 @@ where
 }
 
 /// RFC 9112, 6.3: the connection sends nothing of such a body, and drops it.
-fn has_no_body(method: Method, status: StatusCode) -> bool {
-    method == Method::Head
-        || method == Method::Connect && status.is_success()
+fn has_no_body(method: &Method, status: StatusCode) -> bool {
+    method == Method::HEAD
+        || method == Method::CONNECT && status.is_success()
         || status.is_informational()
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED

@@ -9,12 +9,13 @@ use opentelemetry::metrics::{BoundUpDownCounter, Meter, UpDownCounter};
 
 use crate::attribute::{HTTP_REQUEST_METHOD, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME};
 use crate::cache::{Cache, hash};
-use crate::method::Method;
+use crate::method::{Method, Methods};
 use crate::names;
 use crate::protocol::{Scheme, Version};
 use crate::series::{RequestDuration, SeriesSet};
 
-/// Routes are the application's own, so this is not a limit but a guard. One takes 2 KiB.
+/// Routes are the application's own, so this is not a limit but a guard. One takes 2 KiB, with the methods that are
+/// known by default; 200 bytes for each method more.
 const ROUTES: usize = 1024;
 
 /// The instruments of `http.server.*`.
@@ -40,6 +41,7 @@ impl Instruments {
 /// All endpoints there were requests for.
 pub(super) struct Endpoints {
     instruments: Instruments,
+    methods: Methods,
     /// Requests that no route matched: one label for whatever path they had.
     unmatched: Route,
     matched: Cache<Route>,
@@ -61,20 +63,30 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoints {
-    pub(super) fn new(instruments: Instruments) -> Self {
+    pub(super) fn new(instruments: Instruments, methods: Methods) -> Self {
         Self {
             instruments,
-            unmatched: Route::new(None),
+            unmatched: Route::new(None, &methods),
             matched: Cache::new(ROUTES),
+            methods,
         }
     }
 
     pub(super) fn with_exemplars(&self, exemplars: Exemplars) -> Self {
         let Instruments { duration, active } = &self.instruments;
-        Self::new(Instruments {
+        let instruments = Instruments {
             duration: duration.with_exemplars(exemplars),
             active: active.clone(),
-        })
+        };
+        Self::new(instruments, self.methods.clone())
+    }
+
+    pub(super) fn with_methods(&self, methods: Methods) -> Self {
+        Self::new(self.instruments.clone(), methods)
+    }
+
+    pub(super) fn methods(&self) -> &Methods {
+        &self.methods
     }
 
     /// The endpoint of a request; `route` is the path that was matched, if any.
@@ -85,13 +97,13 @@ impl Endpoints {
         scheme: Scheme,
         version: Version,
     ) -> Arc<Endpoint> {
-        let get = |route: &Route| route.endpoint(&self.instruments, method, scheme, version);
+        let get = |route: &Route| route.endpoint(self, method, scheme, version);
         match route {
             None => get(&self.unmatched),
             Some(path) => self.matched.with(
                 hash(path.as_bytes()),
                 |route| route.path.as_deref() == Some(path),
-                || Route::new(Some(path.into())),
+                || Route::new(Some(path.into()), &self.methods),
                 get,
             ),
         }
@@ -99,8 +111,8 @@ impl Endpoints {
 }
 
 impl Route {
-    fn new(path: Option<Arc<str>>) -> Self {
-        let size = Method::COUNT * Scheme::COUNT * Version::COUNT;
+    fn new(path: Option<Arc<str>>, methods: &Methods) -> Self {
+        let size = methods.count() * Scheme::COUNT * Version::COUNT;
         Self {
             path,
             endpoints: (0..size).map(|_| OnceLock::new()).collect(),
@@ -109,21 +121,21 @@ impl Route {
 
     fn endpoint(
         &self,
-        instruments: &Instruments,
+        all: &Endpoints,
         method: Method,
         scheme: Scheme,
         version: Version,
     ) -> Arc<Endpoint> {
         let make = || {
             Arc::new(Endpoint::new(
-                instruments,
+                all,
                 self.path.clone(),
                 method,
                 scheme,
                 version,
             ))
         };
-        let row = method as usize * Scheme::COUNT + scheme as usize;
+        let row = method.position() * Scheme::COUNT + scheme as usize;
         match self.endpoints.get(row * Version::COUNT + version as usize) {
             Some(place) => place.get_or_init(make).clone(),
             None => make(),
@@ -133,14 +145,19 @@ impl Route {
 
 impl Endpoint {
     fn new(
-        instruments: &Instruments,
+        all: &Endpoints,
         route: Option<Arc<str>>,
         method: Method,
         scheme: Scheme,
         version: Version,
     ) -> Self {
+        let Endpoints {
+            instruments,
+            methods,
+            ..
+        } = all;
         let mut attributes = vec![
-            KeyValue::new(HTTP_REQUEST_METHOD, method.label()),
+            KeyValue::new(HTTP_REQUEST_METHOD, methods.label(method)),
             KeyValue::new(URL_SCHEME, scheme.label()),
         ];
         let active = instruments.active.bind(&attributes);
@@ -149,8 +166,8 @@ impl Endpoint {
         attributes.extend(version.map(|version| KeyValue::new(NETWORK_PROTOCOL_VERSION, version)));
         Self {
             span_name: match &route {
-                Some(route) => names::kept(format!("{} {route}", method.span_name())),
-                None => Cow::Borrowed(method.span_name()),
+                Some(route) => names::kept(format!("{} {route}", methods.span_name(method))),
+                None => methods.span_name(method),
             },
             route,
             active,
@@ -163,19 +180,6 @@ impl Endpoint {
 mod tests {
     use super::*;
 
-    const METHODS: [Method; Method::COUNT] = [
-        Method::Connect,
-        Method::Delete,
-        Method::Get,
-        Method::Head,
-        Method::Options,
-        Method::Patch,
-        Method::Post,
-        Method::Put,
-        Method::Query,
-        Method::Trace,
-        Method::Other,
-    ];
     const VERSIONS: [Version; Version::COUNT] = [
         Version::Http09,
         Version::Http10,
@@ -185,23 +189,44 @@ mod tests {
         Version::Unknown,
     ];
 
-    fn endpoints() -> Endpoints {
-        Endpoints::new(Instruments::new(&opentelemetry::global::meter("test")))
+    fn endpoints(methods: Methods) -> Endpoints {
+        let instruments = Instruments::new(&opentelemetry::global::meter("test"));
+        Endpoints::new(instruments, methods)
+    }
+
+    fn method(name: &str) -> http::Method {
+        http::Method::from_bytes(name.as_bytes()).unwrap()
     }
 
     #[test]
     fn every_method_scheme_and_version_of_a_route_is_an_endpoint_made_once() {
-        let endpoints = endpoints();
+        let default = [
+            "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE",
+        ];
+        every_endpoint_is_made_once(Methods::default(), &default);
+    }
+
+    #[test]
+    fn so_is_every_method_of_a_list_that_replaces_the_default() {
+        let list = ["PROPFIND", "MKCOL", "get"];
+        every_endpoint_is_made_once(Methods::new(list), &list);
+        every_endpoint_is_made_once(Methods::new([""; 0]), &[]);
+    }
+
+    fn every_endpoint_is_made_once(methods: Methods, known: &[&str]) {
+        let endpoints = endpoints(methods);
         let mut made: Vec<Arc<Endpoint>> = Vec::new();
         for route in [None, Some("/a"), Some("/b")] {
-            for method in METHODS {
+            for name in known.iter().chain(&["BREW"]) {
+                let method = endpoints.methods().of(&method(name));
+                let label = if *name == "BREW" { "_OTHER" } else { name };
                 for scheme in [Scheme::Http, Scheme::Https] {
                     for version in VERSIONS {
                         let get = || endpoints.get(route, method, scheme, version);
                         let endpoint = get();
                         assert!(Arc::ptr_eq(&endpoint, &get()));
                         let labels = [
-                            (HTTP_REQUEST_METHOD, Some(method.label())),
+                            (HTTP_REQUEST_METHOD, Some(label)),
                             (URL_SCHEME, Some(scheme.label())),
                             (HTTP_ROUTE, route),
                             (NETWORK_PROTOCOL_VERSION, version.label()),
@@ -223,12 +248,12 @@ mod tests {
 
     #[test]
     fn more_routes_than_have_a_place_are_told_apart() {
-        let endpoints = endpoints();
+        let endpoints = endpoints(Methods::default());
+        let get = endpoints.methods().of(&http::Method::GET);
         for _ in 0..2 {
             for number in 0..ROUTES + ROUTES / 2 {
                 let route = format!("/route/{number}");
-                let endpoint =
-                    endpoints.get(Some(&route), Method::Get, Scheme::Http, Version::Http11);
+                let endpoint = endpoints.get(Some(&route), get, Scheme::Http, Version::Http11);
                 assert_eq!(endpoint.route.as_deref(), Some(&*route));
                 assert_eq!(endpoint.span_name, format!("GET {route}"));
             }

@@ -18,7 +18,6 @@ use crate::attribute::{
 };
 use crate::failure::Failure;
 use crate::headers::Received;
-use crate::method::Method;
 use crate::operation::{Operation, Start};
 use crate::protocol::{Scheme, Version};
 use crate::redaction;
@@ -33,7 +32,7 @@ const ATTRIBUTES: usize = 16;
 pub(super) struct InFlight {
     operation: Operation,
     endpoint: Arc<Endpoint>,
-    method: Method,
+    method: http::Method,
     outcome: Outcome,
 }
 
@@ -49,7 +48,7 @@ impl InFlight {
         T::Span: Send + Sync + 'static,
     {
         let (uri, headers, extensions) = (request.uri(), request.headers(), request.extensions());
-        let method = Method::of(request.method());
+        let method = endpoints.methods().of(request.method());
         let scheme = Scheme::of(uri);
         let version = Version::of(request.version());
         let route = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
@@ -102,7 +101,7 @@ impl InFlight {
                 ));
                 span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
             }
-            if method == Method::Other {
+            if !endpoints.methods().is_known(method) {
                 let original = request.method().as_str().to_owned();
                 span.set_attribute(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
             }
@@ -114,7 +113,7 @@ impl InFlight {
         Self {
             operation,
             endpoint,
-            method,
+            method: request.method().clone(),
             outcome,
         }
     }
@@ -130,8 +129,8 @@ impl InFlight {
         result
     }
 
-    pub(super) fn method(&self) -> Method {
-        self.method
+    pub(super) fn method(&self) -> &http::Method {
+        &self.method
     }
 
     /// The response's head is there.

@@ -20,10 +20,12 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracer};
 use reqwest::dns::{Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Method, Request, Url};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::recorded::{Recorded, expected, propagator, text};
-use crate::scripted::Peer;
+use crate::scripted::{Peer, read_head};
 use crate::server::serve;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -482,28 +484,104 @@ async fn redirect_that_is_followed_is_one_request() {
     .await;
 }
 
+/// http-spans, *Status*: "the cancellation SHOULD NOT be treated as an error".
 #[tokio::test]
-async fn caller_that_gives_up_leaves_no_open_span() {
-    let recorded = Recorded::new();
-    let peer = Peer::silent().await;
-    let (client, url) = (client(&recorded), format!("http://{}/", peer.address));
-    let call = tokio::spawn(async move { client.execute(get(&url)).await.map(drop) });
-    let port = peer.address.port();
-    assert!(peer.request().await.starts_with("GET / HTTP/1.1"));
-    assert_eq!(recorded.spans(), []);
-    call.abort();
-    check(
-        &recorded,
-        port,
-        r#"GET CLIENT error: the caller did not wait for the response
-           error.type="cancelled"
-           http.request.method="GET"
-           server.address="127.0.0.1"
-           server.port=PORT
-           url.full="http://127.0.0.1:PORT/""#,
-        r#"error.type="cancelled" http.request.method="GET" server.address="127.0.0.1" server.port=PORT"#,
-    )
-    .await;
+async fn caller_that_drops_the_future_leaves_no_open_span_and_no_error() {
+    for fetch in [false, true] {
+        let recorded = Recorded::new();
+        let peer = Peer::silent().await;
+        let (client, url) = (client(&recorded), format!("http://{}/", peer.address));
+        let call = tokio::spawn(async move {
+            if fetch {
+                client.fetch(get(&url), 8).await.map(drop).unwrap();
+            } else {
+                client.execute(get(&url)).await.map(drop).unwrap();
+            }
+        });
+        let port = peer.address.port();
+        assert!(peer.request().await.starts_with("GET / HTTP/1.1"));
+        assert_eq!(recorded.spans(), []);
+        call.abort();
+        check(
+            &recorded,
+            port,
+            r#"GET CLIENT
+               http.request.method="GET"
+               server.address="127.0.0.1"
+               server.port=PORT
+               url.full="http://127.0.0.1:PORT/""#,
+            r#"http.request.method="GET" server.address="127.0.0.1" server.port=PORT"#,
+        )
+        .await;
+    }
+}
+
+/// What the peer answered stays what it was: a status code is an error by itself.
+#[tokio::test]
+async fn caller_that_drops_a_fetch_after_the_head_leaves_the_error_to_the_status_code() {
+    for (head, status, mark, error_type) in [
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", 200, "", ""),
+        (
+            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n",
+            503,
+            " error",
+            "error.type=\"503\"\n",
+        ),
+    ] {
+        let recorded = Recorded::new();
+        let (peer, taken) = endless(head).await;
+        let client = client(&recorded);
+        let fetch = async {
+            let request = get(&format!("http://{peer}/"));
+            client.fetch(request, usize::MAX).await
+        };
+        tokio::select! {
+            _ = fetch => panic!("the response has an end"),
+            taken = taken => taken.unwrap(),
+        }
+        check(
+            &recorded,
+            peer.port(),
+            &format!(
+                r#"GET CLIENT{mark}
+                   {error_type}http.request.method="GET"
+                   http.response.status_code={status}
+                   network.peer.address="127.0.0.1"
+                   network.peer.port=PORT
+                   network.protocol.version="1.1"
+                   server.address="127.0.0.1"
+                   server.port=PORT
+                   url.full="http://127.0.0.1:PORT/""#
+            ),
+            &format!(
+                r#"{error_type}http.request.method="GET"
+                   http.response.status_code={status}
+                   network.protocol.version="1.1"
+                   server.address="127.0.0.1"
+                   server.port=PORT"#
+            ),
+        )
+        .await;
+    }
+}
+
+/// A peer that answers with `head` and a body without end. It tells when more of the body was taken than the sockets'
+/// buffers hold: the head has been read then.
+async fn endless(head: &'static str) -> (SocketAddr, oneshot::Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, taken) = oneshot::channel();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..32 {
+            stream.write_all(&vec![b'x'; 1 << 20]).await.unwrap();
+        }
+        tell.send(()).unwrap();
+        while stream.write_all(b"x").await.is_ok() {}
+    });
+    (address, taken)
 }
 
 #[tokio::test]
@@ -806,4 +884,112 @@ async fn requests_of_all_sorts_through_one_client_keep_their_series_apart() {
         recorded.metrics(),
         expected(metrics, &[("PORT", &port.to_string())])
     );
+}
+
+#[tokio::test]
+async fn request_that_takes_longer_than_its_caller_allows_is_timeout() {
+    for fetch in [false, true] {
+        let recorded = Recorded::new();
+        let peer = Peer::silent().await;
+        let request = get(&format!("http://{}/", peer.address));
+        let client = client(&recorded).within(Duration::from_millis(50));
+        let is_timeout = if fetch {
+            client.fetch(request, 8).await.unwrap_err().is_timeout()
+        } else {
+            client.execute(request).await.unwrap_err().is_timeout()
+        };
+        assert!(is_timeout);
+        check(
+            &recorded,
+            peer.address.port(),
+            r#"GET CLIENT error: operation timed out
+               error.type="timeout"
+               http.request.method="GET"
+               server.address="127.0.0.1"
+               server.port=PORT
+               url.full="http://127.0.0.1:PORT/""#,
+            r#"error.type="timeout" http.request.method="GET" server.address="127.0.0.1" server.port=PORT"#,
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn body_that_takes_longer_than_its_caller_allows_is_timeout() {
+    let recorded = Recorded::new();
+    let peer = Peer::beginning("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf").await;
+    let request = get(&format!("http://{}/", peer.address));
+    let client = client(&recorded).within(Duration::from_secs(2));
+    let error = client.fetch(request, 8).await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    check_broken(&recorded, peer.address, "timeout", "operation timed out").await;
+}
+
+/// Of the caller's limit and the request's own; a clone has the same. Where telemetry is suppressed it holds as well.
+#[tokio::test]
+async fn the_shorter_limit_counts() {
+    let (short, long) = (Duration::from_millis(50), Duration::from_secs(3600));
+    for (own, within) in [(short, long), (long, short)] {
+        for suppressed in [false, true] {
+            let recorded = Recorded::new();
+            let peer = Peer::silent().await;
+            let mut request = get(&format!("http://{}/", peer.address));
+            *request.timeout_mut() = Some(own);
+            let client = client(&recorded).within(within).clone();
+            let call = client.execute(request);
+            let result = if suppressed {
+                let context = Context::current().with_telemetry_suppressed();
+                call.with_context(context).await
+            } else {
+                call.await
+            };
+            assert!(result.unwrap_err().is_timeout());
+        }
+    }
+}
+
+#[tokio::test]
+async fn known_methods_of_a_client_are_a_list_that_replaces_the_default() {
+    let address = statuses().await;
+    for (method, label) in [
+        ("PROPFIND", "PROPFIND"),
+        ("GET", "_OTHER"),
+        ("propfind", "_OTHER"),
+    ] {
+        let recorded = Recorded::new();
+        let mut request = get(&format!("http://{address}/200"));
+        *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
+        let client = client(&recorded).with_known_methods(["PROPFIND", "MKCOL"]);
+        client.execute(request).await.unwrap();
+        let (name, original) = match label {
+            "_OTHER" => (
+                "HTTP",
+                format!("http.request.method_original=\"{method}\"\n"),
+            ),
+            known => (known, String::new()),
+        };
+        check(
+            &recorded,
+            address.port(),
+            &format!(
+                r#"{name} CLIENT
+                   http.request.method="{label}"
+                   {original}http.response.status_code=200
+                   network.peer.address="127.0.0.1"
+                   network.peer.port=PORT
+                   network.protocol.version="1.1"
+                   server.address="127.0.0.1"
+                   server.port=PORT
+                   url.full="http://127.0.0.1:PORT/200""#
+            ),
+            &format!(
+                r#"http.request.method="{label}"
+                   http.response.status_code=200
+                   network.protocol.version="1.1"
+                   server.address="127.0.0.1"
+                   server.port=PORT"#
+            ),
+        )
+        .await;
+    }
 }

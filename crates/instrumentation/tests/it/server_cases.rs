@@ -145,6 +145,74 @@ async fn method_is_a_label_if_it_is_known_and_one_label_if_it_is_not() {
     }
 }
 
+/// The list replaces the default, and is case-sensitive, also in combination with exemplars.
+#[tokio::test]
+async fn known_methods_of_a_layer_are_a_list_that_replaces_the_default() {
+    for (method, label) in [
+        ("PROPFIND", "PROPFIND"),
+        ("MKCOL", "MKCOL"),
+        ("GET", "_OTHER"),
+        ("propfind", "_OTHER"),
+    ] {
+        let recorded = Recorded::new();
+        let layer = layer(&recorded)
+            .with_known_methods(["PROPFIND", "MKCOL"])
+            .with_exemplars(openmetrics::Exemplars::default());
+        let address = serve(router().layer(layer)).await;
+        let request =
+            format!("{method} /any HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").into_bytes();
+        let (status, port) = send(address, &request).await;
+        assert_eq!(status, 200);
+        let (name, original) = match label {
+            "_OTHER" => (
+                "HTTP",
+                format!("http.request.method_original=\"{method}\"\n"),
+            ),
+            known => (known, String::new()),
+        };
+        let span = format!(
+            r#"{name} /any SERVER
+               client.address="127.0.0.1"
+               http.request.method="{label}"
+               {original}http.response.status_code=200
+               http.route="/any"
+               network.peer.address="127.0.0.1"
+               network.peer.port=PORT
+               network.protocol.version="1.1"
+               server.address="a"
+               url.path="/any"
+               url.scheme="http""#
+        );
+        let words = [("PORT", &*port.to_string())];
+        assert_eq!(text(&recorded.span().await), expected(&span, &words));
+        check_metrics(
+            &recorded,
+            &format!(
+                r#"http.request.method="{label}" http.response.status_code=200 http.route="/any" network.protocol.version="1.1" url.scheme="http""#
+            ),
+        )
+        .await;
+    }
+}
+
+/// A method that is not known is HEAD nevertheless: its body is not sent.
+#[tokio::test]
+async fn response_to_head_ends_with_its_head_where_head_is_not_known() {
+    let recorded = Recorded::new();
+    let endless = || async {
+        let frames =
+            futures_util::stream::pending::<Result<bytes::Bytes, std::convert::Infallible>>();
+        axum::body::Body::from_stream(frames)
+    };
+    let router = Router::new().route("/", axum::routing::any(endless));
+    let layer = layer(&recorded).with_known_methods(["GET"]);
+    let address = serve(router.layer(layer)).await;
+    let request = b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(send(address, request).await.0, 200);
+    let span = text(&recorded.span().await);
+    assert!(span.starts_with("HTTP / SERVER\n"), "{span}");
+}
+
 /// Every CONNECT is answered by the catch-all fallback: its target has no path.
 #[tokio::test]
 async fn connect_has_an_empty_path() {
