@@ -1,8 +1,9 @@
-//! Both formats, written in one pass into one string.
+//! Both formats, written in one pass, piece by piece.
 //!
 //! A label set is escaped once a series and copied into each of its lines; a bound is printed once a scrape.
 
 use std::fmt::Write;
+use std::io;
 use std::iter::once;
 use std::ops::Range;
 
@@ -44,9 +45,18 @@ const UNITS: [&str; 26] = [
     "watts",
 ];
 
-/// The families, as gathered, in `format`.
-pub(crate) fn encode(families: &[MetricFamily], format: Format, exemplars: &Exemplars) -> String {
+/// A piece is written when it is at least this long, and ends with a series.
+const PIECE: usize = 16 * 1024;
+
+/// Writes the families, as gathered, in `format`.
+pub(crate) fn encode(
+    families: &[MetricFamily],
+    format: Format,
+    exemplars: &Exemplars,
+    sink: &mut dyn io::Write,
+) -> io::Result<()> {
     let mut encoder = Encoder {
+        sink,
         out: String::new(),
         format,
         exemplars,
@@ -58,15 +68,16 @@ pub(crate) fn encode(families: &[MetricFamily], format: Format, exemplars: &Exem
         .iter()
         .partition(|family| family.name() == TARGET_INFO);
     for family in target.into_iter().chain(others) {
-        encoder.family(family);
+        encoder.family(family)?;
     }
     if format == Format::OpenMetrics {
         encoder.out.push_str("# EOF\n");
     }
-    encoder.out
+    encoder.sink.write_all(encoder.out.as_bytes())
 }
 
 struct Encoder<'a> {
+    sink: &'a mut dyn io::Write,
     out: String,
     format: Format,
     exemplars: &'a Exemplars,
@@ -76,9 +87,9 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    fn family(&mut self, family: &MetricFamily) {
+    fn family(&mut self, family: &MetricFamily) -> io::Result<()> {
         let Some(exposed) = self.names.admit(family, self.format) else {
-            return;
+            return Ok(());
         };
         self.metadata(&exposed, family.help());
         let name = &exposed.sample;
@@ -94,7 +105,12 @@ impl Encoder<'_> {
                     self.sample(name, "", labels, metric.get_counter().get_value());
                 }
             }
+            if self.out.len() >= PIECE {
+                self.sink.write_all(self.out.as_bytes())?;
+                self.out.clear();
+            }
         }
+        Ok(())
     }
 
     /// OpenMetrics 1.0, "MetricFamily metadata": TYPE, UNIT, HELP. The text format's habit is HELP, TYPE.

@@ -10,10 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::labels::{family_name, measured};
 
-/// How many series are remembered in all; one takes 64 bytes a bucket, so a thousand of 15 buckets about 1 MiB, and
-/// their labels once more.
-/// An instrument that is bounded to 100 attribute sets, as the SDK can bound it, does not come near.
-const SERIES_LIMIT: usize = 1000;
+/// How many series are remembered in all: those of two histograms of 2,000 attribute sets, which is what the SDK bounds an
+/// instrument to by default. One takes 64 bytes a bucket, so 4,000 of 15 buckets about 4 MiB, and their labels 1 MiB.
+const SERIES_LIMIT: usize = 4000;
 
 /// How often a reader tries again when it meets a writer; a write takes nanoseconds.
 const READ_ATTEMPTS: usize = 100;
@@ -23,7 +22,7 @@ const _: () = assert!("span_id".len() + 16 + "trace_id".len() + 32 <= 128);
 
 /// The exemplars of one registry. Clones share them.
 ///
-/// At most 1,000 series are remembered; a handle for one more records nothing.
+/// At most 4,000 series are remembered; a handle for one more records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Exemplars(Arc<Mutex<Families>>);
 
@@ -234,7 +233,7 @@ mod tests {
         let one_more = exemplars.series("family_0", &labels(SERIES_LIMIT), &[]);
         assert!(one_more.0.is_none());
         one_more.record(1.0, SystemTime::now(), [1; 16], [1; 8]);
-        assert_eq!(exemplars.latest("family_0", "number=\"1000\""), []);
+        assert_eq!(exemplars.latest("family_0", "number=\"4000\""), []);
         // Those that are known stay known.
         exemplars.series("family_0", &labels(0), &[]).record(
             1.0,

@@ -1,6 +1,9 @@
 //! A registry and the exemplars that go with it, as one thing to scrape.
 
+use std::io;
+
 use prometheus::Registry;
+use prometheus::proto::{Metric, MetricFamily};
 
 use crate::encoder::encode;
 use crate::exemplars::Exemplars;
@@ -50,11 +53,39 @@ impl Exposition {
     ///
     /// Collecting and encoding block for as long as they take, milliseconds for thousands of series.
     pub fn encode(&self, accept: Option<&str>) -> Encoded {
-        let format = negotiate(accept);
-        let body = encode(&self.registry.gather(), format, &self.exemplars);
+        let families = self.registry.gather();
+        // A body that grew would be copied, and be in memory twice meanwhile.
+        let mut body = Vec::with_capacity(families.iter().map(length).sum());
+        // Writing to memory does not fail.
+        let _ = encode(&families, negotiate(accept), &self.exemplars, &mut body);
         Encoded {
-            content_type: format.content_type(),
-            body: body.into_bytes(),
+            content_type: self.content_type(accept),
+            body,
         }
     }
+
+    /// Writes what [`encode`](Self::encode) returns to `sink`, in pieces of about 16 KiB: a sink that compresses them
+    /// takes far less memory than the whole.
+    ///
+    /// # Errors
+    ///
+    /// Those of `sink`, at which it stops.
+    pub fn write(&self, accept: Option<&str>, sink: &mut dyn io::Write) -> io::Result<()> {
+        let families = self.registry.gather();
+        encode(&families, negotiate(accept), &self.exemplars, sink)
+    }
+}
+
+/// About how many bytes the family takes, rather too many than too few.
+fn length(family: &MetricFamily) -> usize {
+    let length = |metric: &Metric| {
+        let labels = metric.get_label().iter();
+        let labels: usize = labels
+            .map(|label| label.name().len() + label.value().len() + 4)
+            .sum();
+        // A sample for each bucket, `+Inf`, sum and count; each with a value, and `le` or a time.
+        let samples = metric.get_histogram().get_bucket().len() + 3;
+        samples * (family.name().len() + labels + 48)
+    };
+    256 + family.get_metric().iter().map(length).sum::<usize>()
 }

@@ -108,6 +108,10 @@ pub fn app(
         layer = layer.with_exemplars(exemplars.clone());
         client = client.with_exemplars(exemplars);
     }
+    if let Some(methods) = settings.telemetry.known_methods() {
+        layer = layer.with_known_methods(methods);
+        client = client.with_known_methods(methods);
+    }
 
     let pong = Pong::new(client, &settings.pong_endpoint);
     let router = Router::new()

@@ -67,6 +67,7 @@
 //! | an HTTP/2 client that answers no ping | 15 s | connection closed |
 //! | HTTP/2 requests whose answer is not sent, of all connections | 1,024 | 503, and a warning now and then |
 //! | copies of `/metrics` that clients have not taken | 8 by HTTP/1, 8 by HTTP/2; one is made at a time | the latest is answered again |
+//! | such copies of more than 1 MiB; compressed, 4,000 series of histograms are less | one | 503 |
 //!
 //! The connections above are closed within two more seconds: first in a friendly way, then at once.
 //!

@@ -1,24 +1,31 @@
 //! What is made once a caller.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use opentelemetry::KeyValue;
 
 use crate::Caller;
 
-/// As many as an instrument has series: what comes later is one series, and made anew for each request.
+/// Callers that have something of their own. A series of a histogram takes 10 KiB of the exposition, and what a caller
+/// sends labels it: with the 2,000 that an instrument may have, strangers would fill 20 MiB.
 const CALLERS: usize = 100;
+
+/// What the SDK calls the series of all attribute sets beyond an instrument's limit:
+/// [metrics SDK, *Overflow attribute](https://opentelemetry.io/docs/specs/otel/metrics/sdk/#overflow-attribute).
+const OVERFLOW: &str = "otel.metric.overflow";
 
 /// Something of each caller, such as instruments that are bound to its attributes. Clones share it.
 ///
 /// An attribute set that is bound once is not built, sorted and hashed at every request. Callers come as they like, so
-/// only the first hundred are remembered: those that the instruments keep apart.
+/// only the first hundred have something of their own. All others share one, made with the attribute
+/// `otel.metric.overflow=true`: instruments that are bound to it keep at most 101 series.
 pub struct PerCaller<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
     make: Make<T>,
     known: RwLock<Vec<Known<T>>>,
+    others: OnceLock<Arc<T>>,
 }
 
 type Make<T> = Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>;
@@ -29,11 +36,12 @@ struct Known<T> {
 }
 
 impl<T> PerCaller<T> {
-    /// `make` gets the attributes of a caller.
+    /// `make` gets the attributes of a caller, or those of all callers beyond the first hundred.
     pub fn new(make: impl Fn(&[KeyValue]) -> T + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner {
             make: Box::new(make),
             known: RwLock::default(),
+            others: OnceLock::new(),
         }))
     }
 
@@ -46,24 +54,27 @@ impl<T> PerCaller<T> {
         let is_full = known.len() >= CALLERS;
         drop(known);
         if is_full {
-            return self.make(caller);
+            return self.others();
         }
         let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
         // Another request of the same caller may have been faster.
-        find(&known, caller).unwrap_or_else(|| {
-            let made = self.make(caller);
-            if known.len() < CALLERS {
-                known.push(Known {
-                    caller: caller.kept(),
-                    made: made.clone(),
-                });
-            }
-            made
-        })
+        if let Some(found) = find(&known, caller) {
+            return found;
+        }
+        if known.len() >= CALLERS {
+            return self.others();
+        }
+        let made = Arc::new((self.0.make)(&caller.attributes()));
+        known.push(Known {
+            caller: caller.kept(),
+            made: made.clone(),
+        });
+        made
     }
 
-    fn make(&self, caller: &Caller) -> Arc<T> {
-        Arc::new((self.0.make)(&caller.attributes()))
+    fn others(&self) -> Arc<T> {
+        let make = || Arc::new((self.0.make)(&[KeyValue::new(OVERFLOW, true)]));
+        Arc::clone(self.0.others.get_or_init(make))
     }
 }
 
@@ -135,14 +146,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn callers_beyond_the_limit_are_served_and_not_remembered() {
+    async fn callers_beyond_the_limit_share_one() {
         let (per_caller, made) = counted();
         for _ in 0..2 {
             for number in 0..CALLERS + 10 {
                 let caller = caller([127, 0, 0, 1], &number.to_string()).await;
-                assert_eq!(*per_caller.of(&caller), format!("127.0.0.1 {number}"));
+                let expected = if number < CALLERS {
+                    format!("127.0.0.1 {number}")
+                } else {
+                    "true".to_owned()
+                };
+                assert_eq!(*per_caller.of(&caller), expected);
             }
         }
-        assert_eq!(made.load(Ordering::Relaxed), CALLERS + 2 * 10);
+        assert_eq!(made.load(Ordering::Relaxed), CALLERS + 1);
     }
 }

@@ -1,10 +1,10 @@
 //! The exposition for whoever scrapes it, in as few copies at a time as memory has room for.
 //!
-//! With all series in use an exposition takes a megabyte, and a client that asks for it and does not read keeps it. So
-//! while there are as many copies as may be, everybody gets the latest one: scrapes are never refused, only a little old.
+//! A client that asks for an exposition and does not read keeps it. So while there are as many copies as may be, everybody
+//! gets the latest one: scrapes are not refused, only a little old. Where all series are in use, an exposition that is not
+//! compressed can take 15 MiB; of copies as large as that, memory has room for one, which is not kept for others.
 
-use std::collections::HashMap;
-use std::io::Write;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -24,11 +24,21 @@ type Kind = (&'static str, bool);
 #[derive(Clone)]
 pub(crate) struct Scrapes {
     exposition: Exposition,
-    /// The latest of each kind, and whose turn it is: one encodes at a time.
-    latest: Arc<Mutex<HashMap<Kind, Bytes>>>,
+    /// What was made, and whose turn it is: one encodes at a time.
+    made: Arc<Mutex<Made>>,
     /// An HTTP/1 client that does not read is cut soon; an HTTP/2 client can stay. So these are others' copies.
     http1: Arc<Semaphore>,
     http2: Arc<Semaphore>,
+    /// Large ones, of either version.
+    large: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Made {
+    /// Of each kind that is not large.
+    latest: HashMap<Kind, Bytes>,
+    /// Kinds that were large when they were last made.
+    large: HashSet<Kind>,
 }
 
 /// What is answered.
@@ -41,13 +51,15 @@ impl Scrapes {
     pub(crate) fn new(exposition: Exposition) -> Self {
         Self {
             exposition,
-            latest: Arc::default(),
+            made: Arc::default(),
             http1: Arc::new(Semaphore::new(limits::COPIES)),
             http2: Arc::new(Semaphore::new(limits::COPIES)),
+            large: Arc::new(Semaphore::new(1)),
         }
     }
 
-    /// The exposition in the format that `accept` prefers. None: no copy of that kind is there, and none can be made.
+    /// The exposition in the format that `accept` prefers. None: no copy of that kind is there that can be had, and memory
+    /// has no room for one more.
     ///
     /// # Errors
     ///
@@ -64,31 +76,50 @@ impl Scrapes {
             Version::HTTP_2 => &self.http2,
             _ => &self.http1,
         };
-        let mut latest = Arc::clone(&self.latest).lock_owned().await;
+        let kind = (content_type, gzip);
+        let mut made = Arc::clone(&self.made).lock_owned().await;
         let Ok(permit) = Arc::clone(copies).try_acquire_owned() else {
-            return Ok(latest.get(&(content_type, gzip)).cloned().map(answer));
+            return Ok(made.latest.get(&kind).cloned().map(answer));
         };
+        let large = Arc::clone(&self.large);
+        if made.large.contains(&kind) && large.available_permits() == 0 {
+            return Ok(None);
+        }
         let exposition = self.exposition.clone();
         // Milliseconds when there are many series: too long for a worker that requests need. The turn is the work's, not
         // the request's: a client that hangs up does not end the work.
         let body = tokio::task::spawn_blocking(move || {
-            let text = exposition.encode(accept.as_deref()).body;
-            let text = if gzip { compressed(&text) } else { text };
+            let accept = accept.as_deref();
+            let text = if gzip {
+                compressed(&exposition, accept)
+            } else {
+                exposition.encode(accept).body
+            };
+            let is_large = text.len() > limits::LARGE_COPY;
+            let large = is_large.then(|| large.try_acquire_owned());
             let body = Bytes::from_owner(Copy {
-                text,
+                text: text.into_boxed_slice(),
                 _permit: permit,
+                _large: large.transpose().ok()?,
             });
-            latest.insert((content_type, gzip), body.clone());
-            body
+            if is_large {
+                made.latest.remove(&kind);
+                made.large.insert(kind);
+            } else {
+                made.latest.insert(kind, body.clone());
+                made.large.remove(&kind);
+            }
+            Some(body)
         });
-        Ok(Some(answer(body.await?)))
+        Ok(body.await?.map(answer))
     }
 }
 
 /// Counts as one of the copies until the last byte of it is sent or given up.
 struct Copy {
-    text: Vec<u8>,
+    text: Box<[u8]>,
     _permit: OwnedSemaphorePermit,
+    _large: Option<OwnedSemaphorePermit>,
 }
 
 impl AsRef<[u8]> for Copy {
@@ -97,18 +128,18 @@ impl AsRef<[u8]> for Copy {
     }
 }
 
-/// The fastest level already makes an exposition ten times smaller.
-fn compressed(text: &[u8]) -> Vec<u8> {
-    let mut gzip = GzEncoder::new(Vec::with_capacity(text.len() / 8), Compression::fast());
+/// The fastest level already makes an exposition ten times smaller, and it is compressed as it is made.
+fn compressed(exposition: &Exposition, accept: Option<&str>) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     // Writing to memory does not fail.
-    let _ = gzip.write_all(text);
+    let _ = exposition.write(accept, &mut gzip);
     gzip.finish().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use openmetrics::Exposition;
-    use prometheus::{IntCounter, Registry};
+    use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
     use super::*;
 
@@ -156,5 +187,42 @@ mod tests {
                 .unwrap()
                 .is_some()
         );
+    }
+
+    #[tokio::test]
+    async fn of_large_copies_there_is_one_and_compressed_ones_go_on() {
+        let registry = Registry::new();
+        let opts = Opts::new("wide", "Has many series.");
+        let wide = IntCounterVec::new(opts, &["label"]).unwrap();
+        registry.register(Box::new(wide.clone())).unwrap();
+        for number in 0..2 * limits::LARGE_COPY / 200 {
+            let label = format!("{number}{}", "x".repeat(200));
+            wide.with_label_values(&[label]).inc();
+        }
+        let scrapes = Scrapes::new(Exposition::new(registry));
+        let scrape = async |version, accept: Option<&str>, gzip| {
+            let accept = accept.map(str::to_owned);
+            let scrape = scrapes.scrape(version, accept, gzip).await.unwrap();
+            scrape.map(|scrape| scrape.body)
+        };
+        let openmetrics = Some("application/openmetrics-text");
+        for _ in 0..2 {
+            let held = scrape(Version::HTTP_2, None, false).await.unwrap();
+            assert!(held.len() > limits::LARGE_COPY);
+            for (version, accept) in [
+                (Version::HTTP_11, None),
+                (Version::HTTP_2, None),
+                (Version::HTTP_11, openmetrics),
+            ] {
+                assert_eq!(scrape(version, accept, false).await, None);
+                let small = scrape(version, accept, true).await.unwrap();
+                assert!(small.len() < limits::LARGE_COPY);
+            }
+        }
+        wide.reset();
+        wide.with_label_values(&["one"]).inc();
+        let small = scrape(Version::HTTP_2, None, false).await.unwrap();
+        let another = scrape(Version::HTTP_11, None, false).await.unwrap();
+        assert_eq!(small, another);
     }
 }

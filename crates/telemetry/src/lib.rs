@@ -23,8 +23,8 @@
 //!   unset. So does a part of `RUST_LOG` that cannot be a directive; the rest of the filter holds. An exporter that cannot be built makes one warning and is left out.
 //! - **Nothing on a request's way waits** for a collector or for stdout. Queues are bounded; what does not fit is dropped,
 //!   counted, and said once in ten seconds, with the reason in words.
-//! - **Memory is bounded**: 100 attribute sets an instrument, then one series for the rest; 128 attributes, events and
-//!   links a span; log lines of 4 KiB.
+//! - **Memory is bounded**: 2,000 attribute sets an instrument ([`Settings::with_cardinality_limit`]), then one series for
+//!   the rest, and a line in the log; 128 attributes, events and links a span; log lines of 4 KiB.
 //! - **The end is in time and honest**: [`Telemetry::shutdown`] flushes within its limit, even if the collector hangs, under
 //!   any executor, and returns what was lost since the start.
 //! - **Secrets stay secret**: header values and URL credentials are in no log line, error or `Debug`.
@@ -85,6 +85,7 @@ mod logs;
 mod losses;
 mod metrics;
 mod otlp;
+mod overflow;
 mod own_thread;
 mod process;
 mod propagation;

@@ -1,6 +1,6 @@
 //! Metrics: served at `/metrics` for Prometheus to fetch, or pushed by OTLP.
 //!
-//! Every instrument keeps at most 100 attribute sets; what comes later is added to one series with the attribute
+//! Every instrument keeps a bounded number of attribute sets; what comes later is added to one series with the attribute
 //! `otel.metric.overflow=true`. Without that bound, a client that invents user agents would fill the memory.
 
 use std::fmt;
@@ -20,10 +20,8 @@ use opentelemetry_sdk::metrics::{
 use crate::Error;
 use crate::health::{Failure, Health, Item};
 use crate::otlp::{Builder, Destination};
+use crate::overflow::{Overflows, Scraped};
 use crate::settings::{self, MetricsExporter};
-
-/// How many attribute sets an instrument keeps.
-const CARDINALITY_LIMIT: usize = 100;
 
 pub(crate) struct Metrics {
     pub(crate) provider: SdkMeterProvider,
@@ -39,7 +37,12 @@ pub(crate) fn metrics(
 ) -> Result<Metrics, Error> {
     let mut provider = SdkMeterProvider::builder()
         .with_resource(resource)
-        .with_view(view);
+        .with_view(bounded(settings.cardinality_limit));
+    let overflows = Arc::new(Overflows::default());
+    let is_pushed = settings
+        .exporters
+        .iter()
+        .any(|exporter| *exporter != MetricsExporter::Prometheus);
     let mut exposition = None;
     let mut pipelines = Vec::new();
     for exporter in &settings.exporters {
@@ -51,6 +54,12 @@ pub(crate) fn metrics(
                     .build()
                     .map_err(|error| Error::Prometheus(error.to_string()))?;
                 provider = provider.with_reader(reader);
+                // Pushes are looked through already, and an instrument has another name there.
+                let registry = if is_pushed {
+                    registry
+                } else {
+                    scraped(registry, &overflows)?
+                };
                 exposition = Some(Exposition::new(registry));
             }
             MetricsExporter::Otlp => {
@@ -71,6 +80,7 @@ pub(crate) fn metrics(
                     exporter,
                     Some(destination),
                     &health,
+                    &overflows,
                     settings.interval,
                 );
                 pipelines.push(health);
@@ -83,7 +93,14 @@ pub(crate) fn metrics(
                     "opentelemetry_stdout::MetricExporter",
                     None,
                 );
-                provider = pushed(provider, exporter, None, &health, settings.interval);
+                provider = pushed(
+                    provider,
+                    exporter,
+                    None,
+                    &health,
+                    &overflows,
+                    settings.interval,
+                );
                 pipelines.push(health);
             }
         }
@@ -95,19 +112,33 @@ pub(crate) fn metrics(
     })
 }
 
-/// Bounds every instrument.
-fn view(instrument: &Instrument) -> Option<Stream> {
-    // The SDK's processors count by the global meter, whichever `Telemetry` that belongs to; `health` counts for each.
-    if instrument.scope().name() == "otel.sdk" {
-        return Stream::builder()
-            .with_aggregation(Aggregation::Drop)
-            .build()
-            .ok();
+/// A view that bounds every instrument.
+fn bounded(limit: usize) -> impl Fn(&Instrument) -> Option<Stream> {
+    move |instrument| {
+        let stream = Stream::builder();
+        // The SDK's processors count by the global meter, whichever `Telemetry` that belongs to; `health` counts for each.
+        let stream = if instrument.scope().name() == "otel.sdk" {
+            stream.with_aggregation(Aggregation::Drop)
+        } else {
+            stream.with_cardinality_limit(limit)
+        };
+        stream.build().ok()
     }
-    Stream::builder()
-        .with_cardinality_limit(CARDINALITY_LIMIT)
-        .build()
-        .ok()
+}
+
+/// A registry with what is in `registry`, looked through at each scrape.
+fn scraped(
+    registry: prometheus::Registry,
+    overflows: &Arc<Overflows>,
+) -> Result<prometheus::Registry, Error> {
+    let scraped = prometheus::Registry::new();
+    scraped
+        .register(Box::new(Scraped {
+            registry,
+            overflows: Arc::clone(overflows),
+        }))
+        .map_err(|error| Error::Prometheus(error.to_string()))?;
+    Ok(scraped)
 }
 
 fn pushed<E: PushMetricExporter>(
@@ -115,12 +146,14 @@ fn pushed<E: PushMetricExporter>(
     exporter: E,
     destination: Option<Arc<Destination>>,
     health: &Arc<Health>,
+    overflows: &Arc<Overflows>,
     interval: Duration,
 ) -> MeterProviderBuilder {
     let exporter = WatchedExporter {
         exporter,
         destination,
         health: Arc::clone(health),
+        overflows: Arc::clone(overflows),
     };
     provider.with_reader(
         PeriodicReader::builder(exporter)
@@ -135,6 +168,7 @@ struct WatchedExporter<E> {
     /// None for the console.
     destination: Option<Arc<Destination>>,
     health: Arc<Health>,
+    overflows: Arc<Overflows>,
 }
 
 impl<E> fmt::Debug for WatchedExporter<E> {
@@ -145,6 +179,7 @@ impl<E> fmt::Debug for WatchedExporter<E> {
 
 impl<E: PushMetricExporter> PushMetricExporter for WatchedExporter<E> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.overflows.look_through(metrics);
         let count = data_points(metrics);
         self.health.take(count);
         let export = self.exporter.export(metrics);

@@ -17,6 +17,7 @@ use crate::SettingError;
 mod batch;
 mod exporters;
 mod filter;
+mod known_methods;
 mod limits;
 mod otlp;
 mod propagators;
@@ -50,6 +51,7 @@ pub struct Settings {
     pub(crate) traces: Traces,
     pub(crate) metrics: Metrics,
     pub(crate) logs: Logs,
+    known_methods: Option<Vec<String>>,
     warnings: Vec<String>,
 }
 
@@ -73,7 +75,15 @@ pub(crate) struct Metrics {
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
     pub(crate) exemplars: bool,
+    pub(crate) cardinality_limit: usize,
 }
+
+/// Attribute sets that an instrument keeps apart: the default of the
+/// [specification](https://opentelemetry.io/docs/specs/otel/metrics/sdk/#cardinality-limits).
+const CARDINALITY_LIMIT: usize = 2000;
+
+/// The largest one that can be set: the SDK reserves room for it, 4 MiB of addresses an instrument here.
+const MOST_CARDINALITY_LIMIT: usize = 65_536;
 
 /// Which log lines are let through, and where they go besides stdout.
 #[derive(Clone, Debug)]
@@ -118,6 +128,7 @@ impl Settings {
             interval: reader.interval("OTEL_METRIC_EXPORT_INTERVAL", 60_000),
             timeout: reader.timeout("OTEL_METRIC_EXPORT_TIMEOUT", 30_000),
             exemplars: exporters::exemplars(&mut reader),
+            cardinality_limit: CARDINALITY_LIMIT,
         };
         let logs = Logs {
             filter,
@@ -126,6 +137,7 @@ impl Settings {
             otlp: Otlp::read(&mut reader, Signal::Logs, None),
             batch: Batch::of_log_records(&mut reader),
         };
+        let known_methods = known_methods::read(&mut reader);
         unsupported::warn(&mut reader);
 
         Ok(Self {
@@ -136,6 +148,7 @@ impl Settings {
             traces,
             metrics,
             logs,
+            known_methods,
             warnings: reader.into_warnings(),
         })
     }
@@ -162,6 +175,24 @@ impl Settings {
     pub fn with_exception_events(mut self, add: bool) -> Self {
         self.traces.exception_events = add;
         self
+    }
+
+    /// Sets how many attribute sets each instrument keeps apart: 2,000, unless set, as the
+    /// [specification](https://opentelemetry.io/docs/specs/otel/metrics/sdk/#cardinality-limits) has it. Those that come
+    /// later are counted in one series with the attribute `otel.metric.overflow=true`, and the log names the instrument
+    /// once. `limit` is brought into the range from 1 to 65,536.
+    ///
+    /// An attribute set of a histogram of 15 buckets takes about 3 KiB of memory, once it is used.
+    #[must_use]
+    pub fn with_cardinality_limit(mut self, limit: usize) -> Self {
+        self.metrics.cardinality_limit = limit.clamp(1, MOST_CARDINALITY_LIMIT);
+        self
+    }
+
+    /// The HTTP methods that are labels of their own, for whoever makes the instrumentation:
+    /// `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`. None: the default of the conventions.
+    pub fn known_methods(&self) -> Option<&[String]> {
+        self.known_methods.as_deref()
     }
 
     /// Whether any exporter in use speaks gRPC.

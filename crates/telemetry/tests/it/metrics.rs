@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _};
+use telemetry::Telemetry;
 
-use crate::help::{end, eventually, sample, scrape, sending, span, telemetry};
+use crate::help::{SERVICE, end, eventually, sample, scrape, sending, settings, span, telemetry};
 use crate::receiver::{Answer, HOUR, Receiver, SOON, nobody};
 
 #[tokio::test]
@@ -179,9 +180,8 @@ fn exemplars_that_are_handed_out_show_in_the_exposition() {
     );
 }
 
-#[test]
-fn an_instrument_keeps_100_attribute_sets_then_one_for_all_the_rest() {
-    let telemetry = telemetry(&[("OTEL_TRACES_EXPORTER", "none")]);
+/// Fills three instruments with 10,000 attribute sets and checks that `limit` are kept apart and nothing is lost.
+fn overflow(telemetry: &Telemetry, limit: usize) {
     let meter = telemetry.meter("m");
     let counter = meter.u64_counter("agents").build();
     let histogram = meter
@@ -195,14 +195,14 @@ fn an_instrument_keeps_100_attribute_sets_then_one_for_all_the_rest() {
         histogram.record(1.5, &attributes);
         gauge.add(1, &attributes);
     }
-    let lines = scrape(&telemetry);
+    let lines = scrape(telemetry);
     for series in ["agents_total{", "spent_count{", "active{"] {
         let values: Vec<f64> = lines
             .iter()
             .filter(|line| line.starts_with(series))
             .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
             .collect();
-        assert_eq!(values.len(), 101, "{series}");
+        assert_eq!(values.len(), limit + 1, "{series}");
         assert_eq!(
             values.iter().sum::<f64>(),
             10_000.0,
@@ -211,12 +211,31 @@ fn an_instrument_keeps_100_attribute_sets_then_one_for_all_the_rest() {
     }
     assert_eq!(
         sample(
-            &telemetry,
+            telemetry,
             "agents_total",
             &["otel_metric_overflow=\"true\""]
         ),
-        Some(9_900.0)
+        Some((10_000 - limit) as f64)
     );
+}
+
+#[test]
+fn an_instrument_keeps_2000_attribute_sets_then_one_for_all_the_rest() {
+    overflow(&telemetry(&[("OTEL_TRACES_EXPORTER", "none")]), 2000);
+}
+
+#[test]
+fn limit_of_attribute_sets_is_set_in_code_within_its_range() {
+    for (set, limit) in [(0, 1), (7, 7), (2500, 2500)] {
+        let settings = settings(&[("OTEL_TRACES_EXPORTER", "none")]).with_cardinality_limit(set);
+        overflow(&telemetry::build(SERVICE, &settings).unwrap(), limit);
+    }
+    // The SDK reserves room for as many as it is told, and the process would end here.
+    let settings = settings(&[("OTEL_TRACES_EXPORTER", "none")]).with_cardinality_limit(1 << 40);
+    let telemetry = telemetry::build(SERVICE, &settings).unwrap();
+    let counter = telemetry.meter("m").u64_counter("requests").build();
+    counter.add(1, &[KeyValue::new("agent", "one")]);
+    assert_eq!(sample(&telemetry, "requests_total", &[]), Some(1.0));
 }
 
 #[test]

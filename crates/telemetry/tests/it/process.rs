@@ -6,6 +6,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use opentelemetry::KeyValue;
 use telemetry::{Error, Losses};
 
 use crate::help::{PATIENCE, SERVICE, eventually, sample, sending, settings, span, telemetry};
@@ -344,6 +345,81 @@ fn missing_receiver_is_said_once_before_anything_is_lost() {
         "{first}"
     );
     assert!(loss.starts_with("spans were not exported: "), "{loss}");
+}
+
+/// Fills one instrument beyond a limit of three attribute sets, and one up to it.
+fn overflow(telemetry: &telemetry::Telemetry) {
+    let meter = telemetry.meter("m");
+    let (agents, paths) = (
+        meter.u64_counter("agents").build(),
+        meter.u64_counter("paths").build(),
+    );
+    for number in 0..10 {
+        agents.add(1, &[KeyValue::new("agent", number)]);
+        paths.add(1, &[KeyValue::new("path", number % 3)]);
+    }
+}
+
+#[tokio::test]
+async fn part_overflow_scraped() {
+    if !is_child() {
+        return;
+    }
+    let settings = settings(&[("OTEL_TRACES_EXPORTER", "none")]).with_cardinality_limit(3);
+    let telemetry = telemetry::init(SERVICE, &settings).unwrap();
+    overflow(&telemetry);
+    for _ in 0..3 {
+        crate::help::scrape(&telemetry);
+    }
+    assert_eq!(telemetry.shutdown(SOON).await, Losses::default());
+}
+
+#[tokio::test]
+async fn part_overflow_pushed() {
+    if !is_child() {
+        return;
+    }
+    let receiver = Receiver::start();
+    let settings = settings(&[
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_METRICS_EXPORTER", "otlp,prometheus"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "20"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+    ])
+    .with_cardinality_limit(3);
+    let telemetry = telemetry::init(SERVICE, &settings).unwrap();
+    overflow(&telemetry);
+    let before = receiver.requests().len();
+    eventually("three pushes", || {
+        (receiver.requests().len() >= before + 3).then_some(())
+    });
+    crate::help::scrape(&telemetry);
+    assert_eq!(telemetry.shutdown(SOON).await, Losses::default());
+}
+
+#[test]
+fn instrument_that_overflows_is_named_in_the_log_once() {
+    for (part, instrument, attribute) in [
+        (
+            "part_overflow_scraped",
+            "agents_total",
+            "otel_metric_overflow",
+        ),
+        ("part_overflow_pushed", "agents", "otel.metric.overflow"),
+    ] {
+        let said: Vec<_> = json_lines(&output(part))
+            .iter()
+            .skip(1)
+            .map(|line| {
+                let text = |key: &str| line[key].as_str().unwrap().to_owned();
+                (text("level"), text("message"))
+            })
+            .collect();
+        let line = format!(
+            "{instrument} has no room for more attribute sets: those to come are one series, {attribute}=true"
+        );
+        assert_eq!(said, [("WARN".to_owned(), line)], "{part}");
+    }
 }
 
 #[tokio::test]

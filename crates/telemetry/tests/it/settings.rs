@@ -38,6 +38,44 @@ fn empty_and_blank_values_count_as_unset() {
     }
 }
 
+/// Semantic conventions, http-spans, `http.request.method`: the list is a full override, and case-sensitive.
+#[test]
+fn known_methods_are_the_list_as_it_stands_or_none() {
+    const NAME: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";
+    let many: Vec<_> = (0..65).map(|number| format!("M{number}")).collect();
+    let known = |value: &str| {
+        let settings = settings(&[(NAME, value)]);
+        let methods = settings.known_methods().map(<[String]>::to_vec);
+        (methods, settings.warnings().to_vec())
+    };
+    assert_eq!(settings(&[]).known_methods(), None);
+    assert_eq!(known(" "), (None, vec![]));
+    let list = ["GET", "PROPFIND", "get", "X!#$%&'*+-.^_`|~9"];
+    assert_eq!(
+        known("GET, PROPFIND ,get,,X!#$%&'*+-.^_`|~9"),
+        (Some(list.map(str::to_owned).to_vec()), vec![])
+    );
+    assert_eq!(
+        known(&many[..64].join(",")),
+        (Some(many[..64].to_vec()), vec![])
+    );
+    for (value, methods, instead) in [
+        (",", None, "the methods of RFC 9110, PATCH and QUERY"),
+        ("GET POST", None, "the methods of RFC 9110, PATCH and QUERY"),
+        (
+            "GET,PO ST",
+            Some(vec!["GET".to_owned()]),
+            "the rest of the list",
+        ),
+        (&many.join(","), Some(many[..64].to_vec()), "the first 64"),
+    ] {
+        let warning = format!(
+            "{NAME} is {value:?}; wanted: at most 64 HTTP methods, separated by commas; used instead: {instead}"
+        );
+        assert_eq!(known(value), (methods, vec![warning]));
+    }
+}
+
 #[test]
 fn every_value_that_is_not_understood_makes_its_one_warning() {
     const NUMBER: &str = "a whole number from 0 to 2147483647";

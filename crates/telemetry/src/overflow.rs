@@ -1,0 +1,97 @@
+//! Says in the log which instrument has no room for more attribute sets, once for each.
+//!
+//! The SDK says nothing when an instrument reaches its limit. What overflows shows in what is collected, so each
+//! collection is looked through: no request has to.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opentelemetry::{KeyValue, Value};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+
+/// What the specification calls the attribute of the series that all others are added to, and its label.
+const ATTRIBUTE: &str = "otel.metric.overflow";
+const LABEL: &str = "otel_metric_overflow";
+
+/// The instruments that were warned of.
+#[derive(Debug, Default)]
+pub(crate) struct Overflows(Mutex<BTreeSet<String>>);
+
+impl Overflows {
+    /// Looks through what is about to be pushed.
+    pub(crate) fn look_through(&self, metrics: &ResourceMetrics) {
+        for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
+            let overflows = match metric.data() {
+                AggregatedMetrics::F64(data) => overflows(data),
+                AggregatedMetrics::U64(data) => overflows(data),
+                AggregatedMetrics::I64(data) => overflows(data),
+            };
+            if overflows {
+                self.warn(metric.name(), ATTRIBUTE);
+            }
+        }
+    }
+
+    fn warn(&self, instrument: &str, attribute: &str) {
+        // Nothing below can leave the set half changed.
+        let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warned.contains(instrument) {
+            warned.insert(instrument.to_owned());
+            drop(warned);
+            tracing::warn!(
+                "{instrument} has no room for more attribute sets: those to come are one series, {attribute}=true"
+            );
+        }
+    }
+}
+
+fn overflows<T>(data: &MetricData<T>) -> bool {
+    match data {
+        MetricData::Gauge(gauge) => gauge
+            .data_points()
+            .any(|point| is_overflow(point.attributes())),
+        MetricData::Sum(sum) => sum
+            .data_points()
+            .any(|point| is_overflow(point.attributes())),
+        MetricData::Histogram(histogram) => histogram
+            .data_points()
+            .any(|point| is_overflow(point.attributes())),
+        MetricData::ExponentialHistogram(histogram) => histogram
+            .data_points()
+            .any(|point| is_overflow(point.attributes())),
+    }
+}
+
+fn is_overflow<'a>(mut attributes: impl Iterator<Item = &'a KeyValue>) -> bool {
+    attributes.any(|attribute| {
+        attribute.key.as_str() == ATTRIBUTE && attribute.value == Value::Bool(true)
+    })
+}
+
+/// A registry as a collector, looked through at each scrape. Metrics have the names of the exposition there.
+pub(crate) struct Scraped {
+    pub(crate) registry: prometheus::Registry,
+    pub(crate) overflows: Arc<Overflows>,
+}
+
+impl Collector for Scraped {
+    fn desc(&self) -> Vec<&Desc> {
+        Vec::new() // not known before they are collected
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let families = self.registry.gather();
+        for family in &families {
+            let mut labels = family
+                .get_metric()
+                .iter()
+                .flat_map(|metric| metric.get_label());
+            if labels.any(|label| label.name() == LABEL && label.value() == "true") {
+                self.overflows.warn(family.name(), LABEL);
+            }
+        }
+        families
+    }
+}
