@@ -9,6 +9,9 @@ use reqwest::Url;
 use telemetry::Tracer;
 use thiserror::Error;
 
+/// `User-Agent`: pong's span and metrics tell by it who asks.
+const AGENT: &str = concat!("ping/", env!("CARGO_PKG_VERSION"));
+
 /// From the first byte sent to the last one read.
 const LIMIT: Duration = Duration::from_secs(5);
 const BODY_LIMIT: usize = 64 * 1024;
@@ -68,6 +71,7 @@ pub(crate) fn http_client(endpoint: &Url) -> Result<reqwest::Client, service::Er
         builder = builder.tls_certs_only([]);
     }
     builder
+        .user_agent(AGENT)
         .timeout(LIMIT)
         // Pong closes a connection after 20 s without a request: a call must not just miss that.
         .pool_idle_timeout(Duration::from_secs(10))

@@ -85,7 +85,7 @@ async fn manual_metrics_have_the_callers_address_without_port_and_its_user_agent
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pongs_caller_has_no_user_agent_and_that_is_an_empty_label() {
+async fn pongs_caller_is_ping_by_its_user_agent() {
     let pair = Pair::start();
     pair.get("/ping").await;
     let pong = reqwest::get(format!("{}/metrics", pair.pong_url))
@@ -94,10 +94,9 @@ async fn pongs_caller_has_no_user_agent_and_that_is_an_empty_label() {
         .text()
         .await
         .unwrap();
-    assert!(
-        pong.contains(r#"remoteAddr="127.0.0.1",userAgent=""} 1"#),
-        "{pong}"
-    );
+    let ping = env!("CARGO_PKG_VERSION");
+    let series = format!(r#"remoteAddr="127.0.0.1",userAgent="ping/{ping}"}} 1"#);
+    assert!(pong.contains(&series), "{pong}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -132,6 +132,10 @@ async fn one_ping_makes_five_spans_with_exactly_these_attributes_and_events() {
             ("server.port", port(&pair.pong_url)),
             ("url.path", "/pong".into()),
             ("url.scheme", "http".into()),
+            (
+                "user_agent.original",
+                concat!("ping/", env!("CARGO_PKG_VERSION")).into()
+            ),
         ])
     );
     assert_eq!(
