@@ -50,7 +50,7 @@ fn program(program: &Path, profile: Option<&Path>) -> Command {
             valgrind
         }
     };
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = crate::env("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path);
     command
 }

@@ -75,8 +75,8 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The environment, which the driver has set.
 #[expect(clippy::disallowed_methods, reason = "the one look-up")]
-fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+fn env(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
 }
 
 fn main() -> ExitCode {

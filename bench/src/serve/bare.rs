@@ -15,7 +15,8 @@ pub(super) async fn pong() -> Result<(), service::Error> {
 
 /// Asks the pong at `PONG_ENDPOINT`, with the same limits as ping.
 pub(super) async fn ping() -> Result<(), service::Error> {
-    let pong = crate::env("PONG_ENDPOINT").ok_or("PONG_ENDPOINT is not set")?;
+    let pong = crate::env("PONG_ENDPOINT").and_then(|value| value.into_string().ok());
+    let pong = pong.ok_or("PONG_ENDPOINT is not set")?;
     let url = Url::parse(&format!("http://{pong}/pong"))?;
     let http = Client::builder()
         .timeout(Duration::from_secs(5))

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
         clippy::disallowed_methods,
         reason = "the one place that reads the environment"
     )]
-    let env = |name: &str| std::env::var(name).ok();
+    let env = |name: &str| std::env::var_os(name);
     service::main(
         &ping::ABOUT,
         std::env::args_os(),

@@ -55,7 +55,8 @@ fn pong_endpoint(value: &str) -> Option<Url> {
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none();
-    is_bare.then_some(url)
+    // Nothing can listen on port 0.
+    (is_bare && url.port() != Some(0)).then_some(url)
 }
 
 #[cfg(test)]
@@ -89,6 +90,10 @@ mod tests {
             "pong:",
             "pong:http",
             "pong:65536",
+            "pong:0",
+            "[::1]:0",
+            "http://pong:0",
+            "https://pong:0/inner",
             "pong:8082/x",
             "user@pong:8082",
             "http://",
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_wrong_endpoint_names_the_variable_the_value_and_what_is_wanted() {
-        let error = Settings::from_env(&|name| (name == "PONG_ENDPOINT").then(|| ":::".to_owned()))
+        let error = Settings::from_env(&|name| (name == "PONG_ENDPOINT").then(|| ":::".into()))
             .unwrap_err()
             .to_string();
         assert!(

@@ -103,7 +103,7 @@ mod tests {
             ("PONG_LATENCY", "fast", "10ms..80ms"),
             ("PONG_FAILURE_RATE", "2", "from 0 to 1"),
         ] {
-            let error = Settings::from_env(&|name| (name == variable).then(|| value.to_owned()))
+            let error = Settings::from_env(&|name| (name == variable).then(|| value.into()))
                 .unwrap_err()
                 .to_string();
             assert!(

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         clippy::disallowed_methods,
         reason = "the one place where the environment is read"
     )]
-    let env = |name: &str| std::env::var(name).ok();
+    let env = |name: &str| std::env::var_os(name);
     service::main(&ABOUT, std::env::args_os(), async |command| match command {
         Command::Serve => serve(&env).await,
         Command::Healthcheck => {

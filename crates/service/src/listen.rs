@@ -66,13 +66,13 @@ mod tests {
     fn address_is_the_default_if_unset_or_empty() {
         let default = DEFAULT.parse().unwrap();
         assert_eq!(address(&|_| None, DEFAULT), Ok(default));
-        assert_eq!(address(&|_| Some(String::new()), DEFAULT), Ok(default));
+        assert_eq!(address(&|_| Some("".into()), DEFAULT), Ok(default));
     }
 
     #[test]
     fn address_is_read_from_its_variable() {
         for value in ["0.0.0.0:8081", "[::]:0", "[::1]:65535"] {
-            let lookup = |name: &str| (name == "ADDRESS").then(|| value.to_owned());
+            let lookup = |name: &str| (name == "ADDRESS").then(|| value.into());
             assert_eq!(address(&lookup, DEFAULT), Ok(value.parse().unwrap()));
         }
     }
@@ -88,7 +88,7 @@ mod tests {
             "::1:80",
             "a\nb",
         ] {
-            let error = address(&|_| Some(value.to_owned()), DEFAULT).unwrap_err();
+            let error = address(&|_| Some(value.into()), DEFAULT).unwrap_err();
             assert_eq!(
                 error.to_string(),
                 format!("ADDRESS is {value:?}; wanted: IP:PORT, for example 127.0.0.1:8081")

@@ -7,7 +7,7 @@ use telemetry::{Lookup, SettingError};
 ///
 /// # Errors
 ///
-/// [`SettingError`] if `parse` does not understand it.
+/// [`SettingError`] if it is not UTF-8, or if `parse` does not understand it.
 pub fn setting<T>(
     env: Lookup<'_>,
     variable: &'static str,
@@ -16,10 +16,11 @@ pub fn setting<T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, SettingError> {
     let value = env(variable).filter(|value| !value.is_empty());
-    let value = value.as_deref().unwrap_or(default);
-    parse(value).ok_or_else(|| SettingError {
+    let value = value.unwrap_or_else(|| default.into());
+    let parsed = value.to_str().and_then(parse);
+    parsed.ok_or(SettingError {
         variable,
-        value: value.to_owned(),
+        value,
         wanted,
     })
 }

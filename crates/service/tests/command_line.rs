@@ -79,6 +79,24 @@ async fn wrong_address_is_one_line_and_exits_2() {
     }
 }
 
+/// Were it taken for unset, the service would listen on its default address.
+#[cfg(unix)]
+#[tokio::test]
+async fn address_that_is_not_utf8_is_one_line_and_exits_2() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let value = OsStr::from_bytes(b"127.0.0.1:1\xff");
+    for argument in [None, Some("--healthcheck")] {
+        let (code, stdout, stderr) = run(minimal().args(argument).env("ADDRESS", value)).await;
+        assert_eq!((code, &*stdout), (2, ""));
+        assert_eq!(
+            stderr,
+            "ADDRESS is \"127.0.0.1:1\\xFF\"; wanted: IP:PORT, for example 127.0.0.1:8081\n"
+        );
+    }
+}
+
 #[tokio::test]
 async fn port_in_use_is_one_line_and_exits_2() {
     let taken = service::listen(([127, 0, 0, 1], 0).into()).await.unwrap();

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let settings = Settings::from_env(&|name| std::env::var(name).ok())?;
+    let settings = Settings::from_env(&|name| std::env::var_os(name))?;
     let hello = Service {
         name: "Hello",
         version: "1.0.0",

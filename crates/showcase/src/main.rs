@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         clippy::disallowed_methods,
         reason = "the one place where the environment is read"
     )]
-    let env = |name: &str| std::env::var(name).ok();
+    let env = |name: &str| std::env::var_os(name);
     let Arguments {
         ports,
         open,

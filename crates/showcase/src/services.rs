@@ -199,14 +199,14 @@ impl Service {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{otlp}")),
         ];
         let of_env = |variable| env(variable).filter(|value| !value.is_empty());
+        // What is not UTF-8 is left to the child: it inherits the value, and says what is wrong with it.
         for (variable, default) in DEFAULTS {
-            settings.push((
-                variable,
-                of_env(variable).unwrap_or_else(|| default.to_owned()),
-            ));
+            let value = of_env(variable).unwrap_or_else(|| default.into());
+            settings.extend(value.into_string().map(|value| (variable, value)));
         }
         for variable in changeable {
-            settings.extend(of_env(variable).map(|value| (*variable, value)));
+            let value = of_env(variable).and_then(|value| value.into_string().ok());
+            settings.extend(value.map(|value| (*variable, value)));
         }
         Self {
             name,
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn line_for_the_shell_says_what_the_service_would_not_do_anyway() {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let env = |name: &str| (name == "RUST_LOG").then(|| "it's info".to_owned());
+        let env = |name: &str| (name == "RUST_LOG").then(|| "it's info".into());
         let mut pong = Service::new("pong", address(8082), address(14318), &[LATENCY], &env);
         pong.set(LATENCY, "10ms..80ms".to_owned());
         pong.set(FAILURE_RATE, String::new());

@@ -209,8 +209,8 @@ async fn pong(
         failure_rate,
     }) = body?;
     let asked = |name: &str| match name {
-        "PONG_LATENCY" => latency.clone(),
-        "PONG_FAILURE_RATE" => failure_rate.map(|rate| rate.to_string()),
+        "PONG_LATENCY" => latency.clone().map(Into::into),
+        "PONG_FAILURE_RATE" => failure_rate.map(|rate| rate.to_string().into()),
         _ => None,
     };
     // Pong itself would say no, and end.

@@ -4,6 +4,7 @@
 //! `OTEL_TRACES_EXPORTER=otlp cargo run -p telemetry --example hello_span`.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -33,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// The environment. What it leaves open: spans are printed.
 #[expect(clippy::disallowed_methods, reason = "the one look-up")]
-fn env(name: &str) -> Option<String> {
-    let default = (name == "OTEL_TRACES_EXPORTER").then(|| "console".to_owned());
-    std::env::var(name).ok().or(default)
+fn env(name: &str) -> Option<OsString> {
+    let default = (name == "OTEL_TRACES_EXPORTER").then(|| "console".into());
+    std::env::var_os(name).or(default)
 }

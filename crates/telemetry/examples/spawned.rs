@@ -1,6 +1,7 @@
 //! A task does not inherit the context of whoever spawns it: `cargo run -p telemetry --example spawned`.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use opentelemetry::Context;
@@ -37,7 +38,7 @@ async fn work(name: &'static str, tracer: Tracer) {
 
 /// The environment. What it leaves open: spans are printed.
 #[expect(clippy::disallowed_methods, reason = "the one look-up")]
-fn env(name: &str) -> Option<String> {
-    let default = (name == "OTEL_TRACES_EXPORTER").then(|| "console".to_owned());
-    std::env::var(name).ok().or(default)
+fn env(name: &str) -> Option<OsString> {
+    let default = (name == "OTEL_TRACES_EXPORTER").then(|| "console".into());
+    std::env::var_os(name).or(default)
 }

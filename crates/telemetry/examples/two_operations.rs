@@ -3,6 +3,7 @@
 //! Takes ten seconds; with `-- --quick` at its end a tenth of one. `OTEL_TRACES_EXPORTER=otlp` sends the spans instead.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use opentelemetry::trace::{Span, TraceContextExt, Tracer as _};
@@ -44,7 +45,7 @@ async fn operation(name: &'static str, pause: Duration, tracer: &Tracer, parent:
 
 /// The environment. What it leaves open: spans are printed.
 #[expect(clippy::disallowed_methods, reason = "the one look-up")]
-fn env(name: &str) -> Option<String> {
-    let default = (name == "OTEL_TRACES_EXPORTER").then(|| "console".to_owned());
-    std::env::var(name).ok().or(default)
+fn env(name: &str) -> Option<OsString> {
+    let default = (name == "OTEL_TRACES_EXPORTER").then(|| "console".into());
+    std::env::var_os(name).or(default)
 }

@@ -43,8 +43,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // In a service: `|name| std::env::var(name).ok()`.
-//! let environment = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "console".to_owned());
+//! // In a service: `|name: &str| std::env::var_os(name)`.
+//! let environment = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "console".into());
 //! let settings = Settings::from_env(&environment)?;
 //! let service = Service { name: "Ping", version: env!("CARGO_PKG_VERSION") };
 //! let telemetry = telemetry::init(service, &settings)?;

@@ -8,6 +8,7 @@
 //! an empty value counts as unset; a value that is not understood makes one warning and counts as unset; enumerations
 //! and booleans ignore case; a timeout of 0 means none.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -36,8 +37,9 @@ pub(crate) use sampler::{Root, Sampler};
 
 use reader::Reader;
 
-/// The environment as a function: name in, value out. An empty value counts as unset.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// The environment as a function: name in, value out; in a service `|name: &str| std::env::var_os(name)`. An empty value
+/// counts as unset. `OsString`, so that a value that is not UTF-8 is told apart from one that is not set.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Everything that [`crate::build`] needs to know, read once.
 ///
@@ -101,12 +103,12 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`SettingError`] for `JAEGER_ADDRESS`, which is the services' own. Trouble with `OTEL_*`, and with a part of
-    /// `RUST_LOG`, never is an error: see [`Settings::warnings`].
+    /// [`SettingError`] for `JAEGER_ADDRESS`, and for a `RUST_LOG` that is not UTF-8: they are the services' own. Trouble
+    /// with `OTEL_*`, and with a part of `RUST_LOG`, never is an error: see [`Settings::warnings`].
     pub fn from_env(lookup: Lookup<'_>) -> Result<Self, SettingError> {
         let mut reader = Reader::new(lookup);
         let jaeger = otlp::jaeger_address(&reader)?;
-        let filter = filter::read(&mut reader);
+        let filter = filter::read(&mut reader)?;
 
         let disabled = reader.boolean("OTEL_SDK_DISABLED");
         let service_name = reader.text("OTEL_SERVICE_NAME");
@@ -132,7 +134,7 @@ impl Settings {
         };
         let logs = Logs {
             filter,
-            color: reader.text("NO_COLOR").is_none(),
+            color: !reader.is_set("NO_COLOR"),
             exporters: exporters::logs(&mut reader),
             otlp: Otlp::read(&mut reader, Signal::Logs, None),
             batch: Batch::of_log_records(&mut reader),

@@ -244,7 +244,7 @@ fn settings() -> (BTreeSet<String>, BTreeSet<String>) {
     assert!(ping.is_ok() && pong.is_ok());
     let asked = asked.into_inner();
     let unsupported = asked.iter().filter(|name| {
-        let one_set = |it: &str| (it == *name).then(|| "1".to_owned());
+        let one_set = |it: &str| (it == *name).then(|| "1".into());
         let settings = telemetry::Settings::from_env(&one_set);
         settings.is_ok_and(|settings| {
             settings

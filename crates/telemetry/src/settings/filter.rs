@@ -6,6 +6,7 @@
 use tracing_subscriber::filter::Directive;
 
 use super::reader::Reader;
+use crate::SettingError;
 use crate::error::shown;
 
 const NAME: &str = "RUST_LOG";
@@ -25,8 +26,14 @@ pub(crate) struct Filter {
 
 /// Reads `RUST_LOG`. What cannot be a directive is warned of and left out; what is nearly a level is warned of and kept,
 /// since it can be a target. If nothing else is left, the default holds.
-pub(super) fn read(reader: &mut Reader<'_>) -> Filter {
-    let value = reader.text(NAME).unwrap_or_else(|| DEFAULT.to_owned());
+///
+/// # Errors
+///
+/// [`SettingError`] when the value is not UTF-8.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Filter, SettingError> {
+    let value = reader
+        .own(NAME, WANTED)?
+        .unwrap_or_else(|| DEFAULT.to_owned());
     let (mut kept, mut wrong, mut meant) = (Vec::new(), Vec::new(), Vec::new());
     for part in value.split(',').map(str::trim) {
         if part.is_empty() {
@@ -46,7 +53,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Filter {
     for part in &wrong {
         reader.warn(format!(
             "a part of {NAME} is {}; wanted: {WANTED}; used instead: {directives}",
-            shown(part)
+            shown(part.as_ref())
         ));
     }
     for (part, level) in &meant {
@@ -54,10 +61,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Filter {
             "a part of {NAME} is {part:?}; probably meant: the level {level}; taken for a target: {directives}"
         ));
     }
-    Filter {
+    Ok(Filter {
         is_doubtful: !(wrong.is_empty() && meant.is_empty()),
         directives,
-    }
+    })
 }
 
 /// Whether `EnvFilter` understands it, and its target, if it has one, can be one.

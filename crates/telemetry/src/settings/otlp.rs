@@ -158,7 +158,7 @@ impl Otlp {
             "10000",
             |reader, name, instead| reader.optional_timeout(name, instead),
         );
-        let file = |option_name: &str| {
+        let mut file = |option_name: &str| {
             signal
                 .variables(option_name)
                 .into_iter()
@@ -304,7 +304,8 @@ fn headers(reader: &mut Reader<'_>, name: &str, instead: &str) -> Option<HeaderM
 /// `JAEGER_ADDRESS`, the service's own setting.
 pub(super) fn jaeger_address(reader: &Reader<'_>) -> Result<Option<String>, SettingError> {
     const NAME: &str = "JAEGER_ADDRESS";
-    let Some(value) = reader.text(NAME) else {
+    const WANTED: &str = "host:port of an OTLP receiver, such as localhost:4318";
+    let Some(value) = reader.own(NAME, WANTED)? else {
         return Ok(None);
     };
     let (host, port) = value.rsplit_once(':').unwrap_or((&value, ""));
@@ -325,8 +326,8 @@ pub(super) fn jaeger_address(reader: &Reader<'_>) -> Result<Option<String>, Sett
     {
         return Err(SettingError {
             variable: NAME,
-            value,
-            wanted: "host:port of an OTLP receiver, such as localhost:4318",
+            value: value.into(),
+            wanted: WANTED,
         });
     }
     Ok(Some(value))

@@ -1,8 +1,10 @@
 //! Reads single variables and keeps the warnings.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use super::Lookup;
+use crate::SettingError;
 
 /// What a timeout of 0, "no limit", becomes: about 24 days.
 const NO_LIMIT: Duration = Duration::from_millis(i32::MAX as u64);
@@ -24,11 +26,40 @@ impl<'a> Reader<'a> {
         self.warnings
     }
 
-    /// The value without surrounding blanks; none when unset or empty.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
-        let value = (self.lookup)(name)?;
-        let value = value.trim();
-        (!value.is_empty()).then(|| value.to_owned())
+    /// The value without surrounding blanks; none when unset or empty. One that is not UTF-8 makes a warning and counts as
+    /// unset. The warning does not show it: which bytes of it are secret cannot be told.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        match (self.lookup)(name)?.into_string() {
+            Ok(value) => trimmed(&value),
+            Err(_) => {
+                self.warn(format!(
+                    "{name} is not UTF-8 (its value is not shown); it counts as unset"
+                ));
+                None
+            }
+        }
+    }
+
+    /// As [`Reader::text`], of a variable of the services' own, where a value that is not UTF-8 is an error.
+    pub(super) fn own(
+        &self,
+        variable: &'static str,
+        wanted: &'static str,
+    ) -> Result<Option<String>, SettingError> {
+        match (self.lookup)(variable).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(trimmed(&value)),
+            Some(Err(value)) => Err(SettingError {
+                variable,
+                value,
+                wanted,
+            }),
+        }
+    }
+
+    /// Whether the variable is there and not empty, whatever it holds.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        (self.lookup)(name).is_some_and(|value| !value.is_empty())
     }
 
     /// Adds a warning, once: the general OTLP variables are read for every signal.
@@ -171,4 +202,9 @@ impl<'a> Reader<'a> {
         }
         (!items.is_empty()).then_some(items)
     }
+}
+
+fn trimmed(value: &str) -> Option<String> {
+    let value = value.trim();
+    (!value.is_empty()).then(|| value.to_owned())
 }

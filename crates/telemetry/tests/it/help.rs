@@ -19,7 +19,7 @@ pub(crate) type Variables<'a> = &'a [(&'a str, &'a str)];
 pub(crate) fn settings(variables: Variables<'_>) -> Settings {
     let lookup = |name: &str| {
         let found = variables.iter().find(|(variable, _)| *variable == name);
-        found.map(|(_, value)| (*value).to_owned())
+        found.map(|(_, value)| (*value).into())
     };
     Settings::from_env(&lookup).unwrap()
 }

@@ -349,7 +349,7 @@ fn variables_of_the_specification_that_do_nothing_here_are_named() {
 }
 
 fn error(name: &'static str, value: &str) -> SettingError {
-    let lookup = |asked: &str| (asked == name).then(|| value.to_owned());
+    let lookup = |asked: &str| (asked == name).then(|| value.into());
     Settings::from_env(&lookup).expect_err(value)
 }
 
@@ -497,4 +497,71 @@ fn legal_filters_are_silent_and_taken_as_they_are() {
         );
         assert_eq!(filter_in_effect(value), value);
     }
+}
+
+/// Latin-1, say.
+#[cfg(unix)]
+fn not_utf8() -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(b"orders=\xff".to_vec())
+}
+
+/// All the variables that are asked for.
+#[cfg(unix)]
+fn variables() -> std::collections::BTreeSet<String> {
+    let asked = std::cell::RefCell::default();
+    let lookup = |name: &str| {
+        std::collections::BTreeSet::insert(&mut asked.borrow_mut(), name.to_owned());
+        None
+    };
+    Settings::from_env(&lookup).unwrap();
+    asked.into_inner()
+}
+
+#[cfg(unix)]
+#[test]
+fn every_variable_that_is_not_utf8_is_warned_of_by_name_and_counts_as_unset() {
+    let unset = format!("{:?}", settings(&[]));
+    let names = variables();
+    let names = names.iter().filter(|name| name.starts_with("OTEL_"));
+    for name in names.clone() {
+        let lookup = |asked: &str| (asked == name).then(not_utf8);
+        let settings = Settings::from_env(&lookup).unwrap();
+        let warning = format!("{name} is not UTF-8 (its value is not shown); it counts as unset");
+        assert_eq!(settings.warnings(), [warning.as_str()]);
+        let debug = format!("{settings:?}");
+        assert_eq!(debug.replace(&format!("{warning:?}"), ""), unset, "{name}");
+    }
+    assert!(names.count() > 50);
+}
+
+#[cfg(unix)]
+#[test]
+fn own_setting_that_is_not_utf8_is_an_error_that_names_it() {
+    for (name, wanted) in [
+        (
+            "JAEGER_ADDRESS",
+            "host:port of an OTLP receiver, such as localhost:4318",
+        ),
+        (
+            "RUST_LOG",
+            "a level (error, warn, info, debug, trace, off) or target=level, such as info,orders=debug",
+        ),
+    ] {
+        let lookup = |asked: &str| (asked == name).then(not_utf8);
+        assert_eq!(
+            Settings::from_env(&lookup).unwrap_err().to_string(),
+            format!("{name} is \"orders=\\xFF\"; wanted: {wanted}")
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_services_have_no_other_variables_of_their_own_in_telemetry() {
+    let names = variables();
+    let others: Vec<_> = names
+        .iter()
+        .filter(|name| !name.starts_with("OTEL_"))
+        .collect();
+    assert_eq!(others, ["JAEGER_ADDRESS", "NO_COLOR", "RUST_LOG"]);
 }
