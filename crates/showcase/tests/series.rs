@@ -43,7 +43,7 @@ const MEMORY: u64 = 80 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn telemetry() -> Telemetry {
-    let env = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".to_owned());
+    let env = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "none".into());
     telemetry::build(SHOP, &Settings::from_env(&env).unwrap()).unwrap()
 }
 
