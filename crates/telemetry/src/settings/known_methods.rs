@@ -12,7 +12,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let value = reader.text(NAME)?;
     let words = value.split(',').map(str::trim);
     let words = words.filter(|word| !word.is_empty());
-    let (mut methods, others): (Vec<_>, Vec<_>) = words.map(str::to_owned).partition(is_method);
+    let (mut methods, others): (Vec<_>, Vec<_>) = words.map(str::to_owned).partition(|word| is_method(word));
     let is_long = methods.len() > LIMIT;
     methods.truncate(LIMIT);
     let used = match methods.len() {
@@ -29,7 +29,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<String>> {
 }
 
 /// A token of RFC 9110, 5.6.2.
-fn is_method(word: &String) -> bool {
+fn is_method(word: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     word.bytes().all(is_token)
 }
