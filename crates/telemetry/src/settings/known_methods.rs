@@ -12,7 +12,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let value = reader.text(NAME)?;
     let words = value.split(',').map(str::trim);
     let words = words.filter(|word| !word.is_empty());
-    let (mut methods, others): (Vec<_>, Vec<_>) = words.map(str::to_owned).partition(|word| is_method(word));
+    let (mut methods, others): (Vec<_>, Vec<_>) =
+        words.map(str::to_owned).partition(|word| is_method(word));
     let is_long = methods.len() > LIMIT;
     methods.truncate(LIMIT);
     let used = match methods.len() {

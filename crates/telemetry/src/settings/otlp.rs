@@ -5,8 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::reader::Reader;
 use super::resource;
@@ -25,7 +27,8 @@ pub(crate) enum Protocol {
     Grpc,
 }
 
-/// A URL, which may hold credentials: it displays, and debugs, without them.
+/// A URL without credentials, which are a header instead. Displays, and debugs, without the query, where some vendors put
+/// a token.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint(String);
 
@@ -36,15 +39,11 @@ impl Endpoint {
     }
 }
 
-/// Without credentials and without the query, where some vendors put a token.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok(mut url) = Url::parse(&self.0) else {
             return f.write_str("an endpoint that is no URL");
         };
-        // Both fail only for URLs that cannot have credentials.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
         url.set_query(None);
         f.write_str(url.as_str().trim_end_matches('/'))
     }
@@ -172,10 +171,16 @@ impl Otlp {
             file("CLIENT_CERTIFICATE"),
             file("CLIENT_KEY"),
         );
+        let mut headers = option(reader, signal, "HEADERS", "none", headers).unwrap_or_default();
+        let (endpoint, credentials) = endpoint(reader, signal, protocol, address);
+        // A header that is set wins.
+        if let Some(credentials) = credentials {
+            headers.entry(AUTHORIZATION).or_insert(credentials);
+        }
         Self {
             protocol,
-            endpoint: endpoint(reader, signal, protocol, address),
-            headers: option(reader, signal, "HEADERS", "none", headers).unwrap_or_default(),
+            endpoint,
+            headers,
             timeout: timeout.unwrap_or(Duration::from_secs(10)),
             gzip: gzip.unwrap_or(false),
             certificate,
@@ -207,7 +212,7 @@ fn endpoint(
     signal: Signal,
     protocol: Protocol,
     address: Option<&str>,
-) -> Endpoint {
+) -> (Endpoint, Option<HeaderValue>) {
     let insecure = option(reader, signal, "INSECURE", "false", |reader, name, _| {
         reader.text(name)?;
         Some(reader.boolean(name))
@@ -241,20 +246,39 @@ fn endpoint(
         &format!("{general}, or {instead}"),
         parse,
     ) {
-        return Endpoint(url.into());
+        return without_credentials(url);
     }
     let path = match protocol {
         Protocol::HttpProtobuf => signal.path(),
         Protocol::Grpc => "",
     };
     match endpoint_of(reader, &general, wanted, &instead, parse) {
-        None => Endpoint(format!("{instead}{path}")),
+        None => (Endpoint(format!("{instead}{path}")), None),
         Some(mut url) => {
             let path = format!("{}{path}", url.path().trim_end_matches('/'));
             url.set_path(&path);
-            Endpoint(url.into())
+            without_credentials(url)
         }
     }
+}
+
+/// Moves user and password from the URL to the value of the header `Authorization`, by
+/// [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617), so that no crate below can print them with the URL.
+fn without_credentials(mut url: Url) -> (Endpoint, Option<HeaderValue>) {
+    let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+    let (user, password) = (decoded(url.username()), url.password().map(decoded));
+    if user.is_empty() && password.is_none() {
+        return (Endpoint(url.into()), None);
+    }
+    // Both fail only for URLs that cannot have credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    let pair = [&user[..], b":", &password.unwrap_or_default()].concat();
+    let mut value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(pair))).ok();
+    if let Some(value) = &mut value {
+        value.set_sensitive(true);
+    }
+    (Endpoint(url.into()), value)
 }
 
 /// A URL may hold a password or a token; one that might is not shown in the warning.

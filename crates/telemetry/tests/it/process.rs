@@ -10,7 +10,7 @@ use opentelemetry::KeyValue;
 use telemetry::{Error, Losses};
 
 use crate::help::{PATIENCE, SERVICE, eventually, sample, sending, settings, span, telemetry};
-use crate::receiver::{HOUR, Receiver, SOON, attributes, nobody};
+use crate::receiver::{Answer, HOUR, Receiver, SOON, attributes, nobody};
 
 /// A name of no test, to be skipped: the test harness lets no other argument through.
 const CHILD: &str = "a-child-of-another-test";
@@ -80,6 +80,67 @@ fn console_exporters_print_to_stdout() {
     let output = output("part_console");
     assert!(output.contains("a-span-on-the-console"), "{output}");
     assert!(output.contains("a_counter_on_the_console"), "{output}");
+}
+
+/// Everything that every crate in the process says, at every level.
+const ALL: &str = "trace,h2=trace,hyper=trace,hyper_util=trace,opentelemetry=trace,opentelemetry_sdk=trace,\
+    opentelemetry-otlp=trace,opentelemetry_http=trace,reqwest=trace,rustls=trace,tonic=trace,tower=trace";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn part_secrets() {
+    if !is_child() {
+        return;
+    }
+    for (protocol, is_first) in [("http/protobuf", true), ("grpc", false)] {
+        // One that takes what comes, one that refuses it, and one that is not there.
+        let [taking, refusing] =
+            [Answer::Ok, Answer::Status(403)].map(|answer| Receiver::answering(move |_| answer));
+        let url = |address| format!("http://us3r:p%40ssw0rd@{address}/?key=t0ken");
+        let settings = settings(&[
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &url(taking.address)),
+            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &url(refusing.address)),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &url(nobody())),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=k3y"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "300"),
+            ("OTEL_LOGS_EXPORTER", "otlp"),
+            ("OTEL_METRICS_EXPORTER", "otlp"),
+            ("RUST_LOG", ALL),
+        ]);
+        // Only one can be the process's; the other's lines go through its subscriber.
+        let telemetry = match is_first {
+            true => telemetry::init(SERVICE, &settings),
+            false => telemetry::build(SERVICE, &settings),
+        }
+        .unwrap();
+        span(&telemetry, "request");
+        tracing::info!("a line");
+        let request = taking.first();
+        println!(
+            "authorization: {} {}",
+            request.header("authorization").unwrap(),
+            request.header("x-api-key").unwrap().len(),
+        );
+        telemetry.shutdown(SOON).await.report();
+    }
+}
+
+#[test]
+fn no_secret_of_an_endpoint_or_a_header_is_in_any_line_at_any_level() {
+    let output = part("part_secrets").output().unwrap();
+    let mut text = String::from_utf8(output.stdout).unwrap();
+    text.push_str(&String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{text}");
+    // The receiver gets them: `us3r:p@ssw0rd`.
+    let header = "authorization: Basic dXMzcjpwQHNzdzByZA== 3";
+    assert_eq!(text.matches(header).count(), 2, "{text}");
+    let printed = text.replace(header, "");
+    // That they would have been seen: the crates below do speak.
+    assert!(printed.contains("\"target\":\"hyper_util"), "{printed}");
+    for secret in ["us3r", "p%40ssw0rd", "p@ssw0rd", "t0ken", "k3y", "dXMzcj"] {
+        let line = printed.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret}");
+    }
 }
 
 #[tokio::test]
