@@ -107,7 +107,11 @@ pub fn app(settings: &Settings, telemetry: &Telemetry, readiness: Readiness) -> 
 
     let mut router = Router::new()
         .route("/pong", get(pong))
-        .with_state(Pong::new(settings, &telemetry.meter(MANUAL)));
+        .with_state(Pong::new(
+            settings,
+            telemetry.tracer(NAME),
+            &telemetry.meter(MANUAL),
+        ));
     // Disabled, all it could do is hand the caller's context on, and pong calls nobody.
     if !telemetry.is_disabled() {
         router = router.layer(layer);
