@@ -214,7 +214,8 @@ fn force_flush_keeps_its_limit_and_says_what_is_wrong() {
     assert!(!block_on(telemetry.shutdown(limit)).is_empty());
 
     let receiver = Receiver::answering(|_| Answer::Status(400));
-    let telemetry = sending(receiver.address, &[]);
+    // Nothing is sent before the flush, which would then have nothing to fail at.
+    let telemetry = sending(receiver.address, &[("OTEL_BSP_SCHEDULE_DELAY", HOUR)]);
     span(&telemetry, "job");
     let failed = block_on(telemetry.force_flush(PATIENCE)).unwrap_err();
     assert!(failed.to_string().contains("400"), "{failed}");
