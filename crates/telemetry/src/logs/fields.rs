@@ -68,7 +68,12 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.push_text(field, format_args!("{value}"));
+        if value.len() <= self.room {
+            self.room -= value.len();
+            self.push(field, value.into());
+        } else {
+            self.push_text(field, format_args!("{value}"));
+        }
     }
 
     /// The error and its causes: `cannot save the order: connection refused`.
