@@ -1,5 +1,6 @@
 //! A service of many routes: its series are kept apart, and memory has room for all of them.
 
+#![cfg(target_os = "linux")] // reads /proc
 #![expect(
     clippy::unwrap_used,
     reason = "what is unwrapped here is what a test relies on"
@@ -197,7 +198,6 @@ fn peak(process: u32) -> u64 {
 }
 
 /// Server and client have 2,000 series each, and all that can be asked for is asked for.
-#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_has_room_for_all_series() {
     let mut child = Command::new(std::env::current_exe().unwrap())

@@ -29,7 +29,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     (!methods.is_empty()).then_some(methods)
 }
 
-/// A token of RFC 9110, 5.6.2.
+/// RFC 9110, 5.6.2: a method is a token.
 fn is_method(word: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     word.bytes().all(is_token)
