@@ -44,7 +44,7 @@ pub(crate) struct Reading {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Route {
     pub(crate) durations: Histogram,
-    /// Answered with 5xx.
+    /// Those with an `error.type`, which is what the conventions call an error.
     pub(crate) errors: f64,
 }
 
@@ -96,7 +96,7 @@ impl Reading {
                 self.exemplars.extend(Exemplar::of(sample, time));
                 self.exemplars.truncate(EXEMPLARS);
             }
-            "http_server_request_duration_seconds_count" if is_server_error(labels) => {
+            "http_server_request_duration_seconds_count" if is_error(labels) => {
                 self.route(labels).errors += value;
             }
             "http_server_active_requests" => add(&mut self.active, value),
@@ -175,9 +175,11 @@ fn route(labels: &Labels<'_>) -> String {
     }
 }
 
-fn is_server_error(labels: &Labels<'_>) -> bool {
-    let status = labels.get("http_response_status_code");
-    status.is_some_and(|status| status.len() == 3 && status.starts_with('5'))
+/// As the alert and the dashboards have it. A status tells less: a request whose handler panics has none.
+fn is_error(labels: &Labels<'_>) -> bool {
+    labels
+        .get("error_type")
+        .is_some_and(|kind| !kind.is_empty())
 }
 
 fn short(name: &str) -> String {

@@ -239,7 +239,7 @@ mod tests {
 {name}_bucket{{{route},http_response_status_code="200",le="0.1"}} {fast}
 {name}_bucket{{{route},http_response_status_code="200",le="1"}} {slow} # {{trace_id="{all:032x}",span_id="{all:016x}"}} 0.5 1700000000.5
 {name}_bucket{{{route},http_response_status_code="200",le="+Inf"}} {all}
-{name}_count{{{route},http_response_status_code="500"}} {errors}
+{name}_count{{{route},error_type="500",http_response_status_code="500"}} {errors}
 otel_sdk_exporter_span_exported_total{{otel_component_type="otlp_http_span_exporter",server_address="localhost",server_port="4318"}} {exported}
 otel_sdk_exporter_span_exported_total{{otel_component_type="otlp_http_span_exporter",error_type="503"}} {failed}
 otel_sdk_processor_span_processed_total{{error_type="queue_full"}} 4

@@ -88,7 +88,7 @@ fn requests(fast: u64, all: u64, failed: u64) -> String {
          {name}_bucket{{{labels},le=\"0.1\"}} {fast} # {{span_id=\"00f067aa0ba902b7\",trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"}} 0.05\n\
          {name}_bucket{{{labels},le=\"0.2\"}} {all}\n\
          {name}_bucket{{{labels},le=\"+Inf\"}} {all}\n\
-         {name}_count{{{labels},http_response_status_code=\"503\"}} {failed}\n\
+         {name}_count{{{labels},error_type=\"503\",http_response_status_code=\"503\"}} {failed}\n\
          # EOF\n"
     )
 }
