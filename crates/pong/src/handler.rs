@@ -62,7 +62,7 @@ impl Pong {
 
     async fn process(self, caller: Caller) -> (StatusCode, &'static str) {
         let started = Instant::now();
-        // The one below, which is current here.
+        // The one that `pong` makes; else the server span, which records nothing then.
         let context = Context::current();
         let span = context.span();
         self.dawdle().await;
@@ -100,6 +100,10 @@ impl Pong {
 }
 
 pub(crate) async fn pong(State(pong): State<Pong>, caller: Caller) -> (StatusCode, &'static str) {
+    // Below a span that is not sampled no sampler of `OTEL_TRACES_SAMPLER` samples any: it would cost, and record nothing.
+    if Context::map_current(is_unsampled) {
+        return pong.process(caller).await;
+    }
     // A child of the server span, which the layer has made current.
     let span = pong
         .tracer
@@ -109,4 +113,9 @@ pub(crate) async fn pong(State(pong): State<Pong>, caller: Caller) -> (StatusCod
     // Current whenever the future is polled. The span ends with the last clone of its context.
     let context = Context::current_with_span(span);
     pong.process(caller).with_context(context).await
+}
+
+fn is_unsampled(current: &Context) -> bool {
+    let span = current.span();
+    span.span_context().is_valid() && !span.span_context().is_sampled()
 }
