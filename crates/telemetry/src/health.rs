@@ -53,7 +53,13 @@ pub(crate) struct Health {
     /// Touched by requests only while they lose spans, and then without waiting.
     drops: Mutex<Told>,
     failures: Mutex<Failures>,
+    /// When the last line about a receiver's warning was written.
+    warnings: Mutex<Told>,
+    last_words: LastWords,
 }
+
+/// Why the last attempt failed. The exporter says it while an export is still under way.
+pub(crate) type LastWords = Arc<Mutex<Option<String>>>;
 
 #[derive(Debug, Default)]
 struct Failures {
@@ -93,6 +99,13 @@ pub(crate) struct Failure {
     pub(crate) items: Option<u64>,
 }
 
+impl Failure {
+    /// Whether nothing was lost: the receiver took everything, and has something to say.
+    pub(crate) fn is_warning(&self) -> bool {
+        self.items == Some(0)
+    }
+}
+
 impl Item {
     fn name(self) -> &'static str {
         match self {
@@ -125,7 +138,7 @@ impl Item {
         }
     }
 
-    fn counted(self, count: u64) -> String {
+    pub(crate) fn counted(self, count: u64) -> String {
         let plural = self.plural();
         let noun = if count == 1 {
             plural.trim_end_matches('s')
@@ -137,12 +150,14 @@ impl Item {
 }
 
 impl Health {
-    /// `exporter` is the exporter's `otel.component.type`; `server` its `server.address` and `server.port`.
+    /// `exporter` is the exporter's `otel.component.type`; `server` its `server.address` and `server.port`; `last_words`
+    /// is where it says why an attempt failed.
     pub(crate) fn new(
         item: Item,
         capacity: Option<usize>,
         exporter: &'static str,
         server: Option<(String, u16)>,
+        last_words: LastWords,
     ) -> Arc<Self> {
         let mut attributes = component(exporter);
         if let Some((address, port)) = server {
@@ -161,6 +176,8 @@ impl Health {
             exported: AtomicU64::new(0),
             drops: Mutex::default(),
             failures: Mutex::default(),
+            warnings: Mutex::default(),
+            last_words,
         })
     }
 
@@ -235,8 +252,22 @@ impl Health {
                 let count = count as u64;
                 let lost = failure.items.map_or(count, |items| items.min(count));
                 self.exported.fetch_add(count - lost, Ordering::Relaxed);
-                self.failed(lost, failure);
+                if failure.is_warning() {
+                    self.warned(&failure.words);
+                } else {
+                    self.failed(lost, failure);
+                }
             }
+        }
+    }
+
+    /// Says what a receiver says that took everything.
+    fn warned(&self, words: &str) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = warnings.lost(1).is_some();
+        drop(warnings);
+        if is_due {
+            tracing::warn!("{} were exported, but {words}", self.item.plural());
         }
     }
 
@@ -271,18 +302,32 @@ impl Health {
             losses.push(format!("{} not exported, last: {last}", counted(failed)));
         }
         drop(failures);
-        let open = self.open.load(Ordering::Relaxed) as u64;
-        if open > 0 {
-            losses.push(format!("{} had not ended", Item::Span.counted(open)));
-        }
         if self.capacity.is_some() {
             let held =
                 self.queued.load(Ordering::Relaxed) as u64 + self.inflight.load(Ordering::Relaxed);
             if held > 0 {
-                losses.push(format!("{} not flushed in time", counted(held)));
+                let last = self.last_words.lock();
+                let last = last.unwrap_or_else(PoisonError::into_inner);
+                let why = last.as_ref().map(|words| format!(", last: {words}"));
+                losses.push(format!(
+                    "{} not flushed in time{}",
+                    counted(held),
+                    why.unwrap_or_default()
+                ));
             }
         }
         losses
+    }
+
+    /// The exporter's `otel.component.type`.
+    pub(crate) fn exporter(&self) -> String {
+        let kind = self.exporter.first();
+        kind.map(|kind| kind.value.to_string()).unwrap_or_default()
+    }
+
+    /// Spans that have started and not ended.
+    pub(crate) fn open(&self) -> u64 {
+        self.open.load(Ordering::Relaxed) as u64
     }
 
     fn failures(&self) -> MutexGuard<'_, Failures> {

@@ -169,6 +169,7 @@ pub(crate) fn provider(
         Some(settings.batch.queue),
         destination.component("log"),
         Some(destination.server.clone()),
+        destination.last_words.clone(),
     );
     let exporter = WatchedExporter {
         exporter,
@@ -233,7 +234,11 @@ impl<E: LogExporter> LogExporter for WatchedExporter<E> {
         let count = batch.iter().count();
         self.health.take(count);
         let result = self.destination.bounded(self.exporter.export(batch)).await;
-        let words = result.as_ref().err().map(|failure| failure.words.clone());
+        let failure = result
+            .as_ref()
+            .err()
+            .filter(|failure| !failure.is_warning());
+        let words = failure.map(|failure| failure.words.clone());
         self.health.exported(count, result);
         words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))
     }

@@ -18,7 +18,7 @@ use opentelemetry_sdk::metrics::{
 };
 
 use crate::Error;
-use crate::health::{Failure, Health, Item};
+use crate::health::{Failure, Health, Item, LastWords};
 use crate::otlp::{Builder, Destination};
 use crate::overflow::{Overflows, Scraped};
 use crate::settings::{self, MetricsExporter};
@@ -68,12 +68,12 @@ pub(crate) fn metrics(
                 else {
                     continue;
                 };
-                let server = Some(destination.server.clone());
                 let health = Health::new(
                     Item::DataPoint,
                     None,
                     destination.component("metric"),
-                    server,
+                    Some(destination.server.clone()),
+                    destination.last_words.clone(),
                 );
                 provider = pushed(
                     provider,
@@ -92,6 +92,7 @@ pub(crate) fn metrics(
                     None,
                     "opentelemetry_stdout::MetricExporter",
                     None,
+                    LastWords::default(),
                 );
                 provider = pushed(
                     provider,
@@ -187,7 +188,11 @@ impl<E: PushMetricExporter> PushMetricExporter for WatchedExporter<E> {
             Some(destination) => destination.bounded(export).await,
             None => export.await.map_err(|error| Failure::unknown(&error)),
         };
-        let words = result.as_ref().err().map(|failure| failure.words.clone());
+        let failure = result
+            .as_ref()
+            .err()
+            .filter(|failure| !failure.is_warning());
+        let words = failure.map(|failure| failure.words.clone());
         self.health.exported(count, result);
         words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))
     }

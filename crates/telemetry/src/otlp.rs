@@ -39,8 +39,9 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, USER_AGENT};
 use reqwest::{StatusCode, Url};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tonic_types::Status;
 
-use crate::health::Failure;
+use crate::health::{Failure, LastWords};
 use crate::settings::{Otlp, PemFile, Protocol};
 use crate::span_exporter::{HttpSpanExporter, OtlpSpanExporter};
 
@@ -65,6 +66,8 @@ pub(crate) struct Destination {
     /// Whether the shutdown has begun.
     ending: watch::Sender<bool>,
     state: Mutex<State>,
+    /// Of the failure in the state; it stays until the next attempt fails or an export succeeds.
+    pub(crate) last_words: LastWords,
 }
 
 #[derive(Debug)]
@@ -100,6 +103,7 @@ impl Destination {
                 failure: None,
                 away: false,
             }),
+            last_words: LastWords::default(),
         })
     }
 
@@ -140,7 +144,8 @@ impl Destination {
             }
         };
         if result.is_ok() {
-            // What was rejected by a receiver that took the rest.
+            self.say(None);
+            // What was rejected by a receiver that took the rest, or what it warns of.
             return self.state().failure.take().map_or(Ok(()), Err);
         }
         result.map_err(|error| {
@@ -173,6 +178,15 @@ impl Destination {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the last attempt failed, for whoever ends while an export is under way.
+    fn say(&self, failure: Option<&Failure>) {
+        let mut last = self
+            .last_words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = failure.map(|failure| failure.words.clone());
     }
 
     fn address(&self) -> String {
@@ -237,24 +251,32 @@ impl Destination {
         // The three signals' answers are the same on the wire but for the names.
         let answer = ExportTraceServiceResponse::decode(body).ok()?;
         let partial = answer.partial_success?;
-        let items = u64::try_from(partial.rejected_spans).ok()?;
-        let message: String = partial
-            .error_message
-            .chars()
-            .take(LONGEST_MESSAGE)
-            .collect();
-        (items > 0).then(|| Failure {
+        let items = u64::try_from(partial.rejected_spans).unwrap_or(0);
+        let message = shortened(&partial.error_message);
+        let words = match items {
+            0 if message.is_empty() => return None,
+            // "Servers MAY also use the partial_success field to convey warnings/suggestions to clients even when the
+            // server fully accepts the request": OTLP specification, *Partial Success*.
+            0 => format!("{} warns: {message:?}", self.address()),
+            _ => format!("{} rejected some: {message:?}", self.address()),
+        };
+        Some(Failure {
             kind: Cow::Borrowed("rejected"),
-            words: format!("{} rejected some: {message:?}", self.address()),
+            words,
             items: Some(items),
         })
     }
 
-    /// Words for an answer that is not a success.
-    fn status_failure(&self, status: StatusCode) -> Failure {
+    /// Words for an answer that is not a success, and for what its body says.
+    fn status_failure(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
+        let address = self.address();
+        let words = match message(headers, body) {
+            Some(message) => format!("{address} answered {status}: {message:?}"),
+            None => format!("{address} answered {status}"),
+        };
         Failure {
             kind: Cow::Owned(status.as_u16().to_string()),
-            words: format!("{} answered {status}", self.address()),
+            words,
             items: None,
         }
     }
@@ -289,6 +311,32 @@ impl Destination {
             (Protocol::Grpc, _) => "otlp_grpc_metric_exporter",
         }
     }
+}
+
+/// A receiver's own words: the message of the `google.rpc.Status` that OTLP has it send, in protobuf or JSON, or the text
+/// that a proxy sends instead. None if it says nothing that can be read.
+fn message(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    let message = if content_type.is_some_and(|kind| kind.starts_with(b"application/x-protobuf")) {
+        Status::decode(body).ok()?.message
+    } else {
+        let text = std::str::from_utf8(body).ok()?;
+        let of_json = serde_json::from_str::<serde_json::Value>(text).ok();
+        let of_json = of_json.and_then(|json| {
+            let member = ["message", "error"]
+                .into_iter()
+                .find_map(|name| json.get(name)?.as_str());
+            member.map(str::to_owned)
+        });
+        of_json.unwrap_or_else(|| text.trim().to_owned())
+    };
+    let message = shortened(&message);
+    (!message.is_empty()).then_some(message)
+}
+
+/// The beginning of a receiver's own words.
+fn shortened(words: &str) -> String {
+    words.chars().take(LONGEST_MESSAGE).collect()
 }
 
 /// The conventions' word for a gRPC status code, `DEADLINE_EXCEEDED`, from Rust's, `DeadlineExceeded`.
@@ -375,11 +423,14 @@ impl HttpClient {
         let failure = if status.is_success() {
             self.destination.rejected(&body)
         } else {
-            Some(self.destination.status_failure(status))
+            Some(self.destination.status_failure(status, &headers, &body))
         };
         if status.is_success() && failure.is_some() {
             // Said by us, and counted; the exporter need not say it again.
             body = Bytes::new();
+        }
+        if !status.is_success() {
+            self.destination.say(failure.as_ref());
         }
         {
             let mut state = self.destination.state();
@@ -407,6 +458,7 @@ impl HttpClient {
 
     fn remember(&self, error: &reqwest::Error) -> HttpError {
         let failure = self.destination.http_failure(error);
+        self.destination.say(Some(&failure));
         let words = failure.words.clone();
         let mut state = self.destination.state();
         // The last try may be cut short by the limit: why those before it failed says more.

@@ -88,11 +88,19 @@ pub(crate) fn verdict(
     printed: bool,
 ) -> Losses {
     let mut losses: Vec<String> = Vec::new();
-    for loss in pipelines.iter().flat_map(|health| health.losses()) {
-        // Every exporter of spans sees the same spans that had not ended.
-        if !losses.contains(&loss) {
-            losses.push(loss);
-        }
+    for health in pipelines {
+        // Of several exporters of one kind of item each has losses of its own.
+        let others = pipelines.iter().filter(|other| other.item == health.item);
+        let prefix = match others.count() {
+            1 => String::new(),
+            _ => format!("{}: ", health.exporter()),
+        };
+        losses.extend(health.losses().iter().map(|loss| format!("{prefix}{loss}")));
+    }
+    // Every exporter of spans sees the same ones.
+    let open = pipelines.iter().map(|health| health.open()).max();
+    if let Some(open) = open.filter(|open| *open > 0) {
+        losses.push(format!("{} had not ended", Item::Span.counted(open)));
     }
     // Metrics wait in no queue that could be counted: each push carries what there is at that time.
     if !in_time

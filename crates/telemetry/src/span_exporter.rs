@@ -110,13 +110,14 @@ impl HttpSpanExporter {
                 Ok(answer) => pause_asked_for(answer.status(), answer.headers()),
                 Err(_) => None,
             };
-            next_pause = next_pause.max(asked.unwrap_or_default());
-            let pause = next_pause + rand::random_range(Duration::ZERO..=JITTER);
+            // What the receiver asks for holds for this pause alone.
+            let pause = next_pause.max(asked.unwrap_or_default())
+                + rand::random_range(Duration::ZERO..=JITTER);
             if pause >= self.client.remaining() {
                 return Err(failure(&"no attempt was successful in time"));
             }
             thread::sleep(pause);
-            next_pause = (2 * next_pause).min(LONGEST_PAUSE.max(asked.unwrap_or_default()));
+            next_pause = (2 * next_pause).min(LONGEST_PAUSE);
         }
     }
 

@@ -16,7 +16,7 @@ use opentelemetry_sdk::trace::{
     SpanExporter, SpanLimits, SpanProcessor,
 };
 
-use crate::health::{Failure, Health, Item};
+use crate::health::{Failure, Health, Item, LastWords};
 use crate::otlp::{Builder, Destination};
 use crate::settings::{self, Limits, Root, TracesExporter};
 
@@ -40,9 +40,13 @@ pub(crate) fn provider(
                 else {
                     continue;
                 };
-                let server = Some(destination.server.clone());
-                let health =
-                    Health::new(Item::Span, capacity, destination.component("span"), server);
+                let health = Health::new(
+                    Item::Span,
+                    capacity,
+                    destination.component("span"),
+                    Some(destination.server.clone()),
+                    destination.last_words.clone(),
+                );
                 provider = provider.with_span_processor(queue(
                     exporter,
                     Some(destination),
@@ -58,6 +62,7 @@ pub(crate) fn provider(
                     capacity,
                     "opentelemetry_stdout::SpanExporter",
                     None,
+                    LastWords::default(),
                 );
                 provider = provider.with_span_processor(queue(exporter, None, &health, settings));
                 pipelines.push(health);
@@ -220,7 +225,11 @@ impl<E: SpanExporter> SpanExporter for WatchedExporter<E> {
             Some(destination) => destination.bounded(export).await,
             None => export.await.map_err(|error| Failure::unknown(&error)),
         };
-        let words = result.as_ref().err().map(|failure| failure.words.clone());
+        let failure = result
+            .as_ref()
+            .err()
+            .filter(|failure| !failure.is_warning());
+        let words = failure.map(|failure| failure.words.clone());
         self.room.free(held);
         self.health.exported(count, result);
         words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))

@@ -124,6 +124,25 @@ impl<'a> Reader<'a> {
             .unwrap_or(default)
     }
 
+    /// A whole number from 1. One that is larger than `most` makes a warning and counts as `most`.
+    pub(super) fn number_up_to(&mut self, name: &str, most: u32, default: u32) -> u32 {
+        let wanted =
+            format!("a whole number from 1 to {most}, which is what fits into a service's memory");
+        let digits = self.text(name).unwrap_or_default();
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let instead = match digits.parse::<u32>() {
+            Ok(number) if number <= most => default,
+            // Longer than any number here.
+            _ if is_number => most,
+            _ => default,
+        };
+        let number = self.parsed(name, &wanted, &instead.to_string(), |value| {
+            let number = value.parse().ok()?;
+            (1..=most).contains(&number).then_some(number)
+        });
+        number.unwrap_or(instead)
+    }
+
     /// As [`Reader::number`], without a default.
     pub(super) fn optional_number(&mut self, name: &str, least: u32, instead: &str) -> Option<u32> {
         let wanted = format!("a whole number from {least} to {}", i32::MAX);

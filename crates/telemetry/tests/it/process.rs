@@ -82,6 +82,40 @@ fn console_exporters_print_to_stdout() {
     assert!(output.contains("a_counter_on_the_console"), "{output}");
 }
 
+#[tokio::test]
+async fn part_warned() {
+    if !is_child() {
+        return;
+    }
+    let receiver = Receiver::answering(|_| Answer::Partial(0));
+    let settings = settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]);
+    let telemetry = telemetry::init(SERVICE, &settings).unwrap();
+    for _ in 0..3 {
+        span(&telemetry, "span");
+        telemetry.force_flush(PATIENCE).await.unwrap();
+    }
+    assert_eq!(telemetry.shutdown(SOON).await, Losses::default());
+}
+
+#[test]
+fn what_a_receiver_warns_of_is_said_once_and_is_no_loss() {
+    let output = output("part_warned");
+    let lines = json_lines(&output);
+    let warnings: Vec<_> = lines
+        .iter()
+        .filter(|line| line["level"] == "WARN")
+        .map(|line| line["message"].as_str().unwrap())
+        .collect();
+    let [warning] = &warnings[..] else {
+        panic!("{warnings:#?}")
+    };
+    assert!(
+        warning.starts_with("spans were exported, but 127.0.0.1:")
+            && warning.ends_with(r#" warns: "too\nold""#),
+        "{warning}"
+    );
+}
+
 /// Everything that every crate in the process says, at every level.
 const ALL: &str = "trace,h2=trace,hyper=trace,hyper_util=trace,opentelemetry=trace,opentelemetry_sdk=trace,\
     opentelemetry-otlp=trace,opentelemetry_http=trace,reqwest=trace,rustls=trace,tonic=trace,tower=trace";

@@ -54,6 +54,8 @@ pub(crate) enum Answer {
     RetryInfo(i32),
     /// Takes the request, but says that this many items were rejected.
     Partial(i64),
+    /// A status with a body of that type.
+    Body(u16, &'static str, &'static [u8]),
     /// Reads the request and says nothing.
     Never,
 }
@@ -260,6 +262,12 @@ impl Handler {
                 let mut response = http_answer(status, &[]);
                 let when = HeaderValue::from_static(when);
                 response.headers_mut().insert("retry-after", when);
+                response
+            }
+            Answer::Body(status, kind, body) => {
+                let mut response = http_answer(status, body);
+                let kind = HeaderValue::from_static(kind);
+                response.headers_mut().insert("content-type", kind);
                 response
             }
             Answer::Grpc(code) => grpc_status(code),

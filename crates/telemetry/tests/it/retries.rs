@@ -84,6 +84,126 @@ async fn receiver_says_when_it_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_pause_that_the_receiver_asks_for_is_asked_for_once() {
+    let receiver = Receiver::answering(|number| match number {
+        0 => Answer::RetryAfter(503, "2"),
+        1 => Answer::Status(503),
+        _ => Answer::Ok,
+    });
+    let telemetry = telemetry(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()), QUICK]);
+    span(&telemetry, "span");
+    end(telemetry).await;
+    let times: Vec<_> = receiver
+        .requests()
+        .into_iter()
+        .map(|request| request.at)
+        .collect();
+    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(pauses.len(), 2);
+    assert!(pauses[0] >= Duration::from_secs(2), "{pauses:?}");
+    // The second is the exporter's own again, a fifth of a second and some jitter.
+    assert!(pauses[1] < pauses[0], "{pauses:?}");
+}
+
+#[tokio::test]
+async fn what_could_not_be_flushed_is_said_with_the_reason() {
+    let receiver = Receiver::answering(|_| Answer::RetryAfter(503, "5"));
+    let telemetry = telemetry(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()), QUICK]);
+    span(&telemetry, "span");
+    receiver.first();
+    let lost = telemetry.shutdown(Duration::from_millis(500)).await;
+    assert_eq!(
+        lost.sentences(),
+        [format!(
+            "1 span not flushed in time, last: {} answered 503 Service Unavailable",
+            receiver.address
+        )]
+    );
+}
+
+#[tokio::test]
+async fn each_exporter_has_losses_of_its_own_and_an_open_span_is_said_once() {
+    let receiver = Receiver::answering(|_| Answer::Status(400));
+    let telemetry = telemetry(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_TRACES_EXPORTER", "otlp,console"),
+    ]);
+    span(&telemetry, "span");
+    let open = opentelemetry::trace::Tracer::start(&telemetry.tracer("Ping"), "open");
+    let lost = telemetry.shutdown(PATIENCE).await;
+    assert_eq!(
+        lost.sentences(),
+        [
+            format!(
+                "otlp_http_span_exporter: 1 span not exported, last: {} answered 400 Bad Request",
+                receiver.address
+            ),
+            "1 span had not ended".to_owned(),
+        ]
+    );
+    drop(open);
+}
+
+#[tokio::test]
+async fn what_a_receiver_says_of_a_refusal_is_said_escaped_and_bounded() {
+    const LONG: [u8; 100_000] = [b'x'; 100_000];
+    // `google.rpc.Status`: code 16, message "no key".
+    const STATUS: &[u8] = b"\x08\x10\x12\x06no key";
+    let xs = format!("\"{}\"", "x".repeat(200));
+    for (kind, body, said) in [
+        (
+            "application/json",
+            &br#"{"message": "unknown API key"}"#[..],
+            "\"unknown API key\"",
+        ),
+        (
+            "application/json",
+            br#"{"error": "no\nkey"}"#,
+            r#""no\nkey""#,
+        ),
+        (
+            "application/json",
+            br#"{"code": 16}"#,
+            r#""{\"code\": 16}""#,
+        ),
+        ("application/x-protobuf", STATUS, "\"no key\""),
+        (
+            "text/html",
+            b"<h1>\x1b[31mNo</h1>\n",
+            r#""<h1>\u{1b}[31mNo</h1>""#,
+        ),
+        ("text/plain", &LONG, &xs),
+    ] {
+        let receiver = Receiver::answering(move |_| Answer::Body(401, kind, body));
+        let telemetry = telemetry(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()), QUICK]);
+        span(&telemetry, "span");
+        let lost = telemetry.shutdown(SOON).await;
+        assert_eq!(
+            lost.sentences(),
+            [format!(
+                "1 span not exported, last: {} answered 401 Unauthorized: {said}",
+                receiver.address
+            )]
+        );
+    }
+    // What cannot be read is left out.
+    for (kind, body) in [
+        ("application/x-protobuf", &b"\xff"[..]),
+        ("text/plain", b"\xff"),
+        ("text/plain", b" "),
+    ] {
+        let receiver = Receiver::answering(move |_| Answer::Body(401, kind, body));
+        let telemetry = telemetry(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()), QUICK]);
+        span(&telemetry, "span");
+        let lost = telemetry.shutdown(SOON).await;
+        assert!(
+            lost.to_string().ends_with("answered 401 Unauthorized"),
+            "{lost}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn receiver_that_stays_unavailable_is_asked_until_the_limit_and_no_longer() {
     for (protocol, answer, error_type) in [
         ("http/protobuf", Answer::Status(503), "503"),

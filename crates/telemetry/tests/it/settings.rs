@@ -3,7 +3,8 @@
 
 use telemetry::{SettingError, Settings};
 
-use crate::help::{settings, telemetry};
+use crate::help::{sample, settings, telemetry};
+use crate::receiver::SOON;
 
 /// The only warning that this one variable makes.
 fn warning(name: &str, value: &str) -> String {
@@ -80,6 +81,8 @@ fn known_methods_are_the_list_as_it_stands_or_none() {
 fn every_value_that_is_not_understood_makes_its_one_warning() {
     const NUMBER: &str = "a whole number from 0 to 2147483647";
     const POSITIVE: &str = "a whole number from 1 to 2147483647";
+    const QUEUE: &str =
+        "a whole number from 1 to 32768, which is what fits into a service's memory";
     const INTERVAL: &str = "milliseconds, a whole number from 1 to 2147483647";
     const TIMEOUT: &str = "milliseconds, a whole number from 0 (no limit) to 2147483647";
     const URL: &str = "a URL that starts with http:// or https://";
@@ -203,10 +206,10 @@ fn every_value_that_is_not_understood_makes_its_one_warning() {
             "false",
         ),
         ("OTEL_BSP_SCHEDULE_DELAY", "0", INTERVAL, "500"),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", POSITIVE, "16384"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", QUEUE, "16384"),
         ("OTEL_BSP_EXPORT_TIMEOUT", "soon", TIMEOUT, "30000"),
         ("OTEL_BLRP_SCHEDULE_DELAY", "1.5", INTERVAL, "1000"),
-        ("OTEL_BLRP_MAX_QUEUE_SIZE", "many", POSITIVE, "2048"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "many", QUEUE, "2048"),
         ("OTEL_BLRP_EXPORT_TIMEOUT", "2147483648", TIMEOUT, "30000"),
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "-1", NUMBER, "128"),
         (
@@ -564,4 +567,43 @@ fn the_services_have_no_other_variables_of_their_own_in_telemetry() {
         .filter(|name| !name.starts_with("OTEL_"))
         .collect();
     assert_eq!(others, ["JAEGER_ADDRESS", "NO_COLOR", "RUST_LOG"]);
+}
+
+#[tokio::test]
+async fn a_queue_that_no_service_can_hold_is_made_as_long_as_one_can() {
+    for (variable, default) in [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", 16_384),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", 2_048),
+    ] {
+        for (value, used) in [
+            ("32769", 32_768),
+            ("100000000", 32_768),
+            ("99999999999999999999", 32_768),
+            ("0", default),
+            ("many", default),
+        ] {
+            let variables = [
+                (variable, value),
+                ("OTEL_TRACES_EXPORTER", "otlp"),
+                ("OTEL_LOGS_EXPORTER", "otlp"),
+            ];
+            assert_eq!(
+                settings(&variables).warnings(),
+                [format!(
+                    "{variable} is {value:?}; wanted: a whole number from 1 to 32768, which is what fits into a service's \
+                     memory; used instead: {used}"
+                )]
+            );
+            let telemetry = telemetry(&variables);
+            let signal = if variable.contains("BSP") {
+                "span"
+            } else {
+                "log"
+            };
+            let capacity = format!("otel_sdk_processor_{signal}_queue_capacity");
+            assert_eq!(sample(&telemetry, &capacity, &[]), Some(f64::from(used)));
+            let _ = telemetry.shutdown(SOON).await;
+        }
+        assert!(settings(&[(variable, "32768")]).warnings().is_empty());
+    }
 }
