@@ -146,7 +146,7 @@ async fn each_exporter_has_losses_of_its_own_and_an_open_span_is_said_once() {
 
 #[tokio::test]
 async fn what_a_receiver_says_of_a_refusal_is_said_escaped_and_bounded() {
-    const LONG: [u8; 100_000] = [b'x'; 100_000];
+    static LONG: [u8; 100_000] = [b'x'; 100_000];
     // `google.rpc.Status`: code 16, message "no key".
     const STATUS: &[u8] = b"\x08\x10\x12\x06no key";
     let xs = format!("\"{}\"", "x".repeat(200));

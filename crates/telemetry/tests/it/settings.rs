@@ -80,7 +80,6 @@ fn known_methods_are_the_list_as_it_stands_or_none() {
 #[test]
 fn every_value_that_is_not_understood_makes_its_one_warning() {
     const NUMBER: &str = "a whole number from 0 to 2147483647";
-    const POSITIVE: &str = "a whole number from 1 to 2147483647";
     const QUEUE: &str =
         "a whole number from 1 to 32768, which is what fits into a service's memory";
     const INTERVAL: &str = "milliseconds, a whole number from 1 to 2147483647";
