@@ -227,9 +227,12 @@ fn endpoint(
         Protocol::HttpProtobuf => "localhost:4318",
         Protocol::Grpc => "localhost:4317",
     };
-    let address = address.unwrap_or(default_address);
-
-    let instead = format!("http://{address}");
+    let instead = format!("http://{}", address.unwrap_or(default_address));
+    // The general variable is read for every signal, and warned of once: `JAEGER_ADDRESS` is for traces alone.
+    let general_instead = match address {
+        Some(_) => format!("{instead} for traces, http://{default_address} for the rest"),
+        None => instead.clone(),
+    };
 
     // A path means nothing to gRPC: the exporter would leave it out, and so does the start-up line.
     let parse = |value: &str| {
@@ -252,7 +255,7 @@ fn endpoint(
         Protocol::HttpProtobuf => signal.path(),
         Protocol::Grpc => "",
     };
-    match endpoint_of(reader, &general, wanted, &instead, parse) {
+    match endpoint_of(reader, &general, wanted, &general_instead, parse) {
         None => (Endpoint(format!("{instead}{path}")), None),
         Some(mut url) => {
             let path = format!("{}{path}", url.path().trim_end_matches('/'));
@@ -289,13 +292,18 @@ fn endpoint_of(
     instead: &str,
     parse: impl FnOnce(&str) -> Option<Url>,
 ) -> Option<Url> {
-    let is_secret = reader
-        .text(name)
-        .is_some_and(|value| value.contains(['@', '?']));
-    if is_secret {
-        reader.parsed_secret(name, wanted, instead, parse)
+    let value = reader.text(name)?;
+    if let Some(url) = parse(&value) {
+        return Some(url);
+    }
+    if reader.is_warned_of(name) {
+        return None;
+    }
+    let not_understood = |_: &str| None;
+    if value.contains(['@', '?']) {
+        reader.parsed_secret(name, wanted, instead, not_understood)
     } else {
-        reader.parsed(name, wanted, instead, parse)
+        reader.parsed(name, wanted, instead, not_understood)
     }
 }
 

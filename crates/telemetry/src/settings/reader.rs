@@ -69,6 +69,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether there is a warning about the variable already.
+    pub(super) fn is_warned_of(&self, name: &str) -> bool {
+        let is_about = |warning: &String| {
+            let rest = warning.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(' '))
+        };
+        self.warnings.iter().any(is_about)
+    }
+
     /// The value as `parse` understands it; when it does not, a warning that says what is `wanted` and what is used
     /// `instead`.
     pub(super) fn parsed<T>(

@@ -606,3 +606,18 @@ async fn a_queue_that_no_service_can_hold_is_made_as_long_as_one_can() {
         assert!(settings(&[(variable, "32768")]).warnings().is_empty());
     }
 }
+
+#[test]
+fn a_wrong_general_endpoint_beside_jaeger_address_is_warned_of_once() {
+    let settings = settings(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector"),
+        ("JAEGER_ADDRESS", "jaeger:4318"),
+    ]);
+    assert_eq!(
+        settings.warnings(),
+        [
+            "OTEL_EXPORTER_OTLP_ENDPOINT is \"collector\"; wanted: a URL that starts with http:// or https://; used instead: \
+             http://jaeger:4318 for traces, http://localhost:4318 for the rest"
+        ]
+    );
+}
