@@ -84,7 +84,7 @@ pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), 
     let readiness = Readiness::default();
     let app = app(&settings, &telemetry, readiness.clone());
     tracing::info!("pong listens on http://{}", listener.local_addr()?);
-    service::serve(listener, app, readiness, stop).await;
+    service::serve(listener, app, readiness, service::Limits::default(), stop).await;
 
     // The service has done its work: what telemetry lost is said, and is no failure of the service.
     telemetry.shutdown(FLUSH_LIMIT).await.report();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use service::{About, Command, Endpoint, Error, Lookup, Readiness, Setting};
+use service::{About, Command, Endpoint, Error, Limits, Lookup, Readiness, Setting};
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 
@@ -53,7 +53,8 @@ async fn serve(env: Lookup<'_>) -> Result<(), Error> {
         .route("/hello", get(async || "hello"))
         .route("/slow", get(slow));
     let app = service::operations(app, &ABOUT, None, readiness.clone());
-    service::serve(listener, app, readiness, service::shutdown_signal()).await;
+    let limits = Limits::default();
+    service::serve(listener, app, readiness, limits, service::shutdown_signal()).await;
     Ok(())
 }
 

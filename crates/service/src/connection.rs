@@ -1,10 +1,11 @@
 //! One connection: it answers requests, and keeps account of when it last did something.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use axum::body::Bytes;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Request, Response, StatusCode, Version};
+use axum::response::IntoResponse;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -21,8 +23,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tower_service::Service;
 
 use crate::serve::Shared;
+use crate::stream::{self, Stream};
+use crate::upload::Upload;
 
-type AnswerBody = tower_http::limit::ResponseBody<axum::body::Body>;
+type AnswerBody = axum::body::Body;
 
 /// What the accept loop knows of a connection. Its counters are only hints to that loop, so they need no ordering.
 pub(crate) struct Connection {
@@ -33,9 +37,35 @@ pub(crate) struct Connection {
     progress: AtomicU64,
     /// Requests whose handler has not answered yet.
     pending: AtomicU32,
+    /// Answers whose body is not at its end.
+    answering: AtomicU32,
     answered: AtomicBool,
     http2: AtomicBool,
+    /// A part of an HTTP/1 head has come, or a body.
+    partial: AtomicBool,
+    /// A handler waits for the rest of a request's body.
+    uploading: AtomicBool,
+    /// The client still sends what nobody reads.
+    unread: AtomicBool,
+    /// A limit has cut it, and the log knows.
+    cut: AtomicBool,
+    /// Handlers have had their time.
+    overdue: AtomicBool,
+    /// The same for HTTP/2, whose streams are tasks of their own.
+    overdue_streams: Notify,
+    last_words: OnceLock<&'static [u8]>,
     finish: Notify,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// A handler is at work.
+    Pending,
+    /// An answer's body is on its way.
+    Answering,
+    /// It waits for a request.
+    Waiting,
 }
 
 impl Connection {
@@ -46,28 +76,62 @@ impl Connection {
             accepted: Instant::now(),
             progress: AtomicU64::new(0),
             pending: AtomicU32::new(0),
+            answering: AtomicU32::new(0),
             answered: AtomicBool::new(false),
             http2: AtomicBool::new(false),
+            partial: AtomicBool::new(false),
+            uploading: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            overdue: AtomicBool::new(false),
+            overdue_streams: Notify::new(),
+            last_words: OnceLock::new(),
             finish: Notify::new(),
         }
     }
 
     /// Answers requests until the client leaves, or until [`Connection::finish`] and the last answer.
-    pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream) {
-        let service = service_fn(|request| Arc::clone(&self).answer(request));
+    pub(crate) async fn serve(self: Arc<Self>, tcp: TcpStream) {
+        let (stream, released) = Stream::new(tcp, Arc::clone(&self));
+        self.speak(stream).await;
+        if let Ok(tcp) = released.await
+            && self.unread.load(Ordering::Relaxed)
+        {
+            Box::pin(stream::linger(tcp)).await;
+        }
+    }
+
+    async fn speak(self: &Arc<Self>, stream: Stream) {
+        let service = service_fn(|request| Arc::clone(self).answer(request));
         let mut connection = pin!(
             self.shared
                 .http
                 .serve_connection(TokioIo::new(stream), service)
         );
-        // The connection first: what has arrived is read before it is judged idle.
-        // Its errors are the client's (it hung up, it sent no HTTP): nobody here could do anything about them.
-        tokio::select! {
-            biased;
-            _ = connection.as_mut() => return,
-            () = self.finish.notified() => connection.as_mut().graceful_shutdown(),
+        let mut is_finishing = false;
+        let ended = loop {
+            // The connection first: what has arrived is read before it is judged idle. Later notices only have the
+            // connection look again at what it waits for.
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => break ended,
+                () = self.finish.notified() => {
+                    if !std::mem::replace(&mut is_finishing, true) {
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
+            }
+        };
+        // Other errors are the client's (it hung up, it sent no HTTP): nobody here could do anything about them.
+        if let Err(error) = ended
+            && error
+                .downcast_ref()
+                .is_some_and(hyper::Error::is_parse_too_large)
+        {
+            self.unread.store(true, Ordering::Relaxed);
+            self.shared
+                .cut("head_bytes", &self.shared.limits.head_bytes);
         }
-        let _ = connection.await;
     }
 
     /// Ends the connection after what is being answered: HTTP/2 clients get GOAWAY, an idle connection is closed.
@@ -75,15 +139,67 @@ impl Connection {
         self.finish.notify_one();
     }
 
+    /// Has handlers that have not answered give up, so that their clients get an answer, and ends the connection.
+    pub(crate) fn give_up(&self) {
+        self.overdue.store(true, Ordering::Relaxed);
+        self.overdue_streams.notify_waiters();
+        self.finish();
+    }
+
+    /// True the first time: a connection is cut once.
+    pub(crate) fn cut(&self) -> bool {
+        !self.cut.swap(true, Ordering::Relaxed)
+    }
+
+    /// Sets what a client that has sent a part of a head is told when the connection is dropped.
+    pub(crate) fn tell(&self, words: &'static [u8]) {
+        let _ = self.last_words.set(words);
+    }
+
+    /// What is still to be said when nothing more is read.
+    pub(crate) fn last_words(&self) -> Option<&'static [u8]> {
+        let words = self.last_words.get().copied();
+        words.filter(|_| self.has_partial_head())
+    }
+
+    /// A part of an HTTP/1 head has arrived, and nothing else is going on.
+    pub(crate) fn has_partial_head(&self) -> bool {
+        self.doing() == Doing::Waiting && self.partial.load(Ordering::Relaxed)
+    }
+
+    /// The client has sent these bytes.
+    pub(crate) fn received(&self, bytes: &[u8]) {
+        // The first bytes of HTTP/2 (RFC 9113, section 3.4) are no head.
+        let is_head = !bytes.is_empty() && !bytes.starts_with(b"PRI ") && !self.is_http2();
+        self.partial.store(is_head, Ordering::Relaxed);
+    }
+
+    /// A handler waits for the rest of a request's body, or it does not any more.
+    pub(crate) fn uploading(&self, is_uploading: bool) {
+        self.uploading.store(is_uploading, Ordering::Relaxed);
+    }
+
+    /// A request's body is larger than it may be.
+    pub(crate) fn too_large(&self) {
+        self.unread.store(true, Ordering::Relaxed);
+        self.shared
+            .cut("body_bytes", &self.shared.limits.body_bytes);
+    }
+
+    pub(crate) fn doing(&self) -> Doing {
+        if self.pending.load(Ordering::Relaxed) > 0 {
+            Doing::Pending
+        } else if self.answering.load(Ordering::Relaxed) > 0 {
+            Doing::Answering
+        } else {
+            Doing::Waiting
+        }
+    }
+
     /// Time since the last progress.
     pub(crate) fn quiet(&self) -> Duration {
         let progress = Duration::from_millis(self.progress.load(Ordering::Relaxed));
         self.accepted.elapsed().saturating_sub(progress)
-    }
-
-    /// A handler is at work.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.pending.load(Ordering::Relaxed) > 0
     }
 
     /// At least one request was answered.
@@ -98,25 +214,37 @@ impl Connection {
 
     async fn answer(
         self: Arc<Self>,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
     ) -> Result<Response<Answer>, Infallible> {
         let is_http2 = request.version() == Version::HTTP_2;
         if is_http2 {
             self.http2.store(true, Ordering::Relaxed);
         }
+        self.partial.store(false, Ordering::Relaxed);
         let room = is_http2.then(|| self.shared.http2_room());
         if let Some(None) = room {
             return Ok(self.refusal());
         }
-        request.extensions_mut().insert(ConnectInfo(self.peer));
 
         let pending = Pending::new(&self);
-        let mut response = self.shared.app.clone().call(request).await?;
+        let limit = self.shared.limits.body_bytes.unwrap_or(usize::MAX);
+        let mut response = if usize::try_from(request.body().size_hint().lower())
+            .is_ok_and(|announced| announced <= limit)
+        {
+            let mut request = Upload::new(request, limit, &self);
+            request.extensions_mut().insert(ConnectInfo(self.peer));
+            self.handle(request, is_http2).await
+        } else {
+            self.too_large();
+            (StatusCode::PAYLOAD_TOO_LARGE, "length limit exceeded\n").into_response()
+        };
         drop(pending);
 
+        // What came in the meantime was its body.
+        self.partial.store(false, Ordering::Relaxed);
         self.answered.store(true, Ordering::Relaxed);
         // HTTP/2 has no such header; GOAWAY says it.
-        if !is_http2 && self.shared.wants_close() {
+        if !is_http2 && (self.shared.wants_close() || self.overdue.load(Ordering::Relaxed)) {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -124,8 +252,47 @@ impl Connection {
         Ok(response.map(|body| Answer {
             body: Some(body),
             room: room.flatten().map(Arc::new),
-            connection: self,
+            answering: Answering::new(self),
         }))
+    }
+
+    /// The handler's answer, or what the client is told if there is none in time.
+    ///
+    /// It takes no timer: the accept loop says when, and wakes the connection, or its streams.
+    async fn handle(&self, request: Request<Upload>, is_http2: bool) -> Response<AnswerBody> {
+        let mut call = pin!(self.shared.app.clone().call(request));
+        let mut overdue = pin!(is_http2.then(|| self.overdue_streams.notified()));
+        poll_fn(|context| {
+            if let Poll::Ready(answered) = call.as_mut().poll(context) {
+                let Ok(response) = answered;
+                return Poll::Ready(response);
+            }
+            let told = overdue
+                .as_mut()
+                .as_pin_mut()
+                .is_some_and(|overdue| overdue.poll(context).is_ready());
+            if told || self.overdue.load(Ordering::Relaxed) {
+                Poll::Ready(self.apology(is_http2))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    fn apology(&self, is_http2: bool) -> Response<AnswerBody> {
+        // Of HTTP/2 it is not known which stream's body it is.
+        let is_client_late = !is_http2 && self.uploading.load(Ordering::Relaxed);
+        let (status, text) = if is_client_late {
+            self.unread.store(true, Ordering::Relaxed);
+            (
+                StatusCode::REQUEST_TIMEOUT,
+                "the request did not arrive in time\n",
+            )
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not answered in time\n")
+        };
+        (status, text).into_response()
     }
 
     fn refusal(self: Arc<Self>) -> Response<Answer> {
@@ -133,7 +300,7 @@ impl Connection {
         let mut response = Response::new(Answer {
             body: None,
             room: None,
-            connection: self,
+            answering: Answering::new(self),
         });
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         response
@@ -163,6 +330,22 @@ impl Drop for Pending<'_> {
     }
 }
 
+/// Counts an answer until its last piece is taken, or it is given up.
+struct Answering(Arc<Connection>);
+
+impl Answering {
+    fn new(connection: Arc<Connection>) -> Self {
+        connection.answering.fetch_add(1, Ordering::Relaxed);
+        Self(connection)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 pin_project_lite::pin_project! {
     /// An answer's body; each piece that is taken counts as progress, so that a long answer is not cut.
     pub(crate) struct Answer {
@@ -170,7 +353,7 @@ pin_project_lite::pin_project! {
         body: Option<AnswerBody>,
         // Of an HTTP/2 request: until its last byte is sent or given up. A client can have a stream wait for ever.
         room: Option<Arc<OwnedSemaphorePermit>>,
-        connection: Arc<Connection>,
+        answering: Answering,
     }
 }
 
@@ -187,7 +370,7 @@ impl Body for Answer {
             return Poll::Ready(None);
         };
         let frame = ready!(body.poll_frame(context));
-        this.connection.progressed();
+        this.answering.0.progressed();
         let Some(room) = this.room else {
             return Poll::Ready(frame);
         };

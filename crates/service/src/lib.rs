@@ -6,7 +6,7 @@
 //! ```no_run
 //! use std::process::ExitCode;
 //! use axum::{Router, routing::get};
-//! use service::{About, Command, Readiness};
+//! use service::{About, Command, Limits, Readiness};
 //!
 //! const ABOUT: About = About {
 //!     name: "hello",
@@ -26,7 +26,7 @@
 //!         let readiness = Readiness::default();
 //!         let app = Router::new().route("/hello", get(async || "hello"));
 //!         let app = service::operations(app, &ABOUT, None, readiness.clone());
-//!         service::serve(listener, app, readiness, service::shutdown_signal()).await;
+//!         service::serve(listener, app, readiness, Limits::default(), service::shutdown_signal()).await;
 //!         Ok(())
 //!     })
 //! }
@@ -39,7 +39,7 @@
 //!   was active within the last second gets the rest of that second to send one more request; HTTP/2 clients get
 //!   GOAWAY. (Only Linux can be told not to let a client connect between the last look into the backlog and the end;
 //!   elsewhere that takes microseconds, in which one can be reset.)
-//! * **Stopping ends**, after five seconds at the latest: what is then unanswered is cut, and a warning counts it.
+//! * **Stopping ends**, after five seconds at the latest: what is then unanswered gets 503 and is cut, and a warning counts it.
 //! * **A second signal ends at once**, with exit code 130 or 143.
 //! * **Nobody keeps others out.** Connections on which nothing happens are closed; when there are as many as there may
 //!   be, the longest idle ones give way, and HTTP/1 answers say `Connection: close`, so that clients take turns. A
@@ -54,22 +54,18 @@
 //!
 //! # Limits
 //!
+//! [`Limits`] is a plain struct: each field says what it bounds, its default, and what a client that is cut is answered.
+//! Any of them can be off. Beside them:
+//!
 //! | what | limit | beyond it |
 //! | --- | --- | --- |
-//! | connections | 1,280; fewer if the process may have less than 1,408 descriptors | wait in the backlog; idle ones give way |
-//! | a whole request's head: the first, the next, or the rest of it | 20 s | connection closed |
-//! | a handler's answer; a client that takes the next piece of one | 30 s; 20 s | connection closed |
-//! | an HTTP/1 head | 16 KiB, 100 headers | 431 |
-//! | an HTTP/2 head | 16 KiB | 431 |
-//! | a request's body | 64 KiB | 413 |
-//! | HTTP/2 streams of a connection | 8 | refused |
+//! | connections, where the process may have less than 1,408 descriptors | all but 128, at least half | wait in the backlog; idle ones give way |
+//! | headers of HTTP/1 | 100 | 431 |
 //! | HTTP/2 data that no handler has read | 64 KiB | flow control |
-//! | an HTTP/2 client that answers no ping | 15 s | connection closed |
-//! | HTTP/2 requests whose answer is not sent, of all connections | 1,024 | 503, and a warning now and then |
 //! | copies of `/metrics` that clients have not taken | 8 by HTTP/1, 8 by HTTP/2; one is made at a time | the latest is answered again |
 //! | such copies of more than 1 MiB; compressed, 4,000 series of histograms are less | one | 503 |
 //!
-//! The connections above are closed within two more seconds: first in a friendly way, then at once.
+//! A connection that a limit closes is gone within two more seconds: first in a friendly way, then at once.
 //!
 //! # Operations routes
 //!
@@ -103,6 +99,8 @@ mod scrape;
 mod serve;
 mod setting;
 mod signals;
+mod stream;
+mod upload;
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
@@ -113,6 +111,7 @@ pub use telemetry::{Lookup, SettingError};
 pub use about::{About, Endpoint, Setting};
 pub use caller::Caller;
 pub use healthcheck::healthcheck;
+pub use limits::Limits;
 pub use listen::{ListenError, address, listen};
 pub use operations::operations;
 pub use per_caller::PerCaller;

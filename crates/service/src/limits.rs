@@ -2,75 +2,117 @@
 
 use std::time::Duration;
 
-/// Those that tests make smaller; all others are constants beside it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Connections at a time.
-    pub(crate) connections: usize,
-    /// For a whole request to arrive: the first, the rest of a head, the next.
-    pub(crate) idle: Duration,
-    /// For a handler to answer.
-    pub(crate) stalled: Duration,
-    /// In which a client that is at work sends its next request.
-    pub(crate) moment: Duration,
-    /// For draining.
-    pub(crate) drain: Duration,
+/// The limits that [`serve`](crate::serve) holds clients and handlers to.
+///
+/// `None` switches a limit off. The defaults suit a service with small requests and quick answers; change what yours
+/// needs:
+///
+/// ```
+/// use service::Limits;
+///
+/// // Server-sent events, which may be silent for long, and uploads of up to a megabyte.
+/// let limits = Limits {
+///     pause: None,
+///     body_bytes: Some(1024 * 1024),
+///     ..Limits::default()
+/// };
+/// ```
+///
+/// A client that is cut by a limit gets the answer named below if HTTP allows one. A warning names the limit, by its
+/// name here, at most once every ten seconds for each limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time, upgraded ones included. Default: 1,280.
+    ///
+    /// Clients beyond it wait in the kernel's backlog; the longest idle connections are closed to let them in. Without a
+    /// limit the process takes as many as its descriptors allow.
+    pub connections: Option<usize>,
+    /// The time for a whole request head to arrive: the first, the rest of one, or the next one. Default: 20 s.
+    ///
+    /// Then 408 if a part of a head has arrived; an idle connection is closed.
+    pub idle: Option<Duration>,
+    /// Bytes of a request's head. Default: 16 KiB. Then 431, which for HTTP/2 the protocol answers without a log line.
+    ///
+    /// 8 KiB is the least. It is also the size of a connection's buffers, and so of its memory.
+    pub head_bytes: Option<usize>,
+    /// Bytes of a request's body. Default: 64 KiB. Then 413.
+    ///
+    /// It replaces axum's own default of 2 MB; an app's `DefaultBodyLimit` layer holds as well.
+    pub body_bytes: Option<usize>,
+    /// The time from a request's head to the head of its answer. Default: 30 s.
+    ///
+    /// Then the handler is dropped: 408 if it is waiting for the rest of the request's body, else 503.
+    pub answer: Option<Duration>,
+    /// The time between two pieces of an answer's body: for the handler to make one and the client to take it.
+    /// Default: 20 s.
+    ///
+    /// Then the connection is closed, which tells a client that the answer is not whole.
+    pub pause: Option<Duration>,
+    /// The time that an active client gets for its next request, when it is about to be told to leave. Default: 1 s.
+    pub moment: Duration,
+    /// The time for draining. Default: 5 s. Then 503, and what is left is cut.
+    pub drain: Option<Duration>,
+    /// HTTP/2 streams of a connection at a time. Default: 8. More are refused by the protocol.
+    pub http2_streams: Option<u32>,
+    /// HTTP/2 requests whose answers are not sent yet, of all connections. Default: 1,024. Then 503.
+    pub http2_requests: Option<usize>,
+    /// The time for an HTTP/2 client to answer a ping, which it gets every ten seconds. Default: 5 s. Then the
+    /// connection is closed.
+    pub http2_ping: Option<Duration>,
 }
 
-impl Limits {
-    pub(crate) fn of_this_process() -> Self {
+impl Default for Limits {
+    fn default() -> Self {
         Self {
-            connections: connections(),
+            // At up to 28 KiB each (a head that never ends) they take 35 MiB.
+            connections: Some(1280),
             // Longer than the usual 15 s between two scrapes; short enough that slow heads bind little.
-            idle: Duration::from_secs(20),
+            idle: Some(Duration::from_secs(20)),
+            head_bytes: Some(16 * 1024),
+            body_bytes: Some(64 * 1024),
             // Ping gives pong 5 s; whatever takes much longer hangs.
-            stalled: Duration::from_secs(30),
+            answer: Some(Duration::from_secs(30)),
+            pause: Some(Duration::from_secs(20)),
             // Also on a busy machine a client's turnaround is far below it.
             moment: Duration::from_secs(1),
             // Leaves as much again for telemetry's flush before Docker kills at 10 s.
-            drain: Duration::from_secs(5),
+            drain: Some(Duration::from_secs(5)),
+            // RFC 9113 (6.5.2) recommends 100, but a connection keeps room for as many as it ever had, 2 KiB each: with
+            // 100, all connections together take 240 MiB.
+            http2_streams: Some(8),
+            // About as many as HTTP/1 has, which sends one request at a time on each connection. Without it,
+            // connections times streams.
+            http2_requests: Some(1024),
+            http2_ping: Some(Duration::from_secs(5)),
         }
     }
 }
 
-/// At up to 28 KiB each (a head that never ends) they take 35 MiB. Clients take turns from seven eighths on.
-const CONNECTIONS: usize = 1280;
+impl Limits {
+    /// Connections at a time, as far as this process may have descriptors.
+    pub(crate) fn connections(&self) -> usize {
+        let spare = spare_descriptors();
+        self.connections
+            .map_or(spare, |limit| limit.min(spare))
+            .max(1)
+    }
+}
 
 /// Descriptors that connections leave to everything else: exporters, calls to other services, files.
 #[cfg(unix)]
 const RESERVED_DESCRIPTORS: u64 = 128;
 
 #[cfg(unix)]
-fn connections() -> usize {
+fn spare_descriptors() -> usize {
     let soft = rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(u64::MAX, |(soft, _)| soft);
     let spare = soft.saturating_sub(RESERVED_DESCRIPTORS).max(soft / 2);
-    usize::try_from(spare)
-        .unwrap_or(CONNECTIONS)
-        .clamp(1, CONNECTIONS)
+    usize::try_from(spare).unwrap_or(usize::MAX)
 }
 
 #[cfg(not(unix))]
-fn connections() -> usize {
-    CONNECTIONS
+fn spare_descriptors() -> usize {
+    usize::MAX
 }
-
-/// Of a request's body; no service here takes a large one.
-pub(crate) const BODY: usize = 64 * 1024;
-
-/// Of an HTTP/1 request's head. It is also the size of a connection's buffers, and so of its memory.
-/// (The number of its headers is hyper's own limit, 100; naming it would cost an allocation at every request.)
-pub(crate) const HEADER_BYTES: usize = 16 * 1024;
-
-/// The same for HTTP/2, where each stream has its own.
-pub(crate) const HTTP2_HEADER_BYTES: u32 = 16 * 1024;
-
-/// HTTP/2 streams of a connection at a time. RFC 9113 (6.5.2) recommends 100, but a connection keeps room for as many as
-/// it ever had, 2 KiB each: with 100, all connections together take 240 MiB.
-pub(crate) const STREAMS: u32 = 8;
-
-/// HTTP/2 requests whose answers are not sent yet, of all connections together: without it, connections times streams.
-/// About as many as HTTP/1 has, which sends one request at a time on each connection.
-pub(crate) const HTTP2_REQUESTS: usize = 1024;
 
 /// Expositions in memory, of each version of HTTP: more than the four kinds that there are, so that one that is wanted is
 /// there; few enough to take 16 MiB in all, since all but one are a megabyte at most.
@@ -89,9 +131,6 @@ pub(crate) const SEND_BUFFER: usize = 64 * 1024;
 
 /// Finds an HTTP/2 client that has vanished while it waits for an answer.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(10);
-
-/// For the answer to that ping.
-pub(crate) const PING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Between two looks for connections on which nothing happens.
 pub(crate) const SWEEP: Duration = Duration::from_secs(1);
@@ -123,3 +162,11 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The part of all connections that is closed at once, if idle, when there is no room or no descriptor.
 pub(crate) const EVICTED_PART: usize = 64;
+
+/// To a client whose head has not come in time.
+pub(crate) const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// To a client that has sent a part of a head when others need its place.
+pub(crate) const NO_ROOM: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

@@ -2,13 +2,16 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,41 +19,43 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
-use tower_http::limit::RequestBodyLimit;
 
-use crate::Readiness;
 use crate::backlog;
-use crate::connection::Connection;
-use crate::limits::{self, Limits};
+use crate::connection::{Connection, Doing};
+use crate::limits;
 use crate::occasionally::Occasionally;
+use crate::{Limits, Readiness};
 
 /// Serves `app` on `listener` until `stop` completes, then drains and returns.
 ///
-/// The [limits](crate#limits) hold, and `app` finds a `ConnectInfo<SocketAddr>` in each request's extensions.
+/// `limits` hold, and `app` finds a `ConnectInfo<SocketAddr>` in each request's extensions.
 /// No error ends it: a connection that cannot be accepted is tried again and logged once a while.
 ///
 /// Draining: `readiness` is lost; whoever waits in the kernel's backlog is let in, then nobody; HTTP/1 answers say
 /// `Connection: close`, HTTP/2 clients get GOAWAY. A connection that was active within the last second gets the rest
-/// of that second to send one more request. What is not answered after five seconds is cut, and a warning counts it.
+/// of that second to send one more request. What is not answered after [`Limits::drain`] is cut, and a warning counts it.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
     readiness: Readiness,
+    limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
-    Server::new(app, readiness, Limits::of_this_process())
+    Server::new(app, readiness, limits)
         .run(listener, stop)
         .await;
 }
 
 /// What all connections use.
 pub(crate) struct Shared {
-    pub(crate) app: RequestBodyLimit<Router>,
+    pub(crate) app: Router,
     pub(crate) http: Builder<Streams>,
+    pub(crate) limits: Limits,
     readiness: Readiness,
     crowded: AtomicBool,
     http2_requests: Arc<Semaphore>,
-    refusals: Mutex<Occasionally>,
+    /// By the limit's name.
+    cuts: Mutex<HashMap<&'static str, Occasionally>>,
 }
 
 impl Shared {
@@ -66,16 +71,17 @@ impl Shared {
     pub(crate) fn http2_room(&self) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&self.http2_requests).try_acquire_owned().ok();
         if room.is_none() {
-            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(refused) = refusals.count(1) {
-                tracing::warn!(
-                    refused,
-                    "HTTP/2 requests are refused: {} are being answered",
-                    limits::HTTP2_REQUESTS
-                );
-            }
+            self.cut("http2_requests", &self.limits.http2_requests);
         }
         room
+    }
+
+    /// Logs now and then that somebody was cut by the limit of that name.
+    pub(crate) fn cut(&self, limit: &'static str, value: &dyn fmt::Debug) {
+        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(times) = cuts.entry(limit).or_default().count(1) {
+            tracing::warn!(limit, ?value, times, "cut by a limit of service::Limits");
+        }
     }
 }
 
@@ -95,6 +101,8 @@ where
 
 pub(crate) struct Server {
     limits: Limits,
+    /// Connections at a time.
+    room: usize,
     shared: Arc<Shared>,
     streams: TaskTracker,
     tasks: JoinSet<()>,
@@ -112,18 +120,26 @@ impl Server {
     pub(crate) fn new(app: Router, readiness: Readiness, limits: Limits) -> Self {
         let streams = Streams::default();
         let tracker = streams.0.clone();
+        // The limit here is the one that holds, also above axum's own.
+        let app = match limits.body_bytes {
+            Some(bytes) if bytes <= AXUM_BODY_LIMIT => app,
+            _ => app.layer(DefaultBodyLimit::disable()),
+        };
         // The routes are made ready here instead of at every request.
         let app = app.with_state(());
+        let http2_requests = limits.http2_requests.unwrap_or(usize::MAX);
         let shared = Shared {
-            app: RequestBodyLimit::new(app, limits::BODY),
-            http: http(streams),
+            app,
+            http: http(streams, &limits),
+            limits,
             readiness,
             crowded: AtomicBool::new(false),
-            http2_requests: Arc::new(Semaphore::new(limits::HTTP2_REQUESTS)),
-            refusals: Mutex::default(),
+            http2_requests: Arc::new(Semaphore::new(http2_requests.min(Semaphore::MAX_PERMITS))),
+            cuts: Mutex::default(),
         };
         Self {
             limits,
+            room: limits.connections(),
             shared: Arc::new(shared),
             streams: tracker,
             tasks: JoinSet::new(),
@@ -174,7 +190,7 @@ impl Server {
     }
 
     fn count(&self) {
-        let crowded = self.tasks.len() >= self.limits.connections - self.limits.connections / 8;
+        let crowded = self.tasks.len() >= self.room - self.room / 8;
         self.shared.crowded.store(crowded, Ordering::Relaxed);
     }
 
@@ -182,22 +198,38 @@ impl Server {
     /// answer hangs.
     fn sweep(&mut self) {
         for Open { connection, task } in self.open.values() {
-            let quiet = connection.quiet();
-            let limit = if connection.is_pending() {
-                self.limits.stalled
-            } else {
-                self.limits.idle
+            let doing = connection.doing();
+            let (name, limit) = match doing {
+                Doing::Pending => ("answer", self.limits.answer),
+                Doing::Answering => ("pause", self.limits.pause),
+                Doing::Waiting => ("idle", self.limits.idle),
             };
-            if quiet >= limit + limits::FAREWELL {
-                task.abort();
-            } else if quiet >= limit {
+            let Some(limit) = limit else { continue };
+            let quiet = connection.quiet();
+            if quiet < limit {
+                continue;
+            }
+            // An idle connection is not cut: nobody waits for anything.
+            let is_cut = doing != Doing::Waiting || connection.has_partial_head();
+            if is_cut && connection.cut() {
+                self.shared.cut(name, &limit);
+            }
+            if doing == Doing::Pending {
+                connection.give_up();
+            } else {
                 connection.finish();
+            }
+            if connection.has_partial_head() {
+                connection.tell(limits::REQUEST_TIMEOUT);
+                task.abort();
+            } else if quiet >= limit + limits::FAREWELL {
+                task.abort();
             }
         }
     }
 
     fn is_full(&self) -> bool {
-        self.tasks.len() >= self.limits.connections
+        self.tasks.len() >= self.room
     }
 
     fn make_room(&mut self) {
@@ -210,7 +242,7 @@ impl Server {
         {
             tracing::warn!(
                 evicted,
-                connections = self.limits.connections,
+                connections = self.room,
                 "as many connections as there may be: the longest idle ones are closed"
             );
         }
@@ -222,7 +254,7 @@ impl Server {
         let mut idle: Vec<_> = self
             .open
             .iter()
-            .filter(|(_, Open { connection, .. })| !connection.is_pending())
+            .filter(|(_, Open { connection, .. })| self.can_give_way(connection))
             .map(|(id, Open { connection, .. })| {
                 let polite = if connection.has_answered() {
                     self.limits.moment
@@ -234,13 +266,23 @@ impl Server {
             .filter(|(quiet, polite, _)| quiet >= polite)
             .collect();
         idle.sort_unstable_by_key(|(quiet, ..)| Reverse(*quiet));
-        idle.truncate(self.limits.connections.div_ceil(limits::EVICTED_PART));
+        idle.truncate(self.room.div_ceil(limits::EVICTED_PART));
         for (.., id) in &idle {
             if let Some(open) = self.open.remove(id) {
+                open.connection.tell(limits::NO_ROOM);
                 open.task.abort();
             }
         }
         idle.len()
+    }
+
+    /// Where an answer may pause for ever, its client cannot be told from one that does not read.
+    fn can_give_way(&self, connection: &Connection) -> bool {
+        match connection.doing() {
+            Doing::Pending => false,
+            Doing::Answering => self.limits.pause.is_some(),
+            Doing::Waiting => true,
+        }
     }
 
     async fn not_accepted(&mut self, error: &io::Error) {
@@ -268,7 +310,7 @@ impl Server {
             self.admit(stream, peer);
         }
 
-        let mut limit = pin!(tokio::time::sleep(self.limits.drain));
+        let mut limit = pin!(passed(self.limits.drain));
         let mut farewell = tokio::time::interval(limits::FAREWELL_TICK);
         while !self.tasks.is_empty() {
             tokio::select! {
@@ -276,13 +318,20 @@ impl Server {
                 Some(ended) = self.tasks.join_next_with_id() => self.forget(ended),
                 _ = farewell.tick() => self.say_farewell(),
                 () = &mut limit => {
-                    tracing::warn!(connections = self.tasks.len(), "cut: not done within {:?} of the stop", self.limits.drain);
+                    tracing::warn!(connections = self.tasks.len(), "cut: not done within {:?} of the stop", self.limits.drain.unwrap_or_default());
                     break;
                 }
             }
         }
+        for Open { connection, .. } in self.open.values() {
+            connection.give_up();
+        }
 
         // A handler that blocks its thread cannot be cut; it must not hold up the stop either.
+        let _ = tokio::time::timeout(limits::CUT, async {
+            while self.tasks.join_next().await.is_some() {}
+        })
+        .await;
         let _ = tokio::time::timeout(limits::CUT, async {
             self.tasks.shutdown().await;
             self.streams.close();
@@ -297,7 +346,8 @@ impl Server {
     /// is at work gets a moment, and the answer tells it. For a client that is rarely at work a moment changes nothing.
     fn say_farewell(&self) {
         for Open { connection, .. } in self.open.values() {
-            let idle = !connection.is_pending() && connection.quiet() >= self.limits.moment;
+            let idle =
+                connection.doing() != Doing::Pending && connection.quiet() >= self.limits.moment;
             if idle || connection.is_http2() {
                 connection.finish();
             }
@@ -305,22 +355,38 @@ impl Server {
     }
 }
 
+/// Completes after that time, or never.
+async fn passed(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// axum's extractors hold to it unless they are told otherwise.
+const AXUM_BODY_LIMIT: usize = 2 * 1024 * 1024;
+
 /// How HTTP is spoken.
-fn http(streams: Streams) -> Builder<Streams> {
+fn http(streams: Streams, limits: &Limits) -> Builder<Streams> {
+    // hyper's own least.
+    let head = limits.head_bytes.unwrap_or(usize::MAX).max(8 * 1024);
     let mut http = Builder::new(streams);
     http.http1()
         // `Server::sweep` sees to slow heads and to idle connections, without a timer for each request.
         .header_read_timeout(None)
-        .max_buf_size(limits::HEADER_BYTES);
+        .max_buf_size(head);
     http.http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(limits::HTTP2_HEADER_BYTES)
-        .max_concurrent_streams(limits::STREAMS)
+        .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits.http2_streams)
         .initial_stream_window_size(limits::WINDOW)
         .initial_connection_window_size(limits::WINDOW)
-        .max_send_buf_size(limits::SEND_BUFFER)
-        .keep_alive_interval(limits::PING_INTERVAL)
-        .keep_alive_timeout(limits::PING_LIMIT);
+        .max_send_buf_size(limits::SEND_BUFFER);
+    if let Some(limit) = limits.http2_ping {
+        http.http2()
+            .keep_alive_interval(limits::PING_INTERVAL)
+            .keep_alive_timeout(limit);
+    }
     http
 }
 

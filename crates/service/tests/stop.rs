@@ -16,7 +16,7 @@ use axum::routing::get;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use service::Readiness;
+use service::{Limits, Readiness};
 use support::{Client, within};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -109,9 +109,15 @@ async fn stop_under_load_loses_no_request_and_tells_every_client() {
         let listener = service::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, told) = oneshot::channel::<()>();
-        let server = tokio::spawn(service::serve(listener, app, Readiness::default(), async {
-            let _ = told.await;
-        }));
+        let server = tokio::spawn(service::serve(
+            listener,
+            app,
+            Readiness::default(),
+            Limits::default(),
+            async {
+                let _ = told.await;
+            },
+        ));
 
         let http1 =
             |keeps_alive| tokio::spawn(http1_client(address, keeps_alive, Arc::clone(&outcome)));

@@ -1,0 +1,110 @@
+//! A connection's socket: it comes back to the accept loop, whoever had it last.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use crate::connection::Connection;
+use crate::limits;
+
+/// What hyper reads and writes.
+pub(crate) struct Stream {
+    /// Some until it is dropped.
+    inner: Option<Inner>,
+    connection: Arc<Connection>,
+}
+
+struct Inner {
+    tcp: TcpStream,
+    released: oneshot::Sender<TcpStream>,
+}
+
+impl Stream {
+    /// The receiver gets the socket when the stream is dropped.
+    pub(crate) fn new(
+        tcp: TcpStream,
+        connection: Arc<Connection>,
+    ) -> (Self, oneshot::Receiver<TcpStream>) {
+        let (released, dropped) = oneshot::channel();
+        let inner = Some(Inner { tcp, released });
+        (Self { inner, connection }, dropped)
+    }
+
+    fn tcp(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        let inner = self.inner.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Pin::new(&mut inner.tcp))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let Some(Inner { tcp, released }) = self.inner.take() else {
+            return;
+        };
+        // A socket that is not ready for these few bytes belongs to a client that does not read.
+        if let Some(words) = self.connection.last_words() {
+            let _ = tcp.try_write(words);
+        }
+        let _ = released.send(tcp);
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(self.tcp()?.poll_read(context, buffer))?;
+        self.connection.received(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.tcp()?.poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.tcp()?.poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp()?.poll_shutdown(context)
+    }
+}
+
+/// Reads and drops what the client still sends, for a moment, so that it can read its answer: closing a socket with
+/// unread bytes resets the connection, and takes the answer with it.
+pub(crate) async fn linger(mut tcp: TcpStream) {
+    let _ = tokio::time::timeout(limits::FAREWELL, async {
+        tcp.shutdown().await?;
+        let mut unread = [0; 1024];
+        while tcp.read(&mut unread).await? > 0 {}
+        Ok::<_, io::Error>(())
+    })
+    .await;
+}
