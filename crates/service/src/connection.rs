@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, HeaderValue};
-use axum::http::{Request, Response, StatusCode, Version};
+use axum::http::{Method, Request, Response, StatusCode, Version};
 use axum::response::IntoResponse;
+use futures_util::task::AtomicWaker;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -55,6 +56,12 @@ pub(crate) struct Connection {
     overdue_streams: Notify,
     last_words: OnceLock<&'static [u8]>,
     finish: Notify,
+    /// It speaks another protocol now.
+    upgraded: AtomicBool,
+    /// What was upgraded must end, and this wakes whoever waits for it.
+    ended: AtomicBool,
+    reader: AtomicWaker,
+    writer: AtomicWaker,
 }
 
 /// What a connection is doing.
@@ -66,6 +73,8 @@ pub(crate) enum Doing {
     Answering,
     /// It waits for a request.
     Waiting,
+    /// It speaks another protocol, of which only its handler knows.
+    Upgraded,
 }
 
 impl Connection {
@@ -87,6 +96,10 @@ impl Connection {
             overdue_streams: Notify::new(),
             last_words: OnceLock::new(),
             finish: Notify::new(),
+            upgraded: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
         }
     }
 
@@ -94,6 +107,8 @@ impl Connection {
     pub(crate) async fn serve(self: Arc<Self>, tcp: TcpStream) {
         let (stream, released) = Stream::new(tcp, Arc::clone(&self));
         self.speak(stream).await;
+        // After an upgrade a handler has the stream. The task lasts as long, so that it counts as a connection.
+        let _ends = Ends(&self);
         if let Ok(tcp) = released.await
             && self.unread.load(Ordering::Relaxed)
         {
@@ -106,7 +121,7 @@ impl Connection {
         let mut connection = pin!(
             self.shared
                 .http
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
         );
         let mut is_finishing = false;
         let ended = loop {
@@ -151,6 +166,24 @@ impl Connection {
         !self.cut.swap(true, Ordering::Relaxed)
     }
 
+    /// Registers a handler that reads from an upgraded connection. True if the connection must end.
+    pub(crate) fn ends_reader(&self, context: &Context<'_>) -> bool {
+        self.ends(&self.reader, context)
+    }
+
+    /// The same for one that writes.
+    pub(crate) fn ends_writer(&self, context: &Context<'_>) -> bool {
+        self.ends(&self.writer, context)
+    }
+
+    fn ends(&self, waker: &AtomicWaker, context: &Context<'_>) -> bool {
+        if !self.upgraded.load(Ordering::Relaxed) {
+            return false;
+        }
+        waker.register(context.waker());
+        self.ended.load(Ordering::Acquire)
+    }
+
     /// Sets what a client that has sent a part of a head is told when the connection is dropped.
     pub(crate) fn tell(&self, words: &'static [u8]) {
         let _ = self.last_words.set(words);
@@ -187,7 +220,9 @@ impl Connection {
     }
 
     pub(crate) fn doing(&self) -> Doing {
-        if self.pending.load(Ordering::Relaxed) > 0 {
+        if self.upgraded.load(Ordering::Relaxed) {
+            Doing::Upgraded
+        } else if self.pending.load(Ordering::Relaxed) > 0 {
             Doing::Pending
         } else if self.answering.load(Ordering::Relaxed) > 0 {
             Doing::Answering
@@ -227,6 +262,7 @@ impl Connection {
         }
 
         let pending = Pending::new(&self);
+        let is_connect = request.method() == Method::CONNECT;
         let limit = self.shared.limits.body_bytes.unwrap_or(usize::MAX);
         let mut response = if usize::try_from(request.body().size_hint().lower())
             .is_ok_and(|announced| announced <= limit)
@@ -243,17 +279,18 @@ impl Connection {
         // What came in the meantime was its body.
         self.partial.store(false, Ordering::Relaxed);
         self.answered.store(true, Ordering::Relaxed);
+        if !is_http2 && is_upgrade(is_connect, response.status()) {
+            // Before the handler gets the stream. `Connection` has its own meaning in this answer.
+            self.upgraded.store(true, Ordering::Relaxed);
+            return Ok(response.map(|body| Answer::new(body, None, self)));
+        }
         // HTTP/2 has no such header; GOAWAY says it.
         if !is_http2 && (self.shared.wants_close() || self.overdue.load(Ordering::Relaxed)) {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|body| Answer {
-            body: Some(body),
-            room: room.flatten().map(Arc::new),
-            answering: Answering::new(self),
-        }))
+        Ok(response.map(|body| Answer::new(body, room.flatten(), self)))
     }
 
     /// The handler's answer, or what the client is told if there is none in time.
@@ -312,6 +349,22 @@ impl Connection {
     }
 }
 
+/// RFC 9110, sections 15.2.2 and 9.3.6.
+fn is_upgrade(is_connect: bool, status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || is_connect && status.is_success()
+}
+
+/// Ends an upgraded connection, whose stream its handler has, together with the connection's task.
+struct Ends<'a>(&'a Connection);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Release);
+        self.0.reader.wake();
+        self.0.writer.wake();
+    }
+}
+
 /// Counts a request until it is answered, or dropped because the client has left.
 struct Pending<'a>(&'a Connection);
 
@@ -354,6 +407,20 @@ pin_project_lite::pin_project! {
         // Of an HTTP/2 request: until its last byte is sent or given up. A client can have a stream wait for ever.
         room: Option<Arc<OwnedSemaphorePermit>>,
         answering: Answering,
+    }
+}
+
+impl Answer {
+    fn new(
+        body: AnswerBody,
+        room: Option<OwnedSemaphorePermit>,
+        connection: Arc<Connection>,
+    ) -> Self {
+        Self {
+            body: Some(body),
+            room: room.map(Arc::new),
+            answering: Answering::new(connection),
+        }
     }
 }
 

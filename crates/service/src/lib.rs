@@ -52,6 +52,13 @@
 //! for half a second before, since it drops whom it has just accepted. Hence an accept loop of our own;
 //! `tests/stop.rs` holds it to that load.
 //!
+//! # Upgrades
+//!
+//! WebSockets and other upgrades are served. An upgraded connection counts as one of [`Limits::connections`] until its
+//! handler drops it, and it never gives way to others; how long it may be silent is the handler's to say. It does not
+//! hear of a stop by itself: a handler that waits for [`Readiness::draining`] beside its messages can say goodbye.
+//! What is left after [`Limits::drain`] is cut.
+//!
 //! # Limits
 //!
 //! [`Limits`] is a plain struct: each field says what it bounds, its default, and what a client that is cut is answered.

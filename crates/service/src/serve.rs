@@ -203,6 +203,7 @@ impl Server {
                 Doing::Pending => ("answer", self.limits.answer),
                 Doing::Answering => ("pause", self.limits.pause),
                 Doing::Waiting => ("idle", self.limits.idle),
+                Doing::Upgraded => continue,
             };
             let Some(limit) = limit else { continue };
             let quiet = connection.quiet();
@@ -279,7 +280,7 @@ impl Server {
     /// Where an answer may pause for ever, its client cannot be told from one that does not read.
     fn can_give_way(&self, connection: &Connection) -> bool {
         match connection.doing() {
-            Doing::Pending => false,
+            Doing::Pending | Doing::Upgraded => false,
             Doing::Answering => self.limits.pause.is_some(),
             Doing::Waiting => true,
         }
@@ -346,8 +347,8 @@ impl Server {
     /// is at work gets a moment, and the answer tells it. For a client that is rarely at work a moment changes nothing.
     fn say_farewell(&self) {
         for Open { connection, .. } in self.open.values() {
-            let idle =
-                connection.doing() != Doing::Pending && connection.quiet() >= self.limits.moment;
+            let idle = matches!(connection.doing(), Doing::Answering | Doing::Waiting)
+                && connection.quiet() >= self.limits.moment;
             if idle || connection.is_http2() {
                 connection.finish();
             }
