@@ -46,6 +46,10 @@ pub(crate) struct Connection {
     partial: AtomicBool,
     /// A handler waits for the rest of a request's body.
     uploading: AtomicBool,
+    /// The same from `accepted` to the end of what the client sends, while it waits for an answer; or [`NEVER`].
+    half_closed: AtomicU64,
+    /// Nobody is believed to wait for an answer.
+    abandoned: AtomicBool,
     /// The client still sends what nobody reads.
     unread: AtomicBool,
     /// A limit has cut it, and the log knows.
@@ -58,11 +62,14 @@ pub(crate) struct Connection {
     finish: Notify,
     /// It speaks another protocol now.
     upgraded: AtomicBool,
-    /// What was upgraded must end, and this wakes whoever waits for it.
+    /// What was upgraded must end.
     ended: AtomicBool,
+    /// Woken at that, and at the end of an answer if the client sends no more.
     reader: AtomicWaker,
     writer: AtomicWaker,
 }
+
+const NEVER: u64 = u64::MAX;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +97,8 @@ impl Connection {
             http2: AtomicBool::new(false),
             partial: AtomicBool::new(false),
             uploading: AtomicBool::new(false),
+            half_closed: AtomicU64::new(NEVER),
+            abandoned: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             overdue: AtomicBool::new(false),
@@ -117,7 +126,11 @@ impl Connection {
     }
 
     async fn speak(self: &Arc<Self>, stream: Stream) {
-        let service = service_fn(|request| Arc::clone(self).answer(request));
+        let service = service_fn(|request| {
+            // Here and not in the future, which is polled only after hyper has looked for the end of what comes.
+            let pending = Pending::new(Arc::clone(self));
+            Arc::clone(self).answer(request, pending)
+        });
         let mut connection = pin!(
             self.shared
                 .http
@@ -158,6 +171,39 @@ impl Connection {
     pub(crate) fn give_up(&self) {
         self.overdue.store(true, Ordering::Relaxed);
         self.overdue_streams.notify_waiters();
+        self.finish();
+    }
+
+    /// Whether a client that sends no more waits for the answer to what it has sent.
+    ///
+    /// If it does, the reader is woken at the end of the answer.
+    pub(crate) fn awaits_answer(&self, context: &Context<'_>) -> bool {
+        let awaits = matches!(self.doing(), Doing::Pending | Doing::Answering)
+            && !self.is_http2()
+            // The rest of the request will not come.
+            && !self.uploading.load(Ordering::Relaxed)
+            && !self.abandoned.load(Ordering::Relaxed);
+        if awaits {
+            self.reader.register(context.waker());
+            let _ = self.half_closed.compare_exchange(
+                NEVER,
+                self.now(),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+        }
+        awaits
+    }
+
+    /// How long a client that sends no more has waited for its answer.
+    pub(crate) fn half_closed(&self) -> Option<Duration> {
+        let since = self.half_closed.load(Ordering::Relaxed);
+        (since != NEVER).then(|| Duration::from_millis(self.now().saturating_sub(since)))
+    }
+
+    /// Takes a client that sends no more for one that has hung up: its handler is dropped.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
         self.finish();
     }
 
@@ -233,8 +279,8 @@ impl Connection {
 
     /// Time since the last progress.
     pub(crate) fn quiet(&self) -> Duration {
-        let progress = Duration::from_millis(self.progress.load(Ordering::Relaxed));
-        self.accepted.elapsed().saturating_sub(progress)
+        let progress = self.progress.load(Ordering::Relaxed);
+        Duration::from_millis(self.now().saturating_sub(progress))
     }
 
     /// At least one request was answered.
@@ -250,18 +296,17 @@ impl Connection {
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
+        pending: Pending,
     ) -> Result<Response<Answer>, Infallible> {
         let is_http2 = request.version() == Version::HTTP_2;
         if is_http2 {
             self.http2.store(true, Ordering::Relaxed);
         }
-        self.partial.store(false, Ordering::Relaxed);
         let room = is_http2.then(|| self.shared.http2_room());
         if let Some(None) = room {
             return Ok(self.refusal());
         }
 
-        let pending = Pending::new(&self);
         let is_connect = request.method() == Method::CONNECT;
         let limit = self.shared.limits.body_bytes.unwrap_or(usize::MAX);
         let mut response = if usize::try_from(request.body().size_hint().lower())
@@ -344,8 +389,12 @@ impl Connection {
     }
 
     fn progressed(&self) {
-        let millis = u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.progress.store(millis, Ordering::Relaxed);
+        self.progress.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Milliseconds since `accepted`.
+    fn now(&self) -> u64 {
+        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(NEVER)
     }
 }
 
@@ -360,23 +409,26 @@ struct Ends<'a>(&'a Connection);
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.ended.store(true, Ordering::Release);
-        self.0.reader.wake();
+        if self.0.half_closed.load(Ordering::Relaxed) != NEVER {
+            self.0.reader.wake();
+        }
         self.0.writer.wake();
     }
 }
 
 /// Counts a request until it is answered, or dropped because the client has left.
-struct Pending<'a>(&'a Connection);
+struct Pending(Arc<Connection>);
 
-impl<'a> Pending<'a> {
-    fn new(connection: &'a Connection) -> Self {
+impl Pending {
+    fn new(connection: Arc<Connection>) -> Self {
+        connection.partial.store(false, Ordering::Relaxed);
         connection.pending.fetch_add(1, Ordering::Relaxed);
         connection.progressed();
         Self(connection)
     }
 }
 
-impl Drop for Pending<'_> {
+impl Drop for Pending {
     fn drop(&mut self) {
         self.0.progressed();
         self.0.pending.fetch_sub(1, Ordering::Relaxed);
@@ -396,6 +448,10 @@ impl Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.answering.fetch_sub(1, Ordering::Relaxed);
+        // A client that sends no more has its answer: hyper looks for the end again.
+        if self.0.half_closed.load(Ordering::Relaxed) != NEVER {
+            self.0.reader.wake();
+        }
     }
 }
 

@@ -44,6 +44,8 @@
 //! * **Nobody keeps others out.** Connections on which nothing happens are closed; when there are as many as there may
 //!   be, the longest idle ones give way, and HTTP/1 answers say `Connection: close`, so that clients take turns. A
 //!   request that is being answered is never given up for another.
+//! * **A client that closes its sending half gets its answer** over HTTP/1, for which it is given ten seconds. One that
+//!   has hung up looks the same, so its handler ends then at the latest.
 //! * **No error ends the service.** If a connection cannot be accepted, say because descriptors have run out, idle ones
 //!   are closed, it is tried again, and a warning comes every ten seconds at most.
 //!

@@ -48,6 +48,11 @@ pub struct Limits {
     ///
     /// Then the connection is closed, which tells a client that the answer is not whole.
     pub pause: Option<Duration>,
+    /// The time that an HTTP/1 client which has closed its sending half gets for its answer. Default: 10 s.
+    ///
+    /// Such a client cannot be told from one that has hung up, as most of them have. So their handlers are dropped only
+    /// then, unless writing to the client fails before, and no warning comes. `None` leaves it to the other limits.
+    pub half_closed: Option<Duration>,
     /// The time that an active client gets for its next request, when it is about to be told to leave. Default: 1 s.
     pub moment: Duration,
     /// The time for draining. Default: 5 s. Then 503, and what is left is cut.
@@ -73,6 +78,8 @@ impl Default for Limits {
             // Ping gives pong 5 s; whatever takes much longer hangs.
             answer: Some(Duration::from_secs(30)),
             pause: Some(Duration::from_secs(20)),
+            // Longer than ping gives pong.
+            half_closed: Some(Duration::from_secs(10)),
             // Also on a busy machine a client's turnaround is far below it.
             moment: Duration::from_secs(1),
             // Leaves as much again for telemetry's flush before Docker kills at 10 s.

@@ -198,6 +198,11 @@ impl Server {
     /// answer hangs.
     fn sweep(&mut self) {
         for Open { connection, task } in self.open.values() {
+            if let (Some(waited), Some(limit)) = (connection.half_closed(), self.limits.half_closed)
+                && waited >= limit
+            {
+                connection.abandon();
+            }
             let doing = connection.doing();
             let (name, limit) = match doing {
                 Doing::Pending => ("answer", self.limits.answer),

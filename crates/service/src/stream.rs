@@ -16,6 +16,8 @@ use crate::limits;
 pub(crate) struct Stream {
     /// Some until it is dropped.
     inner: Option<Inner>,
+    /// The client sends no more.
+    ended: bool,
     connection: Arc<Connection>,
 }
 
@@ -31,8 +33,12 @@ impl Stream {
         connection: Arc<Connection>,
     ) -> (Self, oneshot::Receiver<TcpStream>) {
         let (released, dropped) = oneshot::channel();
-        let inner = Some(Inner { tcp, released });
-        (Self { inner, connection }, dropped)
+        let stream = Self {
+            inner: Some(Inner { tcp, released }),
+            ended: false,
+            connection,
+        };
+        (stream, dropped)
     }
 
     fn tcp(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -63,10 +69,23 @@ impl AsyncRead for Stream {
         if self.connection.ends_reader(context) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        let before = buffer.filled().len();
-        ready!(self.tcp()?.poll_read(context, buffer))?;
-        self.connection.received(&buffer.filled()[before..]);
-        Poll::Ready(Ok(()))
+        if !self.ended {
+            let before = buffer.filled().len();
+            ready!(self.tcp()?.poll_read(context, buffer))?;
+            let bytes = &buffer.filled()[before..];
+            self.connection.received(bytes);
+            if !bytes.is_empty() || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            self.ended = true;
+        }
+        // hyper drops the handler when it sees the end, or what it has not sent of an answer. It looks again when there
+        // is an answer, and when the accept loop says so.
+        if self.connection.awaits_answer(context) {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 }
 

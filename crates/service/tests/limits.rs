@@ -206,6 +206,7 @@ async fn limits_that_are_off_cut_nobody() {
         body_bytes: None,
         answer: None,
         pause: None,
+        half_closed: None,
         drain: None,
         http2_streams: None,
         http2_requests: None,

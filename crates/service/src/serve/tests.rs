@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     body_bytes: Some(64 * 1024),
     answer: Some(LONG),
     pause: Some(LONG),
+    half_closed: Some(SHORT),
     moment: Duration::from_secs(1),
     drain: Some(LONG),
     http2_streams: Some(8),
