@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::ConnectInfo;
@@ -33,8 +33,7 @@ type AnswerBody = axum::body::Body;
 pub(crate) struct Connection {
     shared: Arc<Shared>,
     peer: SocketAddr,
-    accepted: Instant,
-    /// Milliseconds from `accepted` to the last progress: a request's head, an answer's head, a piece of its body.
+    /// When there was progress last, by [`Shared::now`]: a request's head, an answer's head, a piece of its body.
     progress: AtomicU64,
     /// Requests whose handler has not answered yet.
     pending: AtomicU32,
@@ -46,7 +45,7 @@ pub(crate) struct Connection {
     partial: AtomicBool,
     /// A handler waits for the rest of a request's body.
     uploading: AtomicBool,
-    /// The same from `accepted` to the end of what the client sends, while it waits for an answer; or [`NEVER`].
+    /// When the client ended what it sends while it waits for an answer, by the same clock; or [`NEVER`].
     half_closed: AtomicU64,
     /// Nobody is believed to wait for an answer.
     abandoned: AtomicBool,
@@ -86,11 +85,11 @@ pub(crate) enum Doing {
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, peer: SocketAddr) -> Self {
+        let progress = AtomicU64::new(shared.now());
         Self {
             shared,
             peer,
-            accepted: Instant::now(),
-            progress: AtomicU64::new(0),
+            progress,
             pending: AtomicU32::new(0),
             answering: AtomicU32::new(0),
             answered: AtomicBool::new(false),
@@ -187,7 +186,7 @@ impl Connection {
             self.reader.register(context.waker());
             let _ = self.half_closed.compare_exchange(
                 NEVER,
-                self.now(),
+                self.shared.now(),
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );
@@ -198,7 +197,7 @@ impl Connection {
     /// How long a client that sends no more has waited for its answer.
     pub(crate) fn half_closed(&self) -> Option<Duration> {
         let since = self.half_closed.load(Ordering::Relaxed);
-        (since != NEVER).then(|| Duration::from_millis(self.now().saturating_sub(since)))
+        (since != NEVER).then(|| Duration::from_millis(self.shared.now().saturating_sub(since)))
     }
 
     /// Takes a client that sends no more for one that has hung up: its handler is dropped.
@@ -280,7 +279,7 @@ impl Connection {
     /// Time since the last progress.
     pub(crate) fn quiet(&self) -> Duration {
         let progress = self.progress.load(Ordering::Relaxed);
-        Duration::from_millis(self.now().saturating_sub(progress))
+        Duration::from_millis(self.shared.now().saturating_sub(progress))
     }
 
     /// At least one request was answered.
@@ -389,12 +388,7 @@ impl Connection {
     }
 
     fn progressed(&self) {
-        self.progress.store(self.now(), Ordering::Relaxed);
-    }
-
-    /// Milliseconds since `accepted`.
-    fn now(&self) -> u64 {
-        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(NEVER)
+        self.progress.store(self.shared.now(), Ordering::Relaxed);
     }
 }
 

@@ -46,6 +46,8 @@
 //!   request that is being answered is never given up for another.
 //! * **A client that closes its sending half gets its answer** over HTTP/1, for which it is given ten seconds. One that
 //!   has hung up looks the same, so its handler ends then at the latest.
+//! * **A freeze is not a client's silence.** The time in which this process did not run (a paused container, a laptop's lid)
+//!   counts for none of the limits on clients and handlers.
 //! * **No error ends the service.** If a connection cannot be accepted, say because descriptors have run out, idle ones
 //!   are closed, it is tried again, and a warning comes every ten seconds at most.
 //!
@@ -109,6 +111,7 @@ mod serve;
 mod setting;
 mod signals;
 mod stream;
+mod timer;
 mod upload;
 
 #[cfg(test)]

@@ -142,6 +142,9 @@ pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two looks for connections on which nothing happens.
 pub(crate) const SWEEP: Duration = Duration::from_secs(1);
 
+/// By which a look or a timer comes late if this process did not run; less is a busy machine.
+pub(crate) const LATE: Duration = Duration::from_secs(1);
+
 /// For the first bytes of a request to follow its connection, before the connection gives way to others.
 pub(crate) const GREETING: Duration = Duration::from_millis(100);
 

@@ -6,13 +6,12 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,6 +23,7 @@ use crate::backlog;
 use crate::connection::{Connection, Doing};
 use crate::limits;
 use crate::occasionally::Occasionally;
+use crate::timer::PatientTimer;
 use crate::{Limits, Readiness};
 
 /// Serves `app` on `listener` until `stop` completes, then drains and returns.
@@ -52,6 +52,9 @@ pub(crate) struct Shared {
     pub(crate) http: Builder<Streams>,
     pub(crate) limits: Limits,
     readiness: Readiness,
+    began: Instant,
+    /// Milliseconds in which this process did not run.
+    frozen: AtomicU64,
     crowded: AtomicBool,
     http2_requests: Arc<Semaphore>,
     /// By the limit's name.
@@ -65,6 +68,14 @@ impl Shared {
     /// without losing a request.
     pub(crate) fn wants_close(&self) -> bool {
         !self.readiness.is_ready() || self.crowded.load(Ordering::Relaxed)
+    }
+
+    /// Milliseconds in which this process ran and its clients could have been heard.
+    ///
+    /// A paused container, a laptop that sleeps: what a client sends meanwhile is read later, and is no silence.
+    pub(crate) fn now(&self) -> u64 {
+        let began = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        began.saturating_sub(self.frozen.load(Ordering::Relaxed))
     }
 
     /// Room for one more HTTP/2 request, until its whole answer is sent.
@@ -103,6 +114,7 @@ pub(crate) struct Server {
     limits: Limits,
     /// Connections at a time.
     room: usize,
+    swept: Instant,
     shared: Arc<Shared>,
     streams: TaskTracker,
     tasks: JoinSet<()>,
@@ -133,6 +145,8 @@ impl Server {
             http: http(streams, &limits),
             limits,
             readiness,
+            began: Instant::now(),
+            frozen: AtomicU64::new(0),
             crowded: AtomicBool::new(false),
             http2_requests: Arc::new(Semaphore::new(http2_requests.min(Semaphore::MAX_PERMITS))),
             cuts: Mutex::default(),
@@ -140,6 +154,7 @@ impl Server {
         Self {
             limits,
             room: limits.connections(),
+            swept: Instant::now(),
             shared: Arc::new(shared),
             streams: tracker,
             tasks: JoinSet::new(),
@@ -153,13 +168,17 @@ impl Server {
         let mut stop = pin!(stop);
         let mut sweep = tokio::time::interval(limits::SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.swept = Instant::now();
         loop {
             let is_full = self.is_full();
             tokio::select! {
                 biased;
                 () = &mut stop => break,
                 Some(ended) = self.tasks.join_next_with_id() => self.forget(ended),
-                _ = sweep.tick() => self.sweep(),
+                _ = sweep.tick() => {
+                    self.forgive_freeze();
+                    self.sweep();
+                }
                 () = tokio::time::sleep(limits::FULL_PAUSE), if is_full => self.make_room(),
                 accepted = listener.accept(), if !is_full => match accepted {
                     Ok((stream, peer)) => {
@@ -192,6 +211,16 @@ impl Server {
     fn count(&self) {
         let crowded = self.tasks.len() >= self.room - self.room / 8;
         self.shared.crowded.store(crowded, Ordering::Relaxed);
+    }
+
+    /// Takes the time by which a look comes late out of all accounts.
+    fn forgive_freeze(&mut self) {
+        let late = self.swept.elapsed().saturating_sub(limits::SWEEP);
+        self.swept = Instant::now();
+        if late >= limits::LATE {
+            let millis = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
+            self.shared.frozen.fetch_add(millis, Ordering::Relaxed);
+        }
     }
 
     /// Closes connections on which nothing happens: no whole request came, or a handler or the client that takes the
@@ -382,7 +411,7 @@ fn http(streams: Streams, limits: &Limits) -> Builder<Streams> {
         .header_read_timeout(None)
         .max_buf_size(head);
     http.http2()
-        .timer(TokioTimer::new())
+        .timer(PatientTimer)
         .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits.http2_streams)
         .initial_stream_window_size(limits::WINDOW)
