@@ -91,7 +91,7 @@
 //!
 //! # Settings that all have
 //!
-//! `ADDRESS`, and those of [`telemetry`]. What is wrong with one is a [`SettingError`] or [`ListenError`], one line like
+//! `ADDRESS`, tokio's `TOKIO_WORKER_THREADS` (by default as many as there are processors), and those of [`telemetry`]. What is wrong with one is a [`SettingError`] or [`ListenError`], one line like
 //! `ADDRESS is "nonsense"; wanted: IP:PORT, for example 127.0.0.1:8081`, and exit code 2.
 
 mod about;
@@ -106,6 +106,7 @@ mod operations;
 mod per_caller;
 mod readiness;
 mod run;
+mod runtime;
 mod scrape;
 mod serve;
 mod setting;

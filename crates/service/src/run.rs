@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use telemetry::SettingError;
 
-use crate::About;
 use crate::listen::ListenError;
+use crate::{About, runtime};
 
 /// Whatever ends a service; its text is printed as one line.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -41,6 +41,9 @@ struct Arguments {
 /// | 1 | it failed |
 /// | 2 | a wrong argument, a wrong setting, or it cannot listen on `ADDRESS` |
 ///
+/// The runtime has as many worker threads as `TOKIO_WORKER_THREADS` says, by default one for each processor. A process
+/// that may not start that many, and eight more, does not begin to serve: it would fail later, in the midst of it.
+///
 /// On 1 and 2, stderr has one line that says why. A blocking call that is still running when `service` has ended
 /// does not hold up the exit.
 pub fn main<A>(
@@ -59,9 +62,9 @@ where
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match runtime::start() {
         Ok(runtime) => runtime,
-        Err(error) => return report(&format!("no runtime can be started: {error}").into()),
+        Err(error) => return report(&error),
     };
     let ended = runtime.block_on(service(command));
     runtime.shutdown_background();

@@ -112,6 +112,56 @@ async fn port_in_use_is_one_line_and_exits_2() {
 }
 
 #[tokio::test]
+async fn wrong_number_of_workers_is_one_line_and_exits_2() {
+    for wrong in ["0", "-1", "two", "65536", "99999999999999999999"] {
+        let mut command = minimal();
+        let (code, stdout, stderr) = run(command.env("TOKIO_WORKER_THREADS", wrong)).await;
+        assert_eq!((code, &*stdout), (2, ""));
+        assert_eq!(
+            stderr,
+            format!(
+                "TOKIO_WORKER_THREADS is {wrong:?}; wanted: a number of threads from 1 to 65535\n"
+            )
+        );
+    }
+}
+
+/// `minimal` as a user of its own who may have so many processes and threads.
+#[cfg(target_os = "linux")]
+fn with_threads(limit: u32) -> Command {
+    use std::os::unix::fs::MetadataExt;
+
+    let minimal = minimal();
+    let program = minimal.as_std().get_program();
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nproc={limit}:{limit}"));
+    // The limit holds for everybody but root.
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.args(["setpriv", "--reuid=54321", "--clear-groups"]);
+    }
+    command
+        .arg(program)
+        .env_remove("TOKIO_WORKER_THREADS")
+        .env("ADDRESS", "127.0.0.1:0")
+        .kill_on_drop(true);
+    command
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn too_few_threads_are_one_line_and_an_exit_code() {
+    for limit in 1..=6 {
+        let (code, stdout, stderr) = run(&mut with_threads(limit)).await;
+        assert_eq!((code, &*stdout), (1, ""), "{limit}: {stderr}");
+        assert!(
+            stderr.starts_with("threads cannot be started: "),
+            "{limit}: {stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{limit}: {stderr}");
+    }
+}
+
+#[tokio::test]
 async fn healthcheck_exits_0_if_the_service_is_ready_and_1_if_not() {
     let (mut child, address) = serving().await;
     let everywhere = format!("0.0.0.0:{}", address.port());
