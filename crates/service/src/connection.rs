@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, HeaderValue};
+use axum::http::header::{CONNECTION, HOST, HeaderValue};
 use axum::http::{Method, Request, Response, StatusCode, Version};
 use axum::response::IntoResponse;
 use futures_util::task::AtomicWaker;
@@ -306,6 +306,17 @@ impl Connection {
             return Ok(self.refusal());
         }
 
+        if !names_one_host(&request) {
+            drop(pending);
+            let text = "a request needs one valid Host header\n";
+            let mut response = (StatusCode::BAD_REQUEST, text).into_response();
+            let headers = response.headers_mut();
+            // What follows on such a connection may be meant for another host, too.
+            if !is_http2 {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            return Ok(response.map(|body| Answer::new(body, room.flatten(), self)));
+        }
         let is_connect = request.method() == Method::CONNECT;
         let limit = self.shared.limits.body_bytes.unwrap_or(usize::MAX);
         let mut response = if usize::try_from(request.body().size_hint().lower())
@@ -390,6 +401,24 @@ impl Connection {
     fn progressed(&self) {
         self.progress.store(self.shared.now(), Ordering::Relaxed);
     }
+}
+
+/// RFC 9112, section 3.2: HTTP/1.1 has exactly one `Host`, whose value is a host with or without a port, or empty. A proxy
+/// in front that takes another one of two would route by a host that the service does not see.
+///
+/// HTTP/2 has `:authority` instead (RFC 9113, section 8.3.1).
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(host), None) => host.as_bytes().iter().all(|byte| is_of_authority(*byte)),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// RFC 3986, section 3.2, without the user information: what ends a host, or has no place in a URL, is not in it.
+fn is_of_authority(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
 /// RFC 9110, sections 15.2.2 and 9.3.6.

@@ -63,6 +63,12 @@
 //! hear of a stop by itself: a handler that waits for [`Readiness::draining`] beside its messages can say goodbye.
 //! What is left after [`Limits::drain`] is cut.
 //!
+//! # Host and clock
+//!
+//! A request without exactly one valid `Host` is answered 400 (RFC 9112, section 3.2; over HTTP/2, more than one). While
+//! the clock is before 1970, clients that connect get 503, and an error is logged every ten seconds at most: hyper cannot
+//! write such a `Date`, and panics. Connections from before the clock was set are not covered.
+//!
 //! # Limits
 //!
 //! [`Limits`] is a plain struct: each field says what it bounds, its default, and what a client that is cut is answered.

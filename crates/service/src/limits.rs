@@ -177,6 +177,10 @@ pub(crate) const EVICTED_PART: usize = 64;
 pub(crate) const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// To a client that connects while there is no date to answer it with.
+pub(crate) const NO_CLOCK: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
 /// To a client that has sent a part of a head when others need its place.
 pub(crate) const NO_ROOM: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -23,6 +23,7 @@ use crate::backlog;
 use crate::connection::{Connection, Doing};
 use crate::limits;
 use crate::occasionally::Occasionally;
+use crate::stream;
 use crate::timer::PatientTimer;
 use crate::{Limits, Readiness};
 
@@ -121,6 +122,7 @@ pub(crate) struct Server {
     open: HashMap<Id, Open>,
     accept_failures: Occasionally,
     evictions: Occasionally,
+    clock_refusals: Occasionally,
 }
 
 struct Open {
@@ -161,6 +163,7 @@ impl Server {
             open: HashMap::new(),
             accept_failures: Occasionally::default(),
             evictions: Occasionally::default(),
+            clock_refusals: Occasionally::default(),
         }
     }
 
@@ -196,7 +199,17 @@ impl Server {
         // An answer is written whole: waiting for more to fill a packet would only delay it.
         let _ = stream.set_nodelay(true);
         let connection = Arc::new(Connection::new(Arc::clone(&self.shared), peer));
-        let task = self.tasks.spawn(Arc::clone(&connection).serve(stream));
+        let task = if has_http_date(SystemTime::now()) {
+            self.tasks.spawn(Arc::clone(&connection).serve(stream))
+        } else {
+            if let Some(refused) = self.clock_refusals.count(1) {
+                tracing::error!(
+                    refused,
+                    "the clock is before 1970, which HTTP has no date for: clients get 503 until it is set"
+                );
+            }
+            self.tasks.spawn(stream::refuse(stream, limits::NO_CLOCK))
+        };
         self.open.insert(task.id(), Open { connection, task });
         self.count();
     }
@@ -388,6 +401,12 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether hyper can write that time as a `Date`. It panics at times before 1970, at each connection, and not only for want
+/// of the header: over HTTP/1 it renders the date even if it is told to send none.
+fn has_http_date(now: SystemTime) -> bool {
+    now >= SystemTime::UNIX_EPOCH
 }
 
 /// Completes after that time, or never.

@@ -125,6 +125,13 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// Answers a client without looking at what it asks.
+pub(crate) async fn refuse(mut tcp: TcpStream, words: &'static [u8]) {
+    if tcp.write_all(words).await.is_ok() {
+        linger(tcp).await;
+    }
+}
+
 /// Reads and drops what the client still sends, for a moment, so that it can read its answer: closing a socket with
 /// unread bytes resets the connection, and takes the answer with it.
 pub(crate) async fn linger(mut tcp: TcpStream) {

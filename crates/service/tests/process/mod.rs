@@ -1,5 +1,7 @@
 //! The example `minimal` as a process of its own.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::net::SocketAddr;
 use std::process::Stdio;
 
@@ -33,7 +35,15 @@ pub(crate) fn minimal() -> Command {
 }
 
 pub(crate) async fn serving() -> (Child, SocketAddr) {
-    let mut child = minimal().env("ADDRESS", "127.0.0.1:0").spawn().unwrap();
+    serving_with(&[]).await
+}
+
+pub(crate) async fn serving_with(settings: &[(&str, &str)]) -> (Child, SocketAddr) {
+    let mut command = minimal();
+    command
+        .env("ADDRESS", "127.0.0.1:0")
+        .envs(settings.iter().copied());
+    let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = within(lines.next_line()).await.unwrap().unwrap();
     let address = line.strip_prefix("listening on ").unwrap().parse().unwrap();
