@@ -46,6 +46,7 @@ pub const ABOUT: About = About {
     name: "ping",
     version: env!("CARGO_PKG_VERSION"),
     summary: "Asks pong, and tells OpenTelemetry about it.",
+    telemetry: true,
     settings: &[
         Setting {
             variable: "ADDRESS",

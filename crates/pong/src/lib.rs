@@ -43,6 +43,7 @@ pub const ABOUT: About = About {
     name: "pong",
     version: env!("CARGO_PKG_VERSION"),
     summary: "Answers ping, and tells OpenTelemetry about it.",
+    telemetry: true,
     settings: &[
         Setting {
             variable: "ADDRESS",

@@ -13,6 +13,7 @@ const ABOUT: About = About {
     name: "minimal",
     version: env!("CARGO_PKG_VERSION"),
     summary: "Says hello.",
+    telemetry: false,
     settings: &[Setting {
         variable: "ADDRESS",
         meaning: "where to listen",

@@ -11,6 +11,8 @@ pub struct About {
     pub version: &'static str,
     /// One sentence.
     pub summary: &'static str,
+    /// Whether it has telemetry, by the crate `telemetry`: its settings and `GET /metrics` are listed then.
+    pub telemetry: bool,
     /// Those that this service has beyond [what all have](crate#settings-that-all-have).
     pub settings: &'static [Setting],
     /// Those that this service has beyond [what all have](crate#operations-routes).
@@ -37,8 +39,8 @@ pub struct Endpoint {
     pub meaning: &'static str,
 }
 
-/// What every service here reads, beside its own.
-const COMMON_SETTINGS: &[Setting] = &[
+/// What every service with telemetry reads, beside its own.
+const TELEMETRY_SETTINGS: &[Setting] = &[
     Setting {
         variable: "JAEGER_ADDRESS",
         meaning: "host:port of an OTLP receiver, for traces",
@@ -56,12 +58,14 @@ const COMMON_SETTINGS: &[Setting] = &[
     },
 ];
 
+/// What every service with telemetry answers, beside its own.
+const TELEMETRY_ENDPOINTS: &[Endpoint] = &[Endpoint {
+    request: "GET /metrics",
+    meaning: "metrics, Prometheus text or OpenMetrics",
+}];
+
 /// What every service here answers, beside its own.
 const COMMON_ENDPOINTS: &[Endpoint] = &[
-    Endpoint {
-        request: "GET /metrics",
-        meaning: "metrics, Prometheus text or OpenMetrics",
-    },
     Endpoint {
         request: "GET /healthz",
         meaning: "200 while the process lives",
@@ -93,7 +97,7 @@ impl About {
         let settings: Vec<_> = self
             .settings
             .iter()
-            .chain(COMMON_SETTINGS)
+            .chain(self.of_telemetry(TELEMETRY_SETTINGS))
             .map(|setting| {
                 (
                     setting.variable,
@@ -108,10 +112,16 @@ impl About {
         )
     }
 
+    /// Those, or none without telemetry.
+    fn of_telemetry<T>(&self, common: &'static [T]) -> &'static [T] {
+        if self.telemetry { common } else { &[] }
+    }
+
     fn endpoints_table(&self) -> String {
         let endpoints: Vec<_> = self
             .endpoints
             .iter()
+            .chain(self.of_telemetry(TELEMETRY_ENDPOINTS))
             .chain(COMMON_ENDPOINTS)
             .map(|endpoint| (endpoint.request, endpoint.meaning.to_owned()))
             .collect();
@@ -129,4 +139,25 @@ fn table(rows: &[(&str, String)]) -> String {
         let _ = writeln!(text, "  {left:width$}  {right}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_and_metrics_of_telemetry_are_listed_where_there_is_telemetry() {
+        let mut about = About {
+            name: "greeter",
+            version: "1.2.3",
+            summary: "Says hello.",
+            telemetry: true,
+            settings: &[],
+            endpoints: &[],
+        };
+        let names = ["JAEGER_ADDRESS", "RUST_LOG", "OTEL_*", "GET /metrics"];
+        assert!(names.iter().all(|name| about.help().contains(name)));
+        about.telemetry = false;
+        assert!(!names.iter().any(|name| about.help().contains(name)));
+    }
 }

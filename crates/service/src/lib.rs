@@ -12,6 +12,7 @@
 //!     name: "hello",
 //!     version: env!("CARGO_PKG_VERSION"),
 //!     summary: "Says hello.",
+//!     telemetry: false,
 //!     settings: &[],
 //!     endpoints: &[],
 //! };
@@ -97,7 +98,8 @@
 //!
 //! # Settings that all have
 //!
-//! `ADDRESS`, tokio's `TOKIO_WORKER_THREADS` (by default as many as there are processors), and those of [`telemetry`]. What is wrong with one is a [`SettingError`] or [`ListenError`], one line like
+//! `ADDRESS`, tokio's `TOKIO_WORKER_THREADS` (by default as many as there are processors), and, of those that have telemetry,
+//! those of [`telemetry`]. What is wrong with one is a [`SettingError`] or [`ListenError`], one line like
 //! `ADDRESS is "nonsense"; wanted: IP:PORT, for example 127.0.0.1:8081`, and exit code 2.
 
 mod about;

@@ -29,12 +29,14 @@ pub fn operations(
     let index = Bytes::from(about.index());
     let metrics = match exposition {
         Some(exposition) => get(metrics).with_state(Scrapes::new(exposition)),
-        None => get(async || {
-            (
-                StatusCode::NOT_FOUND,
-                "metrics are not served here: see OTEL_METRICS_EXPORTER and OTEL_SDK_DISABLED\n",
-            )
-        }),
+        None => {
+            let reason = if about.telemetry {
+                "metrics are not served here: see OTEL_METRICS_EXPORTER and OTEL_SDK_DISABLED\n"
+            } else {
+                "this service has no metrics\n"
+            };
+            get(async move || (StatusCode::NOT_FOUND, reason))
+        }
     };
     router
         .route("/", get(async move || plain(index)))
@@ -95,13 +97,21 @@ fn accepts_gzip(accepted: &str) -> bool {
     let quality = |wanted: &str| {
         accepted.split(',').find_map(|coding| {
             let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
-            let quality = parameters.trim().strip_prefix("q=").unwrap_or("1");
             name.trim()
                 .eq_ignore_ascii_case(wanted)
-                .then(|| quality.trim().parse().unwrap_or(0.0))
+                .then(|| weight(parameters))
         })
     };
     quality("gzip").or_else(|| quality("*")).unwrap_or(0.0_f32) > 0.0
+}
+
+/// RFC 9110, section 12.4.2: parameters' names have no case. What is no weight accepts nothing.
+fn weight(parameters: &str) -> f32 {
+    parameters
+        .split(';')
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+        .map_or(1.0, |(_, value)| value.trim().parse().unwrap_or(0.0))
 }
 
 #[cfg(test)]
@@ -116,10 +126,26 @@ mod tests {
             "br, gzip;q=0.5",
             "*",
             "identity;q=0.1, *;q=1",
+            "gzip;Q=0.5",
+            "gzip ; q=0.001",
+            "gzip;x=y",
+            "gzip;x=0;q=1",
         ] {
             assert!(accepts_gzip(accepted), "{accepted}");
         }
-        for accepted in ["", "br", "gzip;q=0", "gzip; q=0.0, *", "*;q=0", "gzip;q=x"] {
+        for accepted in [
+            "",
+            "br",
+            "gzip;q=0",
+            "gzip; q=0.0, *",
+            "*;q=0",
+            "gzip;q=x",
+            "gzip;Q=0",
+            "gzip ;\tq=0",
+            "gzip;x=y;q=0",
+            "gzip;x=y;Q=0.000",
+            "*;Q=0",
+        ] {
             assert!(!accepts_gzip(accepted), "{accepted}");
         }
     }

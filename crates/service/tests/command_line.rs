@@ -36,15 +36,11 @@ async fn help_lists_settings_with_defaults_and_endpoints() {
          \x20 -V, --version      Print version\n\
          \n\
          Settings, from the environment [default]:\n\
-         \x20 ADDRESS         where to listen [127.0.0.1:8080]\n\
-         \x20 JAEGER_ADDRESS  host:port of an OTLP receiver, for traces [localhost:4318]\n\
-         \x20 RUST_LOG        filter of the printed log [info]\n\
-         \x20 OTEL_*          as OpenTelemetry's specification says [the specification's]\n\
+         \x20 ADDRESS  where to listen [127.0.0.1:8080]\n\
          \n\
          Endpoints:\n\
          \x20 GET /hello    hello\n\
          \x20 GET /slow     hello, three seconds later\n\
-         \x20 GET /metrics  metrics, Prometheus text or OpenMetrics\n\
          \x20 GET /healthz  200 while the process lives\n\
          \x20 GET /readyz   200 while requests are wanted, 503 while it stops\n\
          \x20 GET /         this list\n"

@@ -19,6 +19,7 @@ const ABOUT: About = About {
     name: "greeter",
     version: "1.2.3",
     summary: "Says hello.",
+    telemetry: true,
     settings: &[],
     endpoints: &[Endpoint {
         request: "GET /hello",
@@ -212,6 +213,20 @@ async fn metrics_are_404_with_the_reason_when_there_are_none() {
     let answer = ask(&app(None), Request::get("/metrics")).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert!(answer.text().contains("OTEL_METRICS_EXPORTER"));
+}
+
+#[tokio::test]
+async fn app_without_telemetry_lists_no_metrics_and_says_that_there_are_none() {
+    let about = About {
+        telemetry: false,
+        ..ABOUT
+    };
+    let app = service::operations(Router::new(), &about, None, Readiness::default());
+    let index = ask(&app, Request::get("/")).await;
+    assert!(!index.text().contains("/metrics"), "{}", index.text());
+    let answer = ask(&app, Request::get("/metrics")).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_eq!(answer.text(), "this service has no metrics\n");
 }
 
 #[tokio::test]

@@ -590,6 +590,7 @@ async fn readyz_is_503_while_it_drains() {
         name: "test",
         version: "0",
         summary: "",
+        telemetry: false,
         settings: &[],
         endpoints: &[],
     };
