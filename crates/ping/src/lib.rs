@@ -84,7 +84,11 @@ pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), 
     let readiness = Readiness::default();
     let app = app(&settings, http, &telemetry, readiness.clone());
     tracing::info!("ping listens on http://{}", listener.local_addr()?);
-    service::serve(listener, app, readiness, service::Limits::default(), stop).await;
+    let limits = service::Limits {
+        descriptors_per_request: 1, // for the call to pong
+        ..service::Limits::default()
+    };
+    service::serve(listener, app, readiness, limits, stop).await;
 
     // The service has done its work: what telemetry lost is said, and is no failure of the service.
     telemetry.shutdown(FLUSH_LIMIT).await.report();

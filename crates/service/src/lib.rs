@@ -77,7 +77,7 @@
 //!
 //! | what | limit | beyond it |
 //! | --- | --- | --- |
-//! | connections, where the process may have less than 1,408 descriptors | all but 128, at least half | wait in the backlog; idle ones give way |
+//! | connections, where the process may have less than 1,408 descriptors | all but 128, at least half, shared with what [`Limits::descriptors_per_request`] says | wait in the backlog; idle ones give way |
 //! | headers of HTTP/1 | 100 | 431 |
 //! | HTTP/2 data that no handler has read | 64 KiB | flow control |
 //! | copies of `/metrics` that clients have not taken | 8 by HTTP/1, 8 by HTTP/2; one is made at a time | the latest is answered again |

@@ -27,6 +27,12 @@ pub struct Limits {
     /// Clients beyond it wait in the kernel's backlog; the longest idle connections are closed to let them in. Without a
     /// limit the process takes as many as its descriptors allow.
     pub connections: Option<usize>,
+    /// Descriptors that a request takes beside its connection, at most: the calls that its handler makes at the same time,
+    /// the files that it opens. Default: 0.
+    ///
+    /// Where the process may have few descriptors (`ulimit -n`), so many are left to each connection's request, and fewer
+    /// connections are let in: a client then waits in the backlog instead of getting an answer that its call failed.
+    pub descriptors_per_request: usize,
     /// The time for a whole request head to arrive: the first, the rest of one, or the next one. Default: 20 s.
     ///
     /// Then 408 if a part of a head has arrived; an idle connection is closed.
@@ -71,6 +77,7 @@ impl Default for Limits {
         Self {
             // At up to 28 KiB each (a head that never ends) they take 35 MiB.
             connections: Some(1280),
+            descriptors_per_request: 0,
             // Longer than the usual 15 s between two scrapes; short enough that slow heads bind little.
             idle: Some(Duration::from_secs(20)),
             head_bytes: Some(16 * 1024),
@@ -98,14 +105,14 @@ impl Default for Limits {
 impl Limits {
     /// Connections at a time, as far as this process may have descriptors.
     pub(crate) fn connections(&self) -> usize {
-        let spare = spare_descriptors();
+        let spare = spare_descriptors() / self.descriptors_per_request.saturating_add(1);
         self.connections
             .map_or(spare, |limit| limit.min(spare))
             .max(1)
     }
 }
 
-/// Descriptors that connections leave to everything else: exporters, calls to other services, files.
+/// Descriptors that connections and their requests leave to everything else: exporters, scrapes, files.
 #[cfg(unix)]
 const RESERVED_DESCRIPTORS: u64 = 128;
 

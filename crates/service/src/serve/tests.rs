@@ -23,6 +23,7 @@ const LONG: Duration = Duration::from_secs(3600);
 /// None of them is reached unless a test makes it smaller.
 const LIMITS: Limits = Limits {
     connections: Some(100),
+    descriptors_per_request: 0,
     idle: Some(LONG),
     head_bytes: Some(16 * 1024),
     body_bytes: Some(64 * 1024),

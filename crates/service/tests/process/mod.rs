@@ -1,4 +1,4 @@
-//! The example `minimal` as a process of its own.
+//! An example as a process of its own.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -11,6 +11,10 @@ use tokio::process::{Child, Command};
 use crate::support::within;
 
 pub(crate) fn minimal() -> Command {
+    example("minimal")
+}
+
+pub(crate) fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     // target/debug/deps/process-0123 → target/debug/examples/minimal
     let folder = test
@@ -18,13 +22,13 @@ pub(crate) fn minimal() -> Command {
         .and_then(|deps| deps.parent())
         .unwrap()
         .join("examples");
-    let minimal = folder.join(format!("minimal{}", std::env::consts::EXE_SUFFIX));
+    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(
-        minimal.exists(),
+        program.exists(),
         "`cargo test -p service` builds {}",
-        minimal.display()
+        program.display()
     );
-    let mut command = Command::new(minimal);
+    let mut command = Command::new(program);
     command
         .env_clear()
         .stdin(Stdio::null())
@@ -43,6 +47,11 @@ pub(crate) async fn serving_with(settings: &[(&str, &str)]) -> (Child, SocketAdd
     command
         .env("ADDRESS", "127.0.0.1:0")
         .envs(settings.iter().copied());
+    listening(command).await
+}
+
+/// Starts it, and waits until it says where it listens.
+pub(crate) async fn listening(mut command: Command) -> (Child, SocketAddr) {
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = within(lines.next_line()).await.unwrap().unwrap();
