@@ -105,6 +105,13 @@ async fn listen(router: axum::Router) -> Result<(), service::Error> {
     println!("listens on http://{}", listener.local_addr()?);
     let readiness = service::Readiness::default();
     let app = service::operations(router, &pong::ABOUT, None, readiness.clone());
-    service::serve(listener, app, readiness, service::shutdown_signal()).await;
+    service::serve(
+        listener,
+        app,
+        readiness,
+        service::Limits::default(),
+        service::shutdown_signal(),
+    )
+    .await;
     Ok(())
 }

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         clippy::disallowed_methods,
         reason = "the one place where the environment is read"
     )]
-    let env = |name: &str| std::env::var(name).ok();
+    let env = |name: &str| std::env::var_os(name);
     service::main(&ABOUT, std::env::args_os(), async |_| serve(&env).await)
 }
 

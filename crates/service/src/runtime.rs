@@ -55,7 +55,7 @@ fn worker_threads(value: String) -> Result<usize, SettingError> {
         Ok(workers) => Ok(usize::from(workers.get())),
         Err(_) => Err(SettingError {
             variable: WORKER_THREADS,
-            value,
+            value: value.into(),
             wanted: "a number of threads from 1 to 65535",
         }),
     }

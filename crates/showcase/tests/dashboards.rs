@@ -443,3 +443,34 @@ fn repository(path: &str) -> String {
         .join(path);
     std::fs::read_to_string(path).unwrap()
 }
+
+/// Selectors of the server's counts and buckets that pick some requests by how they ended.
+fn selections(text: &str) -> Vec<&str> {
+    text.split("http_server_request_duration_seconds")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('{')?.1.split_once('}'))
+        .flat_map(|(selector, _)| selector.split(','))
+        .map(str::trim)
+        .filter(|label| label.contains("error_type") || label.contains("status"))
+        .collect()
+}
+
+#[test]
+fn alert_and_dashboards_select_errors_by_one_definition() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../prometheus/rules/ping-pong.yml");
+    let rules = std::fs::read_to_string(rules).unwrap();
+    assert_eq!(selections(&rules), ["error_type!=\"\""]);
+
+    let mut panels = Vec::new();
+    for dashboard in all() {
+        for panel in dashboard.panels() {
+            for target in elements(&panel["targets"]) {
+                for selection in selections(text(&target["expr"])) {
+                    assert_eq!(selection, "error_type!=\"\"", "{}", panel["title"]);
+                    panels.push(text(&panel["title"]).to_owned());
+                }
+            }
+        }
+    }
+    assert_eq!(panels, ["Errors", "Error ratio"]);
+}

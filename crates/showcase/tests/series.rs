@@ -34,6 +34,7 @@ const ABOUT: About = About {
     summary: "Has many routes.",
     settings: &[],
     endpoints: &[],
+    telemetry: true,
 };
 
 const STATUSES: [u16; 4] = [200, 201, 404, 500];
@@ -76,6 +77,7 @@ async fn shop(telemetry: &Telemetry, routes: usize) -> SocketAddr {
         listener,
         router,
         readiness,
+        service::Limits::default(),
         std::future::pending::<()>(),
     ));
     address
