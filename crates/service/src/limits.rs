@@ -104,7 +104,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Connections at a time, as far as this process may have descriptors.
-    pub(crate) fn connections(&self) -> usize {
+    pub(crate) fn most_connections(&self) -> usize {
         let spare = spare_descriptors() / self.descriptors_per_request.saturating_add(1);
         self.connections
             .map_or(spare, |limit| limit.min(spare))

@@ -155,7 +155,7 @@ impl Server {
         };
         Self {
             limits,
-            room: limits.connections(),
+            room: limits.most_connections(),
             swept: Instant::now(),
             shared: Arc::new(shared),
             streams: tracker,

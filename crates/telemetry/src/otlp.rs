@@ -718,10 +718,17 @@ impl Files {
 /// A client for blocking threads. It is built on a plain one: inside a runtime it would panic.
 fn blocking_client(otlp: &Otlp, files: &Files) -> Result<Client, String> {
     let mut builder = Client::builder()
-        // A proxy from the environment would see spans, and redirects would hand our headers to strangers.
+        // What the process's environment says is in the settings already. Redirects would hand our headers to strangers.
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(otlp.timeout);
+    if let Some(proxy) = &otlp.proxy {
+        let mut through = reqwest::Proxy::all(&proxy.url).map_err(|error| root_cause(&error))?;
+        if let Some(value) = &proxy.authorization {
+            through = through.custom_http_auth(value.clone());
+        }
+        builder = builder.proxy(through);
+    }
     if let Some(pem) = &files.authorities {
         let certificates =
             reqwest::Certificate::from_pem_bundle(pem).map_err(|error| root_cause(&error))?;

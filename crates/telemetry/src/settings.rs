@@ -22,6 +22,7 @@ mod known_methods;
 mod limits;
 mod otlp;
 mod propagators;
+mod proxy;
 mod reader;
 mod resource;
 mod sampler;
@@ -162,6 +163,15 @@ impl Settings {
     #[must_use]
     pub fn with_span_level(mut self, level: LevelFilter) -> Self {
         self.traces.span_level = level;
+        self
+    }
+
+    /// Exports without a proxy, whatever `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` say. They count unless this is called.
+    #[must_use]
+    pub fn without_proxy(mut self) -> Self {
+        self.traces.otlp.proxy = None;
+        self.metrics.otlp.proxy = None;
+        self.logs.otlp.proxy = None;
         self
     }
 

@@ -87,5 +87,8 @@ fn otlp(otlp: &Otlp) -> String {
         let names: Vec<_> = otlp.headers.keys().map(|name| name.as_str()).collect();
         let _ = write!(text, " with headers {}", names.join(", "));
     }
+    if let Some(proxy) = &otlp.proxy {
+        let _ = write!(text, " through the proxy {proxy}");
+    }
     text
 }

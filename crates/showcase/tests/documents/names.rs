@@ -287,9 +287,33 @@ fn code_and_commands() -> Vec<String> {
         .collect()
 }
 
+/// The variables that are asked for only where the receiver is on another machine.
+fn settings_for_elsewhere() -> BTreeSet<String> {
+    let asked = RefCell::new(BTreeSet::new());
+    let elsewhere = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        let endpoint = match name {
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => "https://collector.example",
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT" => "http://collector.example",
+            // The list of exceptions is asked for where there is a proxy.
+            "all_proxy" => "proxy.example:3128",
+            _ => return None,
+        };
+        Some(endpoint.into())
+    };
+    assert!(telemetry::Settings::from_env(&elsewhere).is_ok());
+    let directly = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| "http://collector.example".into())
+    };
+    assert!(telemetry::Settings::from_env(&directly).is_ok());
+    asked.into_inner()
+}
+
 #[test]
 fn settings_in_the_documents_are_asked_for() {
-    let (asked, _) = settings();
+    let (mut asked, _) = settings();
+    asked.extend(settings_for_elsewhere());
     let compose = read("docker-compose.yml");
     let mut checked = 0;
     for code in code_and_commands() {

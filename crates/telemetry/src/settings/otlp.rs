@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+use super::proxy::Proxy;
 use super::reader::Reader;
 use super::resource;
 use crate::SettingError;
@@ -70,6 +71,8 @@ pub(crate) struct Otlp {
     /// What to identify ourselves with.
     pub(crate) client_certificate: Option<PemFile>,
     pub(crate) client_key: Option<PemFile>,
+    /// What is between us and the endpoint, over HTTP.
+    pub(crate) proxy: Option<Proxy>,
 }
 
 /// A file that is read when the exporter is built.
@@ -177,6 +180,12 @@ impl Otlp {
         if let Some(credentials) = credentials {
             headers.entry(AUTHORIZATION).or_insert(credentials);
         }
+        let mut proxy = Proxy::read(reader, endpoint.url());
+        if protocol == Protocol::Grpc
+            && let Some(proxy) = proxy.take()
+        {
+            proxy.warn_of_grpc(reader);
+        }
         Self {
             protocol,
             endpoint,
@@ -186,6 +195,7 @@ impl Otlp {
             certificate,
             client_certificate,
             client_key,
+            proxy,
         }
     }
 }

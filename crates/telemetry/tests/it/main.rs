@@ -10,6 +10,7 @@ mod logs;
 mod metrics;
 mod otlp;
 mod process;
+mod proxy;
 mod receiver;
 mod retries;
 mod settings;

@@ -18,14 +18,14 @@ use crate::receiver::{Receiver, SOON};
 const PROTOCOLS: [&str; 2] = ["http/protobuf", "grpc"];
 
 /// An authority, a receiver's certificate and a client's, in files of their own.
-struct Certificates {
+pub(crate) struct Certificates {
     folder: PathBuf,
     authority: String,
     server: (String, String),
 }
 
 impl Certificates {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder =
@@ -34,15 +34,19 @@ impl Certificates {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let issue = |name: &str| {
+        let issue = |names: &[&str]| {
             let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new([name.to_owned()]).unwrap();
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let params = CertificateParams::new(names).unwrap();
             (
                 params.signed_by(&key, &authority).unwrap().pem(),
                 key.serialize_pem(),
             )
         };
-        let (server, client) = (issue("localhost"), issue("client"));
+        let (server, client) = (
+            issue(&["localhost", "collector.example"]),
+            issue(&["client"]),
+        );
         std::fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
         std::fs::write(folder.join("client.pem"), client.0).unwrap();
         std::fs::write(folder.join("client.key"), client.1).unwrap();
@@ -53,12 +57,12 @@ impl Certificates {
         }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.join(name).to_str().unwrap().to_owned()
     }
 
     /// What a receiver needs; with `clients_identify`, one that lets in only clients of the same authority.
-    fn acceptor(&self, clients_identify: bool) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, clients_identify: bool) -> TlsAcceptor {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()

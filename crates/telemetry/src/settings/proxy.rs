@@ -1,0 +1,135 @@
+//! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case, as curl and most other programs have them.
+
+use std::fmt;
+
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+
+use super::reader::Reader;
+
+const WANTED: &str = "host:port, or a URL that starts with http:// or https://";
+
+/// The proxy between an exporter and its endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Proxy {
+    /// Without credentials.
+    pub(crate) url: String,
+    /// The value of `Proxy-Authorization`.
+    pub(crate) authorization: Option<HeaderValue>,
+    /// The variable that names it.
+    variable: String,
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.url.trim_end_matches('/'))
+    }
+}
+
+impl Proxy {
+    /// The proxy for `endpoint`. None on this machine, and where `NO_PROXY` says so.
+    pub(super) fn read(reader: &mut Reader<'_>, endpoint: &str) -> Option<Self> {
+        let url = Url::parse(endpoint).ok()?;
+        if is_here(&url) {
+            return None;
+        }
+        // In a CGI program `HTTP_PROXY` is what the request's header `Proxy` says.
+        let names: &[&str] = match url.scheme() {
+            "https" => &["https_proxy", "HTTPS_PROXY"],
+            _ if reader.is_set("REQUEST_METHOD") => &["http_proxy"],
+            _ => &["http_proxy", "HTTP_PROXY"],
+        };
+        let mut names = names.iter().chain(&["all_proxy", "ALL_PROXY"]);
+        let (variable, proxy) = names.find_map(|name| Some((*name, one(reader, name)?)))?;
+        let exceptions = ["no_proxy", "NO_PROXY"];
+        let exceptions = exceptions.into_iter().find_map(|name| reader.text(name));
+        let exceptions = exceptions.unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let matcher = Matcher::builder()
+            .all(proxy)
+            .no(exceptions_at(&exceptions, port)?)
+            .build();
+        let found = matcher.intercept(&endpoint.parse().ok()?)?;
+        let authorization = found.basic_auth().cloned().map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        Some(Self {
+            url: found.uri().to_string(),
+            authorization,
+            variable: variable.to_owned(),
+        })
+    }
+
+    /// gRPC's exporter makes its connections itself.
+    pub(super) fn warn_of_grpc(self, reader: &mut Reader<'_>) {
+        reader.warn(format!(
+            "{} is not used for gRPC, which connects directly; wanted: OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+            self.variable
+        ));
+    }
+}
+
+/// The value of one variable, if it is a proxy. It may hold a password, so a warning does not show it then.
+fn one(reader: &mut Reader<'_>, name: &str) -> Option<String> {
+    let value = reader.text(name)?;
+    let with_scheme = match value.contains("://") {
+        true => value.clone(),
+        false => format!("http://{value}"),
+    };
+    let url = Url::parse(&with_scheme).ok();
+    let is_one = url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/"
+    });
+    if is_one {
+        return Some(with_scheme);
+    }
+    if !reader.is_warned_of(name) {
+        let not_understood = |_: &str| None::<String>;
+        match value.contains('@') {
+            true => reader.parsed_secret(name, WANTED, "none", not_understood),
+            false => reader.parsed(name, WANTED, "none", not_understood),
+        };
+    }
+    None
+}
+
+/// Whether the endpoint is on this machine.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost"
+                || name.ends_with(".localhost")
+                || gethostname::gethostname()
+                    .to_str()
+                    .is_some_and(|host| host.eq_ignore_ascii_case(name))
+        }
+        None => false,
+    }
+}
+
+/// The list in the words of [`Matcher`], which knows names, their subdomains, addresses and networks: without the
+/// `*` of `*.example.com`, the brackets of `[::1]`, and the port of `example.com:4318`, if it is this one. None: `*`,
+/// everything.
+fn exceptions_at(list: &str, port: u16) -> Option<String> {
+    let mut kept = Vec::new();
+    for entry in list.split([',', ' ']).map(str::trim) {
+        if entry == "*" {
+            return None;
+        }
+        let entry = entry.strip_prefix('*').unwrap_or(entry);
+        let (host, at) = match entry.rsplit_once(':') {
+            // One colon alone, or one after a bracket, comes before a port.
+            Some((host, at)) if !host.contains(':') || host.ends_with(']') => (host, Some(at)),
+            _ => (entry, None),
+        };
+        if at.is_none_or(|at| at.parse() == Ok(port)) {
+            kept.push(host.trim_matches(['[', ']']));
+        }
+    }
+    Some(kept.join(","))
+}
