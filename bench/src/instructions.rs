@@ -26,7 +26,7 @@ pub struct Instructions {
 }
 
 /// What telemetry does for a request, and the functions that do it.
-pub const WORK: [(&str, &[&str]); 8] = [
+pub const WORK: [(&str, &[&str]); 6] = [
     (
         "trace context and baggage out of the headers",
         &["TextMapPropagator::extract"],
@@ -36,13 +36,8 @@ pub const WORK: [(&str, &[&str]); 8] = [
         "server span: end, with its metrics and the exemplar",
         &["InFlight::complete"],
     ),
-    ("manual span: start", &["tracing::span::Span::new"]),
-    (
-        "manual span: enter and leave, twice each",
-        &["Dispatch::enter", "Dispatch::exit"],
-    ),
+    ("manual span: start", &["SpanBuilder::start"]),
     ("manual span: two events", &["SpanRef::add_event"]),
-    ("manual span: end", &["Dispatch::try_close"]),
     (
         "export of both, on its thread",
         &["BatchSpanProcessor::get_spans_and_export"],

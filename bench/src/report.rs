@@ -206,7 +206,7 @@ fn work_text() -> Result<String, Error> {
     }
     let rest = ours.total - bare.total - ours.work.iter().sum::<f64>();
     text += &format!(
-        "| the rest: manual metrics, the layer around the route, contexts entered and dropped | {rest:.0} |\n"
+        "| the rest: manual metrics, the end of the manual span, the layer around the route, contexts entered and dropped | {rest:.0} |\n"
     );
     text += &format!("| together | {:.0} |\n", ours.total);
     Ok(text)
