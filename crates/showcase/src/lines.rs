@@ -38,7 +38,10 @@ fn text(name: &str, line: &str) -> Option<String> {
     take("target"); // the name says as much
     let time = time.get(11..19).unwrap_or_default();
     let mut text = format!("{time}Z  {level:5}  {name}: {message}");
-    for (field, value) in fields {
+    let Some(Value::Object(of_line)) = fields.remove("fields") else {
+        return Some(Text::new(text, COLUMNS).as_str().to_owned());
+    };
+    for (field, value) in of_line {
         text.push_str(&match value {
             Value::String(value) => format!(" {field}={value}"),
             value => format!(" {field}={value}"),
@@ -53,12 +56,12 @@ mod tests {
 
     #[test]
     fn line_of_no_trace_is_shown_with_its_fields_and_any_other_is_not() {
-        let line = r#"{"timestamp":"2026-11-25T15:34:45.560349Z","level":"WARN","target":"telemetry::otlp","message":"nothing listens","tries":3,"error":"refused\u001b[2J"}"#;
+        let line = r#"{"timestamp":"2026-11-25T15:34:45.560349Z","level":"WARN","target":"telemetry::otlp","message":"nothing listens","fields":{"tries":3,"error":"refused\u001b[2J"}}"#;
         let shown = "15:34:45Z  WARN   ping: nothing listens error=refused\\u{1b}[2J tries=3";
         assert_eq!(text("ping", line).as_deref(), Some(shown));
         let of_trace = line.replace(
-            "\"tries\":3",
-            "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"",
+            "\"fields\":",
+            "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"fields\":",
         );
         assert_eq!(text("ping", &of_trace), None);
         assert_eq!(

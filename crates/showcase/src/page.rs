@@ -174,7 +174,10 @@ mod tests {
             ("crates/instrumentation/src/server.rs", "SERVER spans"),
             ("crates/instrumentation/src/client.rs", "CLIENT spans"),
             ("crates/ping/src/handler.rs", "info_span!(\"ping-request\""),
-            ("crates/pong/src/handler.rs", "info_span!(\"pong-request\""),
+            (
+                "crates/pong/src/handler.rs",
+                ".span_builder(\"pong-request\")",
+            ),
         ] {
             let response = get(&format!("/source/{path}"), None).await;
             let kind = response.headers()["content-type"].clone();

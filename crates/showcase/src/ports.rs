@@ -24,7 +24,7 @@ pub(crate) struct Addresses {
     _held: Vec<TcpSocket>,
 }
 
-/// Ports that cannot be had: a line each.
+/// Ports that cannot be had: a line each, or one if all are taken, as by another showcase.
 #[derive(Debug)]
 pub(crate) struct Unavailable(Vec<String>);
 
@@ -74,6 +74,13 @@ impl Addresses {
                     reason(port, &error)
                 )),
             }
+        }
+        if held.is_empty() && ports.page_port != 0 {
+            return Err(Unavailable(vec![format!(
+                "all ports are in use: the showcase seems to run already, on http://localhost:{}; for another one beside it \
+                 give each port a flag, such as --page-port 0",
+                ports.page_port
+            )]));
         }
         if !unavailable.is_empty() {
             return Err(Unavailable(unavailable));
@@ -185,13 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn every_port_in_use_is_named_at_once() {
+    fn every_port_in_use_is_named_at_once_and_all_of_them_are_another_showcase() {
         let taken = [0; 6].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
-        let wanted = taken
+        let mut wanted = taken
             .each_ref()
             .map(|listener| listener.local_addr().unwrap().port());
         let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
-        assert_eq!(lines.lines().count(), 6, "{lines}");
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        assert!(lines.contains("seems to run already"), "{lines}");
+        wanted[5] = 0;
+        let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
+        assert_eq!(lines.lines().count(), 5, "{lines}");
     }
 
     #[test]

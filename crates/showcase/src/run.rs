@@ -18,8 +18,14 @@ use tokio::{
 };
 
 use crate::{
-    arguments::Ports, child::ready, live::Live, load, page, ports::Addresses, screen::Screen,
-    services::Services, try_it::TryIt,
+    arguments::Ports,
+    child::ready,
+    live::Live,
+    load, page,
+    ports::Addresses,
+    screen::Screen,
+    services::{self, Services},
+    try_it::TryIt,
 };
 
 /// How long the services may take to be ready, on a slow machine.
@@ -46,10 +52,14 @@ const DIVERSIONS: [&str; 5] = [
 /// | --- | --- |
 /// | 0 | a signal came, and everything ended as it should |
 /// | 1 | something did not, or ended by itself |
-/// | 2 | a port cannot be had; nothing was started |
+/// | 2 | a port cannot be had, or a setting is not understood; nothing was started |
 ///
 /// On 1 and 2, stderr says why.
 pub(crate) fn run(ports: Ports, open: bool, file: Option<&Path>, env: Lookup<'_>) -> ExitCode {
+    if let Err(wrong) = services::check(env) {
+        say(wrong);
+        return ExitCode::from(2);
+    }
     let addresses = match Addresses::reserve(ports) {
         Ok(addresses) => addresses,
         Err(unavailable) => {

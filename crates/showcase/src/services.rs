@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, net::SocketAddr, process::Stdio, time::Duration};
 
 use serde::Serialize;
-use service::Lookup;
+use service::{Lookup, SettingError};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
@@ -42,6 +42,21 @@ const UNSAID: [(&str, &str); 4] = [
     ("ping", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"),
     ("pong", "ADDRESS=127.0.0.1:8082"),
 ];
+
+/// What the showcase sets itself, whatever the environment says.
+const OWN: [&str; 3] = ["ADDRESS", "PONG_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+
+/// Finds what the services would refuse in the environment, before anything is started.
+///
+/// # Errors
+///
+/// The first setting of theirs that they do not understand.
+pub(crate) fn check(env: Lookup<'_>) -> Result<(), SettingError> {
+    let of_children = |name: &str| (!OWN.contains(&name)).then(|| env(name)).flatten();
+    ping::Settings::from_env(&of_children)?;
+    pong::Settings::from_env(&of_children)?;
+    Ok(())
+}
 
 /// A change of what runs. Whoever asks for it is told when it is done, or why it is not.
 pub(crate) struct Command {

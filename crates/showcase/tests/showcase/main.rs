@@ -353,6 +353,56 @@ async fn port_in_use_is_named_with_who_needs_it_and_the_flag_before_anything_is_
 }
 
 #[tokio::test]
+async fn a_second_showcase_says_in_one_line_that_one_runs_and_where() {
+    let taken = PORTS.map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    let ports = taken.each_ref().map(|listener| {
+        let address = listener.local_addr().unwrap();
+        address.port().to_string()
+    });
+    let arguments: Vec<_> = PORTS
+        .iter()
+        .zip(&ports)
+        .flat_map(|((flag, _), port)| [*flag, port])
+        .collect();
+    let output = output(&arguments).await;
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let line = format!(
+        "all ports are in use: the showcase seems to run already, on http://localhost:{};",
+        ports[PORTS
+            .iter()
+            .position(|(flag, _)| *flag == "--page-port")
+            .unwrap()]
+    );
+    assert!(
+        told.starts_with(&line) && told.lines().count() == 1,
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn setting_that_a_service_would_refuse_is_one_line_and_nothing_is_started() {
+    let program = env!("CARGO_BIN_EXE_showcase");
+    for (variable, value) in [("PONG_LATENCY", "abc"), ("JAEGER_ADDRESS", "nowhere")] {
+        let output = tokio::process::Command::new(program)
+            .args(PORTS.map(|(flag, _)| [flag, "0"]).as_flattened())
+            .env_clear()
+            .env(variable, value)
+            .output()
+            .await
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{variable}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            told.starts_with(&format!("{variable} is {value:?}; wanted: "))
+                && told.lines().count() == 1,
+            "{told}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn file_is_loaded_before_anything_is_received_and_its_faults_are_told() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("load.jsonl");
     let id = "5b8efff798038103d269b633813fc60c";
