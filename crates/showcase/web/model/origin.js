@@ -15,10 +15,10 @@ const CLIENT = {
   line: "CLIENT spans",
 };
 
-/** Crates of the spans that are written by hand. */
+/** Crates of the spans that are written by hand, and the line: ping's through `tracing`, pong's by the API. */
 const HANDLERS = new Map([
-  ["ping-request", "ping"],
-  ["pong-request", "pong"],
+  ["ping-request", { name: "ping", line: 'info_span!("ping-request"' }],
+  ["pong-request", { name: "pong", line: '.span_builder("pong-request")' }],
 ]);
 
 /**
@@ -30,15 +30,15 @@ export function origin(span) {
   const ours = span.service === "Ping" || span.service === "Pong";
   if (http && span.kind === "SERVER") return located(SERVER, ours);
   if (http && span.kind === "CLIENT") return located(CLIENT, ours);
-  const name = HANDLERS.get(span.name);
+  const handler = HANDLERS.get(span.name);
   const text = "Somebody wrote it: the handler opens the span, and says what happens in it with events.";
   const manual = {
     automatic: false,
     text,
-    file: name ? `crates/${name}/src/handler.rs` : "",
-    line: `info_span!("${span.name}"`,
+    file: handler ? `crates/${handler.name}/src/handler.rs` : "",
+    line: handler?.line ?? "",
   };
-  return located(manual, name !== undefined);
+  return located(manual, handler !== undefined);
 }
 
 /** @param {{ automatic: boolean, text: string, file: string, line: string }} origin @param {boolean} ours */
