@@ -175,6 +175,10 @@ async fn each_service_describes_itself_by_exactly_these_resource_attributes() {
                     "os.type",
                     std::env::consts::OS.replace("macos", "darwin").into()
                 ),
+                (
+                    "process.creation.time",
+                    as_sent(sent, "process.creation.time")
+                ),
                 ("process.pid", i64::from(process.id()).into()),
                 ("service.instance.id", as_sent(sent, "service.instance.id")),
                 ("service.name", name.into()),
