@@ -162,7 +162,7 @@ impl Events {
             line.field("repeated", repeated.into());
         }
         // Makes the ids of the line and of the record those of the span that the event names.
-        let _named = (!event.is_contextual()).then(|| {
+        let _named = (!by_sdk && !event.is_contextual()).then(|| {
             let span = context.event_span(event);
             span.and_then(|span| self.opentelemetry(&span.id()))
                 .unwrap_or_default()
@@ -230,6 +230,7 @@ impl Events {
         tracing_opentelemetry::get_otel_context(span, &whole)
     }
 
+    /// Keeps what `record` records, which is done before the span is locked: a value whose `Debug` logs looks at it, too.
     fn keep_fields<S>(
         &self,
         id: &Id,
@@ -238,18 +239,19 @@ impl Events {
     ) where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
+        let mut fields = Fields::with_room(SPAN_TEXT);
+        record(&mut fields);
+        if fields.list.is_empty() {
+            return;
+        }
         let Some(span) = context.span(id) else {
             return;
         };
         let mut extensions = span.extensions_mut();
-        if let Some(fields) = extensions.get_mut::<Fields>() {
-            record(fields);
+        if let Some(earlier) = extensions.get_mut::<Fields>() {
+            earlier.merge(fields);
         } else {
-            let mut fields = Fields::with_room(SPAN_TEXT);
-            record(&mut fields);
-            if !fields.list.is_empty() {
-                extensions.insert(fields);
-            }
+            extensions.insert(fields);
         }
     }
 }

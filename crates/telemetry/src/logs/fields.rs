@@ -41,8 +41,22 @@ impl Fields {
         }
     }
 
+    /// Adds `later` ones, of which those whose text has no room are left out.
+    pub(super) fn merge(&mut self, later: Self) {
+        for (name, value) in later.list {
+            let length = value.as_str().map_or(0, str::len);
+            if let Some(room) = self.room.checked_sub(length) {
+                self.room = room;
+                self.put(name, value);
+            }
+        }
+    }
+
     fn push(&mut self, field: &Field, value: Value) {
-        let name = field.name();
+        self.put(field.name(), value);
+    }
+
+    fn put(&mut self, name: &'static str, value: Value) {
         if let Some((_, earlier)) = self.list.iter_mut().find(|(field, _)| *field == name) {
             *earlier = value;
         } else if self.list.len() < MOST && !DIRECTIONS.contains(&name) {

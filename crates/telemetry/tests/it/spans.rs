@@ -397,3 +397,32 @@ async fn level_of_exported_spans_is_a_setting_that_leaves_spans_of_the_api_alone
         assert_eq!(by_name(&receiver).keys().collect::<Vec<_>>(), expected);
     }
 }
+
+/// A value that logs when it is looked at.
+struct Chatty;
+
+impl fmt::Debug for Chatty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        tracing::info!("looked at");
+        f.write_str("chatty")
+    }
+}
+
+#[tokio::test]
+async fn a_field_whose_value_logs_while_it_is_recorded_holds_nobody_up() {
+    let receiver = Receiver::start();
+    let telemetry = sending(receiver.address, &[]);
+    let (done, is_done) = std::sync::mpsc::channel();
+    let subscriber = telemetry.subscriber();
+    std::thread::spawn(move || {
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("span", first = ?Chatty, second = tracing::field::Empty);
+            let _entered = span.enter();
+            span.record("second", tracing::field::debug(Chatty));
+            tracing::info!("line");
+        });
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(crate::help::PATIENCE).unwrap();
+    end(telemetry).await;
+}
