@@ -20,7 +20,8 @@
 //! # What is guaranteed
 //!
 //! - **Telemetry never takes the service down.** An `OTEL_*` value that is not understood makes one warning and counts as
-//!   unset. So does a part of `RUST_LOG` that cannot be a directive; the rest of the filter holds. An exporter that cannot be built makes one warning and is left out.
+//!   unset. So does a part of `RUST_LOG` that cannot be a directive; the rest of the filter holds. An exporter that cannot
+//!   be built makes one warning and is left out.
 //! - **Nothing on a request's way waits** for a collector or for stdout. Queues are bounded; what does not fit is dropped,
 //!   counted, and said once in ten seconds, with the reason in words.
 //! - **Memory is bounded**: 2,000 attribute sets an instrument ([`Settings::with_cardinality_limit`]), then one series for
@@ -288,7 +289,8 @@ impl Telemetry {
         Arc::clone(&self.propagator)
     }
 
-    /// What `/metrics` is to answer; nothing serves it unless the app does. None: there are no metrics to fetch, and `/metrics` is to answer 404.
+    /// What `/metrics` is to answer; nothing serves it unless the app does. None: there are no metrics to fetch, and
+    /// `/metrics` is to answer 404.
     pub fn exposition(&self) -> Option<Exposition> {
         self.exposition.clone()
     }
