@@ -733,7 +733,12 @@ fn blocking_client(otlp: &Otlp, files: &Files) -> Result<Client, String> {
         let certificates =
             reqwest::Certificate::from_pem_bundle(pem).map_err(|error| root_cause(&error))?;
         builder = builder.tls_certs_only(certificates);
-    } else if otlp.endpoint.url().starts_with("http://") {
+    } else if otlp.endpoint.url().starts_with("http://")
+        && otlp
+            .proxy
+            .as_ref()
+            .is_none_or(|proxy| proxy.url.starts_with("http://"))
+    {
         // The platform's authorities are not needed, and a machine without them could not build the client at all.
         builder = builder.tls_certs_only([]);
     }

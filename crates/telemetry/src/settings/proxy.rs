@@ -78,12 +78,12 @@ fn one(reader: &mut Reader<'_>, name: &str) -> Option<String> {
         true => value.clone(),
         false => format!("http://{value}"),
     };
-    let url = Url::parse(&with_scheme).ok();
-    let is_one = url.is_some_and(|url| {
+    let url = Url::parse(&with_scheme).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/"
     });
-    if is_one {
-        return Some(with_scheme);
+    if let Some(url) = url {
+        // As it was understood: `Matcher` splits a password with an `@` elsewhere, and takes some others for no proxy.
+        return Some(url.into());
     }
     if !reader.is_warned_of(name) {
         let not_understood = |_: &str| None::<String>;
@@ -98,8 +98,12 @@ fn one(reader: &mut Reader<'_>, name: &str) -> Option<String> {
 /// Whether the endpoint is on this machine.
 fn is_here(url: &Url) -> bool {
     match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        // To connect to the unspecified address is to connect to this machine.
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(url::Host::Ipv6(address)) => {
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        }
         Some(url::Host::Domain(name)) => {
             let name = name.trim_end_matches('.');
             name == "localhost"

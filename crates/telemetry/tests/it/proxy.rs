@@ -112,6 +112,29 @@ async fn http_goes_through_the_proxy_with_its_credentials_which_nobody_prints() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_password_is_cut_in_two_or_makes_the_proxy_none() {
+    for password in ["p@ss", "p^ss", "p|ss", "p{ss", "p\"ss", "p ss", "p\u{e4}ss"] {
+        let receiver = Receiver::start();
+        let proxy = Proxy::start(receiver.address).await;
+        let url = format!("http://u:{password}@{}", proxy.address);
+        let variables = [
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "http://collector.example:4318",
+            ),
+            ("HTTP_PROXY", &url),
+        ];
+        let (summary, lost) = send(&variables, |settings| settings).await;
+        assert!(lost.is_empty(), "{password}: {lost}");
+        assert!(proxy.heads()[0].contains("proxy-authorization: Basic "));
+        let debug = format!("{:?}", settings(&variables));
+        for text in [summary, debug] {
+            assert!(!text.contains("ss@") && !text.contains(password), "{text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn https_goes_through_a_tunnel() {
     let certificates = Certificates::new();
     let receiver = Receiver::tls(certificates.acceptor(false));
@@ -161,7 +184,10 @@ fn this_machine_is_reached_directly() {
         "a.localhost",
         "127.0.0.1",
         "127.9.9.9",
+        "0.0.0.0",
         "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
     ] {
         assert!(
             !is_used(&format!("http://{host}:4318"), &[], |settings| settings),
