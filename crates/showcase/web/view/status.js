@@ -10,7 +10,10 @@ import { copyable, missing, service } from "./parts.js";
 /** @import { ServiceStatus, Status } from "../types.js" */
 
 export function statusView() {
-  const { status, statusError } = state;
+  const { statusError } = state;
+  // The settings of ping and pong come by a request of their own. Shown before that, the cards would grow when they arrive.
+  const { settings, error } = state.try;
+  const status = settings || error ? state.status : null;
   return [
     h(
       "div",
