@@ -9,6 +9,7 @@
 //! Layers that look the current span up do only the first. So the first step answers with one permanent, empty span, and
 //! only a clone of that one makes a stand-in, which closes with the last handle to it.
 
+use std::any::TypeId;
 use std::sync::OnceLock;
 
 use opentelemetry::Context;
@@ -141,6 +142,21 @@ impl Subscriber for Base {
 
     fn try_close(&self, id: Id) -> bool {
         self.registry.try_close(id)
+    }
+
+    /// Layers above look for the registry by this: it removes a span that has closed only after all of them have seen that.
+    /// Without it every span would stay for ever.
+    #[expect(
+        unsafe_code,
+        reason = "the trait's only way to be looked through by `Dispatch::downcast_ref`"
+    )]
+    unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
+        if id == TypeId::of::<Self>() {
+            return Some(std::ptr::from_ref(self).cast());
+        }
+        // SAFETY: the caller holds what the trait asks for, which the registry asks for as well. It returns a pointer to a
+        // value of the type `id`, or none; the value lives as long as the registry, which is a part of `self`.
+        unsafe { self.registry.downcast_raw(id) }
     }
 }
 

@@ -426,3 +426,43 @@ async fn a_field_whose_value_logs_while_it_is_recorded_holds_nobody_up() {
     is_done.recv_timeout(crate::help::PATIENCE).unwrap();
     end(telemetry).await;
 }
+
+/// A layer that counts the spans that are still there after they have closed.
+#[derive(Clone, Default)]
+struct Leaks(Arc<Mutex<(Vec<tracing::span::Id>, usize)>>);
+
+impl<S> Layer<S> for Leaks
+where
+    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+{
+    fn on_close(&self, id: tracing::span::Id, _: tracing_subscriber::layer::Context<'_, S>) {
+        self.0.lock().unwrap().0.push(id);
+    }
+
+    fn on_event(&self, _: &tracing::Event<'_>, context: tracing_subscriber::layer::Context<'_, S>) {
+        let mut leaks = self.0.lock().unwrap();
+        let closed = std::mem::take(&mut leaks.0);
+        assert!(!closed.is_empty());
+        leaks.1 += closed
+            .iter()
+            .filter(|id| context.span(id).is_some())
+            .count();
+    }
+}
+
+#[tokio::test]
+async fn a_span_that_has_closed_is_gone_and_so_is_a_stand_in() {
+    let receiver = Receiver::start();
+    let telemetry = sending(receiver.address, &[]);
+    let leaks = Leaks::default();
+    tracing::subscriber::with_default(telemetry.subscriber().with(leaks.clone()), || {
+        tracing::info_span!("own").in_scope(|| ());
+        tracing::info!("look");
+        let tracer = telemetry.tracer("Ping");
+        let _server = Context::new().with_span(tracer.start("server")).attach();
+        drop(Span::current());
+        tracing::info!("look");
+    });
+    end(telemetry).await;
+    assert_eq!(leaks.0.lock().unwrap().1, 0);
+}
