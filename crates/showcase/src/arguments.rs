@@ -52,6 +52,9 @@ pub(crate) struct Ports {
     /// Port of the receiver (Zipkin); 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 9411)]
     pub(crate) zipkin_port: u16,
+    /// Added to each of these ports that is not 0: for another showcase beside this one
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) port_offset: u16,
 }
 
 #[derive(Debug, Subcommand)]
@@ -94,6 +97,7 @@ mod tests {
             otlp_port,
             otlp_grpc_port,
             zipkin_port,
+            ..
         } = ports;
         [
             ping_port,

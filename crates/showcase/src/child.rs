@@ -1,13 +1,21 @@
 //! A service as a child process of this executable.
 //!
-//! The parent holds a pipe to each child, which stops when that closes: it is told so on every platform, and it cannot
-//! outlive a parent that was killed. Each child has a process group of its own, so that a terminal's Ctrl-C reaches
-//! the parent alone, which then stops them in order: the last spans of one are still received.
+//! The parent holds a pipe to each child. A byte in it means: drain, and stop. When the pipe closes, the parent is gone,
+//! and the child ends at once, since nobody would receive its last spans, and what it prints would run over a prompt.
+//! Both work on every platform. Each child has a process group of its own, so that a terminal's Ctrl-C reaches the parent
+//! alone, which then stops them in order: the last spans of one are still received.
 
-use std::{io, net::SocketAddr, process::Stdio, thread, time::Duration};
+use std::{
+    io::{self, Read},
+    net::SocketAddr,
+    process::Stdio,
+    thread,
+    time::Duration,
+};
 
 use service::{healthcheck, shutdown_signal};
 use tokio::{
+    io::AsyncWriteExt,
     process::{ChildStdin, ChildStdout, Command},
     sync::oneshot,
     time::{sleep, timeout},
@@ -18,6 +26,9 @@ const STOP: Duration = Duration::from_secs(12);
 
 /// Between two looks at whether a child is ready.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// The exit code of a child whose parent is gone. Nobody is there to read it.
+const PARENT_GONE: i32 = 1;
 
 /// The flag by which a child knows of its pipe.
 const STOP_WITH_STDIN: &str = "--stop-with-stdin";
@@ -84,9 +95,11 @@ impl Child {
     ///
     /// It did not end well, in words. One that had ended before gives none.
     pub(crate) async fn stop(&mut self) -> Result<(), String> {
-        drop(self.stdin.take());
         if self.process.id().is_none() {
             return Ok(());
+        }
+        if let Some(stdin) = &mut self.stdin {
+            let _ = stdin.write_all(b"\n").await; // one that has ended reads nothing
         }
         let trouble = match timeout(STOP, self.process.wait()).await {
             Ok(Ok(status)) if status.success() => return Ok(()),
@@ -117,8 +130,8 @@ pub(crate) async fn ready(address: SocketAddr) {
     }
 }
 
-/// Returns when this process, a child, has to stop: at a signal, and `with_stdin` when the parent closes the pipe or is
-/// gone.
+/// Returns when this process, a child, has to stop: at a signal, and `with_stdin` when the parent says so. Ends the
+/// process when the parent is gone.
 pub(crate) async fn stop_signal(with_stdin: bool) {
     if !with_stdin {
         return shutdown_signal().await;
@@ -126,8 +139,13 @@ pub(crate) async fn stop_signal(with_stdin: bool) {
     let (close, closed) = oneshot::channel();
     // No task of the runtime: that one would wait for a pipe that stays open.
     thread::spawn(move || {
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        close.send(())
+        let mut stdin = io::stdin().lock();
+        let mut byte = [0];
+        if stdin.read_exact(&mut byte).is_ok() {
+            let _ = close.send(());
+            let _ = io::copy(&mut stdin, &mut io::sink());
+        }
+        std::process::exit(PARENT_GONE)
     });
     tokio::select! {
         () = shutdown_signal() => {}

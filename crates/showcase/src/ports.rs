@@ -37,6 +37,7 @@ impl fmt::Display for Unavailable {
 impl Addresses {
     /// Makes sure that each port can be had; 0 becomes a free one.
     pub(crate) fn reserve(ports: Ports) -> Result<Self, Unavailable> {
+        let offset = ports.port_offset;
         let wanted = [
             ("ping", "--ping-port", ports.ping_port),
             ("pong", "--pong-port", ports.pong_port),
@@ -64,22 +65,29 @@ impl Addresses {
                 unavailable.push(format!("port {port} cannot be had by both {other} and {who}: choose another with {flag}"));
                 continue;
             }
-            match bind(port) {
+            let Some(moved) = moved(port, offset) else {
+                unavailable.push(format!(
+                    "port {port} + {offset} is over {}: {who} needs one; choose a smaller --port-offset",
+                    u16::MAX
+                ));
+                continue;
+            };
+            match bind(moved) {
                 Ok((address, socket)) => {
                     addresses[place] = address;
                     held.push(socket);
                 }
                 Err(error) => unavailable.push(format!(
                     "{}: {who} needs it; choose another with {flag}",
-                    reason(port, &error)
+                    reason(moved, &error)
                 )),
             }
         }
-        if held.is_empty() && ports.page_port != 0 {
+        if let (true, Some(page @ 1..)) = (held.is_empty(), moved(ports.page_port, offset)) {
             return Err(Unavailable(vec![format!(
-                "all ports are in use: the showcase seems to run already, on http://localhost:{}; for another one beside it \
-                 give each port a flag, such as --page-port 0",
-                ports.page_port
+                "all ports are in use: the showcase seems to run already, on http://localhost:{page}; \
+                 --port-offset {} starts another one beside it",
+                u32::from(offset) + 1000
             )]));
         }
         if !unavailable.is_empty() {
@@ -98,6 +106,15 @@ impl Addresses {
             zipkin,
             _held: held,
         })
+    }
+}
+
+/// 0 stands for any port, wherever the others are.
+fn moved(port: u16, offset: u16) -> Option<u16> {
+    if port == 0 {
+        Some(0)
+    } else {
+        port.checked_add(offset)
     }
 }
 
@@ -142,6 +159,7 @@ mod tests {
             otlp_port,
             otlp_grpc_port,
             zipkin_port,
+            port_offset: 0,
         }
     }
 
@@ -203,6 +221,30 @@ mod tests {
         wanted[5] = 0;
         let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
         assert_eq!(lines.lines().count(), 5, "{lines}");
+    }
+
+    #[test]
+    fn offset_moves_every_port_but_those_that_are_left_open() {
+        let free = || {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            listener.local_addr().unwrap().port()
+        };
+        let (ping, page) = (free(), free());
+        let moved = |offset| Ports {
+            port_offset: offset,
+            ..ports([ping - offset, 0, page - offset, 0, 0, 0])
+        };
+        let addresses = Addresses::reserve(moved(1000)).unwrap();
+        assert_eq!([addresses.ping.port(), addresses.page.port()], [ping, page]);
+        assert!(addresses.pong.port() != 0);
+        let too_far = Ports {
+            port_offset: 60_000,
+            ..ports([0, 0, 16_686, 0, 0, 0])
+        };
+        assert_eq!(
+            Addresses::reserve(too_far).unwrap_err().to_string(),
+            "port 16686 + 60000 is over 65535: the page needs one; choose a smaller --port-offset"
+        );
     }
 
     #[test]

@@ -19,7 +19,6 @@ use tokio::{
 
 use crate::{
     arguments::Ports,
-    child::ready,
     live::Live,
     load, page,
     ports::Addresses,
@@ -27,9 +26,6 @@ use crate::{
     services::{self, Services},
     try_it::TryIt,
 };
-
-/// How long the services may take to be ready, on a slow machine.
-const START: Duration = Duration::from_secs(30);
 
 /// How long the last texts may take.
 const LAST: Duration = Duration::from_secs(2);
@@ -51,7 +47,7 @@ const DIVERSIONS: [&str; 5] = [
 /// | exit code | when |
 /// | --- | --- |
 /// | 0 | a signal came, and everything ended as it should |
-/// | 1 | something did not, or ended by itself |
+/// | 1 | something did not, or a service did not start |
 /// | 2 | a port cannot be had, or a setting is not understood; nothing was started |
 ///
 /// On 1 and 2, stderr says why.
@@ -113,9 +109,14 @@ async fn show(
 
     let trouble = tokio::select! {
         () = shutdown_signal() => None,
-        ended = services.obey(&mut asked) => Some(ended),
+        trouble = async {
+            if let Err(trouble) = services.ready().await {
+                return trouble;
+            }
+            welcome(addresses, open, env, &screen).await;
+            match services.obey(&mut asked).await {}
+        } => Some(trouble),
         error = writer.failed() => Some(format!("nothing can be printed any more: {error}")),
-        late = welcome(addresses, open, env, &screen) => Some(late),
         never = live.watch() => match never {},
         never = load.run() => match never {},
     };
@@ -141,14 +142,9 @@ async fn show(
     Ok(well)
 }
 
-/// Says what to do once both services are ready; returns only if they are not, with the words for that.
-async fn welcome(addresses: &Addresses, open: bool, env: Lookup<'_>, screen: &Screen) -> String {
-    let (ping, pong) = (addresses.ping, addresses.pong);
-    let both = async { tokio::join!(ready(ping), ready(pong)) };
-    if timeout(START, both).await.is_err() {
-        return format!("ping and pong are not ready within {} s", START.as_secs());
-    }
-    let (ping, pong, page) = (ping.port(), pong.port(), addresses.page.port());
+/// Says what to do, now that both services are ready.
+async fn welcome(addresses: &Addresses, open: bool, env: Lookup<'_>, screen: &Screen) {
+    let [ping, pong, page] = [addresses.ping, addresses.pong, addresses.page].map(|at| at.port());
     let (bold, dim) = (anstyle::Style::new().bold(), anstyle::Style::new().dimmed());
     let lines = [
         (
@@ -185,7 +181,6 @@ async fn welcome(addresses: &Addresses, open: bool, env: Lookup<'_>, screen: &Sc
     if open && let Err(error) = open::that_detached(format!("http://localhost:{page}")) {
         say(format_args!("no browser can be opened: {error}"));
     }
-    std::future::pending().await
 }
 
 fn target((name, address): (&str, SocketAddr)) -> Target {

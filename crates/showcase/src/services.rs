@@ -1,8 +1,15 @@
 //! Ping and pong as they are running, and what they were started with.
 
-use std::{collections::BTreeMap, io, net::SocketAddr, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    io::{self, ErrorKind},
+    net::{SocketAddr, TcpListener},
+    process::Stdio,
+    time::Duration,
+};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use service::{Lookup, SettingError};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -75,6 +82,16 @@ pub(crate) enum Change {
     },
     /// Ping samples this share of the traces that it begins.
     Sampling { ratio: f64 },
+    /// The service runs, with the settings that it had.
+    Start(Name),
+}
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Name {
+    Ping,
+    Pong,
 }
 
 /// Both services, for people to see.
@@ -89,6 +106,8 @@ pub(crate) struct Shown {
 pub(crate) struct ShownService {
     pub(crate) running: bool,
     pub(crate) pid: Option<u32>,
+    /// How it ended, if nobody here told it to.
+    pub(crate) ended: Option<String>,
     pub(crate) settings: BTreeMap<&'static str, String>,
     /// What starts it like this, on a shell.
     pub(crate) shell: String,
@@ -99,6 +118,8 @@ pub(crate) struct Services {
     ping: Service,
     pong: Service,
     shown: watch::Sender<Shown>,
+    screen: Screen,
+    page: SocketAddr,
 }
 
 struct Service {
@@ -109,6 +130,8 @@ struct Service {
     /// Where its lines are shown; none: it prints them itself.
     screen: Option<Screen>,
     child: Option<Child>,
+    /// How the last one ended, if it was not told to.
+    ended: Option<String>,
 }
 
 impl Services {
@@ -125,12 +148,18 @@ impl Services {
         env: Lookup<'_>,
     ) -> io::Result<Self> {
         let Addresses {
-            ping, pong, otlp, ..
+            ping,
+            pong,
+            otlp,
+            page,
+            ..
         } = *addresses;
         let mut services = Self {
             pong: Service::new("pong", pong, otlp, &[LATENCY, FAILURE_RATE], env),
             ping: Service::new("ping", ping, otlp, &[SAMPLER, SAMPLER_ARG], env),
             shown,
+            screen: screen.clone(),
+            page,
         };
         services.ping.set("PONG_ENDPOINT", pong.to_string());
         if env(FILTER).is_none_or(|value| value.is_empty()) {
@@ -143,13 +172,31 @@ impl Services {
         Ok(services)
     }
 
-    /// Does what is asked, until a service ends without being told to; then returns the words for that. Can be dropped
+    /// Returns once both answer.
+    ///
+    /// # Errors
+    ///
+    /// One has ended, or takes too long, in words.
+    pub(crate) async fn ready(&mut self) -> Result<(), String> {
+        let (ping, pong) = (self.ping.address, self.pong.address);
+        let both = async { tokio::join!(ready(ping), ready(pong)) };
+        tokio::select! {
+            ended = self.ping.ended() => Err(ended),
+            ended = self.pong.ended() => Err(ended),
+            both = timeout(START, both) => match both {
+                Ok(_) => Ok(()),
+                Err(_) => Err(format!("ping and pong are not ready within {} s", START.as_secs())),
+            }
+        }
+    }
+
+    /// Does what is asked. A service that ends without being told to is shown, and can be started again. Can be dropped
     /// at any time, also half-way through a restart.
-    pub(crate) async fn obey(&mut self, commands: &mut mpsc::Receiver<Command>) -> String {
+    pub(crate) async fn obey(&mut self, commands: &mut mpsc::Receiver<Command>) -> Infallible {
         loop {
             tokio::select! {
-                ended = self.ping.ended() => return ended,
-                ended = self.pong.ended() => return ended,
+                ended = self.ping.ended() => self.show_ended(ended).await,
+                ended = self.pong.ended() => self.show_ended(ended).await,
                 Some(Command { change, done }) = commands.recv() => {
                     let changed = self.change(change).await;
                     self.show();
@@ -184,6 +231,16 @@ impl Services {
                 self.show();
                 self.ping.start_until_ready().await
             }
+            Change::Start(name) => {
+                let service = match name {
+                    Name::Ping => &mut self.ping,
+                    Name::Pong => &mut self.pong,
+                };
+                match service.child {
+                    Some(_) => Ok(()),
+                    None => service.start_until_ready().await,
+                }
+            }
         }
     }
 
@@ -191,6 +248,13 @@ impl Services {
     pub(crate) async fn stop(&mut self) -> Vec<String> {
         let stopped = [self.ping.stop().await, self.pong.stop().await];
         stopped.into_iter().filter_map(Result::err).collect()
+    }
+
+    async fn show_ended(&self, ended: String) {
+        self.show();
+        let page = self.page.port();
+        let text = format!("{ended}. Start it again on http://localhost:{page}/#/try\n\n");
+        self.screen.show(text).await;
     }
 
     fn show(&self) {
@@ -229,6 +293,7 @@ impl Service {
             settings,
             screen: None,
             child: None,
+            ended: None,
         }
     }
 
@@ -247,14 +312,21 @@ impl Service {
             tokio::spawn(lines::show(self.name, stdout, screen.clone()));
         }
         self.child = Some(child);
+        self.ended = None;
         Ok(())
     }
 
-    /// One that ends at once is left to be found by [`ended`](Self::ended).
     async fn start_until_ready(&mut self) -> Result<(), String> {
+        let address = self.address;
+        let listener = TcpListener::bind(address);
+        if listener.is_err_and(|error| error.kind() == ErrorKind::AddrInUse) {
+            let (name, port) = (self.name, address.port());
+            return Err(format!(
+                "port {port} is in use, perhaps by a {name} that was started by hand: end that one first"
+            ));
+        }
         self.start()
             .map_err(|error| format!("{} cannot be started: {error}", self.name))?;
-        let address = self.address;
         tokio::select! {
             ended = self.ended() => Err(ended),
             ready = timeout(START, ready(address)) => {
@@ -265,10 +337,13 @@ impl Service {
 
     /// Returns when it has ended without being told to.
     async fn ended(&mut self) -> String {
-        match &mut self.child {
+        let ended = match &mut self.child {
             Some(child) => child.ended().await,
             None => std::future::pending().await,
-        }
+        };
+        self.child = None;
+        self.ended = Some(ended.clone());
+        ended
     }
 
     async fn stop(&mut self) -> Result<(), String> {
@@ -277,6 +352,7 @@ impl Service {
             None => Ok(()),
         };
         self.child = None;
+        self.ended = None;
         stopped
     }
 
@@ -285,6 +361,7 @@ impl Service {
         ShownService {
             running: self.child.is_some(),
             pid: self.child.as_ref().and_then(Child::id),
+            ended: self.ended.clone(),
             settings: settings.cloned().collect(),
             shell: self.shell(),
         }

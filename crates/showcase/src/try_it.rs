@@ -6,6 +6,7 @@
 //! | `POST /api/try/ping` | `{"count": 1..100}` | sends so many pings, and answers with their statuses |
 //! | `POST /api/try/load` | `{"rate": 0..200}` | sends so many pings a second from now on; 0 stops |
 //! | `POST /api/try/pong` | `{"running", "latency", "failureRate"}` | restarts pong so, or stops it |
+//! | `POST /api/try/start` | `{"service": "ping" or "pong"}` | starts it, if it does not run |
 //! | `POST /api/try/sampling` | `{"ratio": 0..1}` | restarts ping, which then samples so many traces |
 //!
 //! What goes wrong is `{"error": "…"}`. Web pages of other origins are kept out where the routes are served.
@@ -29,7 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use load::Load;
 
 use self::pings::{Pings, Sent};
-use crate::services::{Change, Command, Shown, ShownService};
+use crate::services::{Change, Command, Name, Shown, ShownService};
 
 /// Most pings at one press.
 const MOST: usize = 100;
@@ -81,6 +82,7 @@ impl TryIt {
             .route("/api/try/ping", post(ping))
             .route("/api/try/load", post(set_load))
             .route("/api/try/pong", post(pong))
+            .route("/api/try/start", post(start))
             .route("/api/try/sampling", post(sampling))
             .layer(DefaultBodyLimit::max(BODY))
             .with_state(self)
@@ -221,6 +223,20 @@ async fn pong(
         failure_rate,
     };
     this.change(change).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartBody {
+    service: Name,
+}
+
+async fn start(
+    State(this): State<TryIt>,
+    body: Result<Json<StartBody>, JsonRejection>,
+) -> Result<Json<Settings>, Failed> {
+    let Json(StartBody { service }) = body?;
+    this.change(Change::Start(service)).await
 }
 
 #[derive(Deserialize)]

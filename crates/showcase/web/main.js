@@ -44,7 +44,7 @@ function poll() {
   const current = viewOf(state.route.view);
   if (current === "map") void loadMap();
   if (current === "status") void loadStatus();
-  if (current === "status" || current === "try") void loadTry();
+  void loadTry(); // on every view: a service that has ended is said wherever one looks
   if (current === "trace") void loadLogs();
 }
 

@@ -21,7 +21,7 @@
  *   exported: number | null, failed: number | null, dropped: number | null, lastError: string | null }} ServiceStatus */
 /** @typedef {{ version: string, receivers: Receiver[], store: { traces: number, spans: number, bytes: number, limit: number }, services: ServiceStatus[] }} Status */
 
-/** @typedef {{ running: boolean, pid: number | null, settings: Record<string, string>, shell: string }} Process */
+/** @typedef {{ running: boolean, pid: number | null, ended: string | null, settings: Record<string, string>, shell: string }} Process */
 /** @typedef {{ ping: Process, pong: Process, load: { running: boolean, rate: number }, curl: string }} TrySettings */
 
 /** @typedef {{ key: string, value: string }} Attribute */

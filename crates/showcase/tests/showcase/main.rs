@@ -450,21 +450,36 @@ async fn file_that_cannot_be_loaded_is_named_and_nothing_is_started() {
 }
 
 #[tokio::test]
-async fn child_that_dies_is_named_and_nothing_is_left_behind() {
-    for (name, is_ping) in [("ping", true), ("pong", false)] {
-        let mut showcase = Running::start(&[]).await;
-        let port = if is_ping {
-            showcase.ping
-        } else {
-            showcase.pong
-        };
+async fn child_that_dies_is_said_and_shown_and_takes_nothing_with_it_and_can_be_started_again() {
+    let mut showcase = Running::start(&[]).await;
+    assert_eq!(showcase.get(showcase.ping, "/ping").await, "ok");
+    showcase.read_to("5 spans, 2 services").await;
+    for (name, port) in [("ping", showcase.ping), ("pong", showcase.pong)] {
         kill_process(showcase.pid_of(port).await, Signal::KILL).unwrap();
-        assert_eq!(showcase.exit().await.code(), Some(1));
-        showcase.read_to_end().await;
-        showcase.assert_ports_are_free().await;
-        let line = format!("{name} has ended by itself (signal: 9 (SIGKILL)); stopping the rest\n");
-        assert_eq!(showcase.errors().await, line);
+        let ended = format!("{name} has ended by itself (signal: 9 (SIGKILL))");
+        let page = showcase.page;
+        let line = format!("{ended}. Start it again on http://localhost:{page}/#/try");
+        showcase.read_to(&line).await;
+        let shown = showcase.api("/api/try", None).await.1;
+        assert_eq!(shown[name]["ended"], ended);
+        assert_eq!(shown[name]["running"], false);
+        let kept = showcase.api("/api/summaries", None).await.1;
+        assert_eq!(kept["kept"], 1, "the trace from before");
+
+        let start = serde_json::json!({"service": name});
+        let (status, started) = showcase.api("/api/try/start", Some(start)).await;
+        assert_eq!(status, 200, "{started}");
+        assert_eq!(started[name]["ended"], Value::Null);
+        let pid = showcase.pid_of(port).await.as_raw_nonzero().get();
+        assert_eq!(started[name]["pid"], pid);
     }
+    assert_eq!(showcase.get(showcase.ping, "/ping").await, "ok");
+    showcase.read_to("5 spans, 2 services").await;
+    showcase.signal(Signal::TERM);
+    assert_eq!(showcase.exit().await.code(), Some(0));
+    showcase.read_to_end().await;
+    showcase.assert_ports_are_free().await;
+    assert_eq!(showcase.errors().await, "");
 }
 
 #[tokio::test]
@@ -502,7 +517,9 @@ async fn ctrl_c_of_a_terminal_reaches_the_showcase_alone() {
 
 #[tokio::test]
 async fn second_signal_ends_at_once_and_the_children_follow() {
-    let mut showcase = Running::start(&[("PONG_LATENCY", "1h")]).await;
+    // With a filter, the children print on the terminal themselves.
+    let env = [("PONG_LATENCY", "1h"), ("RUST_LOG", "warn")];
+    let mut showcase = Running::start(&env).await;
     let _unanswered = tokio::spawn(reqwest::get(format!(
         "http://127.0.0.1:{}/ping",
         showcase.ping
@@ -521,10 +538,14 @@ async fn second_signal_ends_at_once_and_the_children_follow() {
     .unwrap();
     showcase.signal(Signal::INT);
     showcase.read_to("Stopping").await;
+    let lines = showcase.printed.lines().count();
     showcase.signal(Signal::INT);
     assert_eq!(showcase.exit().await.code(), Some(130));
     showcase.read_to_end().await;
     showcase.assert_ports_are_free().await;
+    let after: Vec<_> = showcase.printed.lines().skip(lines + 1).collect();
+    assert!(after.is_empty(), "over the prompt: {after:?}");
+    assert_eq!(showcase.errors().await, "");
 }
 
 #[tokio::test]
@@ -584,6 +605,7 @@ async fn wrong_arguments_exit_with_2_and_help_names_the_flags() {
                 "--page-port",
                 "--otlp-port",
                 "--otlp-grpc-port",
+                "--port-offset",
                 "--open",
                 "--load",
                 "8081",

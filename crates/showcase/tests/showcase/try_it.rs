@@ -79,6 +79,34 @@ async fn pong_is_stopped_and_started_again_on_its_port_and_the_showcase_goes_on(
 }
 
 #[tokio::test]
+async fn pong_that_was_started_by_hand_is_in_the_way_and_ends_nothing() {
+    let mut showcase = Running::start(&[]).await;
+    press(&showcase, "pong", json!({"running": false})).await;
+    let pong = showcase.pong;
+    let mut by_hand = super::showcase(&["pong"])
+        .env("ADDRESS", format!("127.0.0.1:{pong}"))
+        .env("OTEL_TRACES_EXPORTER", "none")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let up = async { while statuses(&showcase, 1).await != json!({"200": 1}) {} };
+    tokio::time::timeout(LIMIT, up).await.unwrap();
+
+    let running = Some(json!({"running": true}));
+    let (status, answer) = showcase.api("/api/try/pong", running).await;
+    assert_eq!(status, 500);
+    let wanted = format!("port {pong} is in use, perhaps by a pong that was started by hand");
+    let error = answer["error"].as_str().unwrap();
+    assert!(error.starts_with(&wanted), "{error}");
+
+    by_hand.kill().await.unwrap();
+    press(&showcase, "pong", json!({"running": true})).await;
+    assert_eq!(statuses(&showcase, 1).await, json!({"200": 1}));
+    showcase.signal(Signal::TERM);
+    assert_eq!(showcase.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn showcase_stops_well_while_pong_is_stopped() {
     let mut showcase = Running::start(&[]).await;
     press(&showcase, "pong", json!({"running": false})).await;
@@ -199,6 +227,7 @@ async fn what_cannot_be_done_is_refused_with_the_reason_and_nothing_changes() {
             json!({"running": true, "failureRate": 2}),
             "from 0 to 1",
         ),
+        ("start", json!({"service": "jaeger"}), "ping"),
         ("sampling", json!({"ratio": 1.5}), "ratio is 0 to 1"),
         ("sampling", json!({"ratio": null}), "ratio"),
     ] {

@@ -53,7 +53,7 @@ export function app() {
       h("div", { class: "tools" }, connection(), theme(), keys()),
     ),
     h("main", { key: current, id: "main", tabindex: "-1", class: full ? "full" : "" }, shown(view)),
-    h("div", { class: `notice${state.connection === "lost" ? " lost" : ""}`, role: "status" }, state.notice || lost()),
+    notice(),
     help(),
   ];
 }
@@ -103,8 +103,21 @@ function links(current) {
 }
 
 /** Over the page, so that nothing moves when it comes and goes. */
+function notice() {
+  const trouble = lost() || ended();
+  return h("div", { class: `notice${trouble ? " trouble" : ""}`, role: "status" }, state.notice || trouble);
+}
+
 function lost() {
   return state.connection === "lost" ? "The showcase does not answer: this is from before. Trying again …" : "";
+}
+
+/** A service that nobody stopped. */
+function ended() {
+  const { settings } = state.try;
+  const first = [settings?.ping, settings?.pong].find((service) => service?.ended);
+  if (!first || viewOf(state.route.view) === "try") return "";
+  return [`${first.ended}. `, h("a", { href: "#/try" }, "Start it again")];
 }
 
 function theme() {

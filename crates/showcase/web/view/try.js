@@ -30,6 +30,7 @@ export function tryView() {
       error &&
       h("div", { class: "card" }, empty("Nothing can be tried", error, h("button", { onclick: loadTry }, "Try again"))),
     !settings && !error && loading(520),
+    settings && [settings.ping, settings.pong].map(ended),
     settings &&
       h(
         "div",
@@ -43,6 +44,25 @@ export function tryView() {
       ),
   ];
 }
+
+/** Said first, since little else can be tried then. @param {Process} process @param {number} index */
+function ended({ ended }, index) {
+  const name = index === 0 ? "ping" : "pong";
+  const busy = state.try.busy === `start-${name}`;
+  return (
+    ended &&
+    h(
+      "div",
+      { key: name, class: "card ended row", role: "alert" },
+      h("span", { class: "error-text" }, `${ended}.`),
+      h("button", { disabled: busy, onclick: () => start(name) }, busy ? "Working…" : `Start ${name} again`),
+      h("span", { class: "error-text" }, state.try.said[`start-${name}`] ?? ""),
+    )
+  );
+}
+
+/** @param {string} name */
+const start = (name) => act(`start-${name}`, "start", { service: name }, () => "");
 
 /**
  * @param {string} name
