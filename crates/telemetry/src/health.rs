@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
 /// The least time between two lines about failed exports: a dead collector must not flood the log.
 const QUIET: Duration = Duration::from_secs(10);
@@ -101,7 +102,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// Whether nothing was lost: the receiver took everything, and has something to say.
-    pub(crate) fn is_warning(&self) -> bool {
+    fn is_warning(&self) -> bool {
         self.items == Some(0)
     }
 }
@@ -241,12 +242,13 @@ impl Health {
         self.inflight.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// The export of `count` items has ended.
-    pub(crate) fn exported(&self, count: usize, result: Result<(), Failure>) {
+    /// The export of `count` items has ended. Returns what the SDK is to know of it: a warning is no failure.
+    pub(crate) fn exported(&self, count: usize, result: Result<(), Failure>) -> OTelSdkResult {
         self.inflight.fetch_sub(count as u64, Ordering::Relaxed);
         match result {
             Ok(()) => {
                 self.exported.fetch_add(count as u64, Ordering::Relaxed);
+                Ok(())
             }
             Err(failure) => {
                 let count = count as u64;
@@ -254,9 +256,11 @@ impl Health {
                 self.exported.fetch_add(count - lost, Ordering::Relaxed);
                 if failure.is_warning() {
                     self.warned(&failure.words);
-                } else {
-                    self.failed(lost, failure);
+                    return Ok(());
                 }
+                let words = failure.words.clone();
+                self.failed(lost, failure);
+                Err(OTelSdkError::InternalFailure(words))
             }
         }
     }

@@ -94,7 +94,6 @@ mod resource;
 mod runtime;
 mod settings;
 mod shutdown;
-mod span_exporter;
 mod subscriber;
 mod summary;
 mod trace_context;
@@ -135,7 +134,6 @@ pub struct Telemetry {
     output: logs::Output,
     warnings: Vec<String>,
     summary: String,
-    grpc: Option<otlp::GrpcRuntime>,
 }
 
 /// Sets telemetry up for `service`. Nothing is global: several can live side by side.
@@ -162,19 +160,15 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
         output: logs::Output::stdout(settings.logs.color),
         warnings: settings.warnings().to_vec(),
         summary,
-        grpc: None,
     };
     if settings.disabled {
         return Ok(telemetry);
     }
-    if settings.uses_grpc() {
-        telemetry.grpc = Some(otlp::GrpcRuntime::new()?);
-    }
-    let mut builder = otlp::Builder {
-        grpc: telemetry.grpc.as_ref(),
-        warnings: &mut telemetry.warnings,
-        ending: telemetry.providers.ending.clone(),
-    };
+    let mut builder = otlp::Builder::new(
+        settings.uses_grpc(),
+        &mut telemetry.warnings,
+        telemetry.providers.ending.subscribe(),
+    )?;
     let (traces, pipelines) = traces::provider(&settings.traces, resource.clone(), &mut builder);
     telemetry.pipelines.extend(pipelines);
     telemetry.providers.traces = Some(traces);

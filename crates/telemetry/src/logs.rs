@@ -24,7 +24,7 @@ use opentelemetry::Context;
 use opentelemetry::logs::LoggerProvider as _;
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{
     BatchConfigBuilder, BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord,
     SdkLoggerProvider,
@@ -221,7 +221,7 @@ impl LogProcessor for Queue {
     }
 }
 
-/// An exporter whose results are counted and whose exports are bounded in time.
+/// An exporter whose results are counted.
 #[derive(Debug)]
 struct WatchedExporter<E> {
     exporter: E,
@@ -233,14 +233,8 @@ impl<E: LogExporter> LogExporter for WatchedExporter<E> {
     async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
         let count = batch.iter().count();
         self.health.take(count);
-        let result = self.destination.bounded(self.exporter.export(batch)).await;
-        let failure = result
-            .as_ref()
-            .err()
-            .filter(|failure| !failure.is_warning());
-        let words = failure.map(|failure| failure.words.clone());
-        self.health.exported(count, result);
-        words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))
+        let result = self.destination.outcome(self.exporter.export(batch)).await;
+        self.health.exported(count, result)
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use openmetrics::Exposition;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{
@@ -163,7 +163,7 @@ fn pushed<E: PushMetricExporter>(
     )
 }
 
-/// An exporter whose results are counted and whose exports are bounded in time.
+/// An exporter whose results are counted.
 struct WatchedExporter<E> {
     exporter: E,
     /// None for the console.
@@ -185,16 +185,10 @@ impl<E: PushMetricExporter> PushMetricExporter for WatchedExporter<E> {
         self.health.take(count);
         let export = self.exporter.export(metrics);
         let result = match &self.destination {
-            Some(destination) => destination.bounded(export).await,
+            Some(destination) => destination.outcome(export).await,
             None => export.await.map_err(|error| Failure::unknown(&error)),
         };
-        let failure = result
-            .as_ref()
-            .err()
-            .filter(|failure| !failure.is_warning());
-        let words = failure.map(|failure| failure.words.clone());
-        self.health.exported(count, result);
-        words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))
+        self.health.exported(count, result)
     }
 
     fn force_flush(&self) -> OTelSdkResult {

@@ -43,3 +43,26 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Option<()> {
     let thread = thread::Builder::new().name(name.to_owned());
     thread.spawn(work).ok().map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{run, wait};
+
+    /// For what has to happen; far more than it takes.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn work_that_panics_is_not_done_and_nobody_waits_for_the_limit() {
+        let start = std::time::Instant::now();
+        assert_eq!(
+            run("panics", PATIENCE, || panic!("as it should")),
+            None::<()>
+        );
+        let waited = wait("panics", PATIENCE, || panic!("as it should"));
+        assert_eq!(futures_executor::block_on(waited), None::<()>);
+        assert!(start.elapsed() < PATIENCE / 2);
+        assert_eq!(run("works", PATIENCE, || 1), Some(1));
+    }
+}

@@ -34,6 +34,7 @@ pub(crate) use filter::Filter;
 pub(crate) use limits::Limits;
 pub(crate) use otlp::{Otlp, PemFile, Protocol, Signal};
 pub(crate) use propagators::Propagator;
+pub(crate) use proxy::Proxy;
 pub(crate) use sampler::{Root, Sampler};
 
 use reader::Reader;
@@ -172,6 +173,8 @@ impl Settings {
         self.traces.otlp.proxy = None;
         self.metrics.otlp.proxy = None;
         self.logs.otlp.proxy = None;
+        self.warnings
+            .retain(|warning| !proxy::is_warning_of_proxy(warning));
         self
     }
 

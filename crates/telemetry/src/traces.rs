@@ -10,7 +10,7 @@ use std::time::Duration;
 use opentelemetry::trace::TraceState;
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, Span, SpanData,
     SpanExporter, SpanLimits, SpanProcessor,
@@ -201,7 +201,7 @@ fn text(span: &SpanData) -> usize {
     values.sum::<usize>() + state
 }
 
-/// An exporter whose results are counted, whose exports are bounded in time, and whose values in length.
+/// An exporter whose results are counted, and whose values are bounded in length.
 #[derive(Debug)]
 struct WatchedExporter<E> {
     exporter: E,
@@ -222,17 +222,11 @@ impl<E: SpanExporter> SpanExporter for WatchedExporter<E> {
         }
         let export = self.exporter.export(batch);
         let result = match &self.destination {
-            Some(destination) => destination.bounded(export).await,
+            Some(destination) => destination.outcome(export).await,
             None => export.await.map_err(|error| Failure::unknown(&error)),
         };
-        let failure = result
-            .as_ref()
-            .err()
-            .filter(|failure| !failure.is_warning());
-        let words = failure.map(|failure| failure.words.clone());
         self.room.free(held);
-        self.health.exported(count, result);
-        words.map_or(Ok(()), |words| Err(OTelSdkError::InternalFailure(words)))
+        self.health.exported(count, result)
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {

@@ -9,6 +9,9 @@ use super::reader::Reader;
 /// 30 MiB: with one of log records beside it, a service stays below 80 MiB.
 const LONGEST_QUEUE: u32 = 32_768;
 
+/// The largest batch. It is held beside a queue that fills meanwhile, as spans and as the bytes to send.
+const LARGEST_BATCH: u32 = 16_384;
+
 /// A queue before an exporter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Batch {
@@ -46,15 +49,16 @@ impl Batch {
         let batch_name = format!("{prefix}_MAX_EXPORT_BATCH_SIZE");
         let queue_size = reader.number_up_to(&queue_name, LONGEST_QUEUE, queue);
         // A small queue alone is no mistake: only a batch that somebody asked for is worth a warning.
-        let asked = reader.optional_number(&batch_name, 1, &batch.to_string());
-        if let Some(asked) = asked.filter(|asked| *asked > queue_size) {
+        let is_asked = reader.is_set(&batch_name) && !reader.is_warned_of(&batch_name);
+        let asked = reader.number_up_to(&batch_name, LARGEST_BATCH, batch);
+        if is_asked && asked > queue_size && !reader.is_warned_of(&batch_name) {
             reader.warn(format!(
                 "{batch_name} is \"{asked}\"; wanted: at most {queue_name}, which is {queue_size}; used instead: {queue_size}"
             ));
         }
         Self {
             queue: queue_size as usize,
-            batch: asked.unwrap_or(batch).min(queue_size) as usize,
+            batch: asked.min(queue_size) as usize,
             delay: reader.interval(&format!("{prefix}_SCHEDULE_DELAY"), delay),
             timeout: reader.timeout(&format!("{prefix}_EXPORT_TIMEOUT"), 30_000),
         }

@@ -71,7 +71,7 @@ pub(crate) struct Otlp {
     /// What to identify ourselves with.
     pub(crate) client_certificate: Option<PemFile>,
     pub(crate) client_key: Option<PemFile>,
-    /// What is between us and the endpoint, over HTTP.
+    /// What is between us and the endpoint.
     pub(crate) proxy: Option<Proxy>,
 }
 
@@ -181,10 +181,8 @@ impl Otlp {
             headers.entry(AUTHORIZATION).or_insert(credentials);
         }
         let mut proxy = Proxy::read(reader, endpoint.url());
-        if protocol == Protocol::Grpc
-            && let Some(proxy) = proxy.take()
-        {
-            proxy.warn_of_grpc(reader);
+        if protocol == Protocol::Grpc {
+            proxy = proxy.and_then(|proxy| proxy.for_grpc(reader));
         }
         Self {
             protocol,

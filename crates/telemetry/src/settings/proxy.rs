@@ -8,6 +8,11 @@ use reqwest::header::HeaderValue;
 
 use super::reader::Reader;
 
+/// Each also in lower case, which wins.
+const OF_ALL: [&str; 2] = ["all_proxy", "ALL_PROXY"];
+const OF_HTTPS: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
+const OF_HTTP: [&str; 2] = ["http_proxy", "HTTP_PROXY"];
+
 const WANTED: &str = "host:port, or a URL that starts with http:// or https://";
 
 /// The proxy between an exporter and its endpoint.
@@ -18,7 +23,7 @@ pub(crate) struct Proxy {
     /// The value of `Proxy-Authorization`.
     pub(crate) authorization: Option<HeaderValue>,
     /// The variable that names it.
-    variable: String,
+    pub(crate) variable: String,
 }
 
 impl fmt::Display for Proxy {
@@ -36,11 +41,11 @@ impl Proxy {
         }
         // In a CGI program `HTTP_PROXY` is what the request's header `Proxy` says.
         let names: &[&str] = match url.scheme() {
-            "https" => &["https_proxy", "HTTPS_PROXY"],
-            _ if reader.is_set("REQUEST_METHOD") => &["http_proxy"],
-            _ => &["http_proxy", "HTTP_PROXY"],
+            "https" => &OF_HTTPS,
+            _ if reader.is_set("REQUEST_METHOD") => &OF_HTTP[..1],
+            _ => &OF_HTTP,
         };
-        let mut names = names.iter().chain(&["all_proxy", "ALL_PROXY"]);
+        let mut names = names.iter().chain(&OF_ALL);
         let (variable, proxy) = names.find_map(|name| Some((*name, one(reader, name)?)))?;
         let exceptions = ["no_proxy", "NO_PROXY"];
         let exceptions = exceptions.into_iter().find_map(|name| reader.text(name));
@@ -62,13 +67,24 @@ impl Proxy {
         })
     }
 
-    /// gRPC's exporter makes its connections itself.
-    pub(super) fn warn_of_grpc(self, reader: &mut Reader<'_>) {
+    /// gRPC's tunnel goes through a plain connection to the proxy. None, with a warning, where that wants TLS.
+    pub(super) fn for_grpc(self, reader: &mut Reader<'_>) -> Option<Self> {
+        if self.url.starts_with("http://") {
+            return Some(self);
+        }
         reader.warn(format!(
-            "{} is not used for gRPC, which connects directly; wanted: OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+            "{} is not used for gRPC, which connects directly; wanted: a proxy that starts with http://, or \
+             OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
             self.variable
         ));
+        None
     }
+}
+
+/// Whether a warning is about one of the variables.
+pub(super) fn is_warning_of_proxy(warning: &str) -> bool {
+    let name = warning.split(' ').next().unwrap_or_default();
+    [OF_ALL, OF_HTTPS, OF_HTTP].as_flattened().contains(&name)
 }
 
 /// The value of one variable, if it is a proxy. It may hold a password, so a warning does not show it then.
@@ -87,9 +103,11 @@ fn one(reader: &mut Reader<'_>, name: &str) -> Option<String> {
     }
     if !reader.is_warned_of(name) {
         let not_understood = |_: &str| None::<String>;
+        let next = OF_ALL.into_iter().find(|next| reader.is_set(next));
+        let instead = next.filter(|_| !OF_ALL.contains(&name)).unwrap_or("none");
         match value.contains('@') {
-            true => reader.parsed_secret(name, WANTED, "none", not_understood),
-            false => reader.parsed(name, WANTED, "none", not_understood),
+            true => reader.parsed_secret(name, WANTED, instead, not_understood),
+            false => reader.parsed(name, WANTED, instead, not_understood),
         };
     }
     None

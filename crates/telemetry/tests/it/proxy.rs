@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::help::{PATIENCE, SERVICE, Variables, settings, span};
-use crate::receiver::Receiver;
+use crate::receiver::{Receiver, nobody};
 use crate::tls::Certificates;
 
 /// A forward proxy. Every name that it is asked for is the receiver at `target`: a name service of its own.
@@ -163,6 +163,70 @@ async fn https_goes_through_a_tunnel() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn grpc_goes_through_a_tunnel_with_and_without_tls() {
+    let certificates = Certificates::new();
+    let secure = Receiver::tls(certificates.acceptor(false));
+    let plain = Receiver::start();
+    for (scheme, variable, receiver) in [
+        ("https", "HTTPS_PROXY", &secure),
+        ("http", "HTTP_PROXY", &plain),
+    ] {
+        let proxy = Proxy::start(receiver.address).await;
+        let url = format!("http://us3r:p%40ss@{}", proxy.address);
+        let endpoint = format!("{scheme}://collector.example:4317");
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            (
+                "OTEL_EXPORTER_OTLP_CERTIFICATE",
+                &certificates.path("ca.pem"),
+            ),
+            (variable, &url),
+        ];
+        let (summary, lost) = send(&variables, |settings| settings).await;
+        assert!(lost.is_empty(), "{scheme}: {lost}");
+        assert_eq!(receiver.spans().len(), 1);
+        let heads = proxy.heads();
+        assert!(
+            heads[0].starts_with("CONNECT collector.example:4317 HTTP/1.1\r\n")
+                && heads[0]
+                    .to_lowercase()
+                    .contains("proxy-authorization: basic dxmzcjpwqhnz\r\n"),
+            "{heads:#?}"
+        );
+        let through = format!(" through the proxy http://{}", proxy.address);
+        assert!(summary.contains(&through), "{summary}");
+        assert!(!summary.contains("us3r"), "{summary}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proxy_that_is_away_is_named_and_not_the_endpoint() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let nobody = nobody().to_string();
+        let (_, lost) = send(
+            &[
+                (
+                    "OTEL_EXPORTER_OTLP_ENDPOINT",
+                    "http://collector.example:4318",
+                ),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("HTTP_PROXY", &nobody),
+            ],
+            |settings| settings,
+        )
+        .await;
+        assert_eq!(
+            lost.sentences(),
+            [format!(
+                "1 span not exported, last: nothing listens at http://{nobody}, the proxy of HTTP_PROXY"
+            )],
+            "{protocol}"
+        );
+    }
+}
+
 /// Whether a proxy is used for this endpoint, by what the first line of the log says.
 fn is_used(endpoint: &str, variables: Variables<'_>, change: fn(Settings) -> Settings) -> bool {
     let mut all = variables.to_vec();
@@ -247,7 +311,7 @@ fn no_proxy_takes_all_usual_forms() {
 }
 
 #[test]
-fn what_is_no_proxy_is_warned_of_without_a_password_and_grpc_is_said_to_use_none() {
+fn what_is_no_proxy_is_warned_of_without_a_password() {
     let warnings = |variables: Variables<'_>| {
         let mut all = variables.to_vec();
         all.push((
@@ -275,13 +339,17 @@ fn what_is_no_proxy_is_warned_of_without_a_password_and_grpc_is_said_to_use_none
     assert!(secret.starts_with("HTTP_PROXY is not understood") && !secret.contains("s3cret"));
     assert_eq!(
         warnings(&[
-            ("HTTP_PROXY", "proxy:3128"),
+            ("HTTP_PROXY", "https://proxy:3128"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
         ]),
         [
-            "HTTP_PROXY is not used for gRPC, which connects directly; wanted: OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+            "HTTP_PROXY is not used for gRPC, which connects directly; wanted: a proxy that starts with http://, or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
         ]
     );
+    // The one that is used is named, and where none is wanted none is spoken of.
+    let both = [("HTTP_PROXY", "socks5://a:1"), ("ALL_PROXY", "b:1")];
+    assert!(warnings(&both)[0].ends_with("; used instead: ALL_PROXY"));
+    assert!(settings(&both).without_proxy().warnings().is_empty());
     // A request's header in a CGI program.
     let cgi = [("HTTP_PROXY", "evil:1"), ("REQUEST_METHOD", "GET")];
     assert_eq!(warnings(&cgi), [""; 0]);

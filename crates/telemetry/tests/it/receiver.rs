@@ -50,6 +50,8 @@ pub(crate) enum Answer {
     RetryAfter(u16, &'static str),
     /// gRPC's status alone.
     Grpc(i32),
+    /// gRPC's status with a message, percent-encoded.
+    GrpcMessage(i32, &'static str),
     /// gRPC's `RESOURCE_EXHAUSTED` or `UNAVAILABLE` with a `RetryInfo` of one second.
     RetryInfo(i32),
     /// Takes the request, but says that this many items were rejected.
@@ -271,6 +273,12 @@ impl Handler {
                 response
             }
             Answer::Grpc(code) => grpc_status(code),
+            Answer::GrpcMessage(code, message) => {
+                let mut response = grpc_status(code);
+                let message = HeaderValue::from_static(message);
+                response.headers_mut().insert("grpc-message", message);
+                response
+            }
             Answer::RetryInfo(code) => {
                 let mut response = grpc_status(code);
                 let details = HeaderValue::from_static(RETRY_INFO);

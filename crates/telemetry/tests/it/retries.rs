@@ -85,40 +85,138 @@ async fn receiver_says_when_it_is_sent_again() {
 
 #[tokio::test]
 async fn a_pause_that_the_receiver_asks_for_is_asked_for_once() {
-    let receiver = Receiver::answering(|number| match number {
-        0 => Answer::RetryAfter(503, "2"),
-        1 => Answer::Status(503),
-        _ => Answer::Ok,
-    });
-    let telemetry = telemetry(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()), QUICK]);
-    span(&telemetry, "span");
-    end(telemetry).await;
-    let times: Vec<_> = receiver
-        .requests()
-        .into_iter()
-        .map(|request| request.at)
-        .collect();
-    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert_eq!(pauses.len(), 2);
-    assert!(pauses[0] >= Duration::from_secs(2), "{pauses:?}");
-    // The second is the exporter's own again, a fifth of a second and some jitter.
-    assert!(pauses[1] < pauses[0], "{pauses:?}");
+    for (protocol, [first, second]) in [
+        (
+            "http/protobuf",
+            [Answer::RetryAfter(503, "1"), Answer::Status(503)],
+        ),
+        ("grpc", [Answer::RetryInfo(14), Answer::Grpc(14)]),
+    ] {
+        for signal in ["traces", "logs", "metrics"] {
+            let receiver = Receiver::answering(move |number| match number {
+                0 => first,
+                1 => second,
+                _ => Answer::Ok,
+            });
+            let exporter = |of| if signal == of { "otlp" } else { "none" };
+            let telemetry = telemetry(&[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("OTEL_TRACES_EXPORTER", exporter("traces")),
+                ("OTEL_LOGS_EXPORTER", exporter("logs")),
+                ("OTEL_METRICS_EXPORTER", exporter("metrics")),
+                QUICK,
+            ]);
+            span(&telemetry, "span");
+            tracing::subscriber::with_default(telemetry.subscriber(), || tracing::warn!("line"));
+            end(telemetry).await;
+            let times: Vec<_> = receiver
+                .requests()
+                .into_iter()
+                .map(|request| request.at)
+                .collect();
+            let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            assert_eq!(pauses.len(), 2, "{protocol} {signal}");
+            assert!(pauses[0] >= Duration::from_secs(1), "{pauses:?}");
+            // The second is the exporter's own again, a fifth of a second and some jitter.
+            assert!(pauses[1] < pauses[0], "{protocol} {signal}: {pauses:?}");
+        }
+    }
 }
 
 #[tokio::test]
 async fn what_could_not_be_flushed_is_said_with_the_reason() {
-    let receiver = Receiver::answering(|_| Answer::RetryAfter(503, "5"));
-    let telemetry = telemetry(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()), QUICK]);
-    span(&telemetry, "span");
-    receiver.first();
-    let lost = telemetry.shutdown(Duration::from_millis(500)).await;
-    assert_eq!(
-        lost.sentences(),
-        [format!(
-            "1 span not flushed in time, last: {} answered 503 Service Unavailable",
-            receiver.address
-        )]
-    );
+    for (protocol, answer, said) in [
+        (
+            "http/protobuf",
+            Answer::RetryAfter(503, "5"),
+            "503 Service Unavailable",
+        ),
+        ("grpc", Answer::Grpc(14), "UNAVAILABLE"),
+    ] {
+        let receiver = Receiver::answering(move |_| answer);
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            QUICK,
+        ]);
+        span(&telemetry, "span");
+        receiver.first();
+        let lost = telemetry.shutdown(Duration::from_millis(800)).await;
+        assert_eq!(
+            lost.sentences(),
+            [format!(
+                "1 span not flushed in time, last: {} answered {said}",
+                receiver.address
+            )]
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_a_grpc_status_says_is_said_escaped_and_bounded() {
+    static LONG: &str = match std::str::from_utf8(&[b'x'; 4_000]) {
+        Ok(text) => text,
+        Err(_) => panic!("these are letters"),
+    };
+    let xs = format!(": \"{}\"", "x".repeat(200));
+    for (code, message, said) in [
+        (
+            16,
+            "unknown API key",
+            "UNAUTHENTICATED: \"unknown API key\"",
+        ),
+        (
+            7,
+            "no%0Akey%1B[31m",
+            r#"PERMISSION_DENIED: "no\nkey\u{1b}[31m""#,
+        ),
+        (12, "", "UNIMPLEMENTED"),
+        (3, LONG, &format!("INVALID_ARGUMENT{xs}")),
+    ] {
+        let receiver = Receiver::answering(move |_| Answer::GrpcMessage(code, message));
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            QUICK,
+        ]);
+        span(&telemetry, "span");
+        let lost = telemetry.shutdown(SOON).await;
+        assert_eq!(
+            lost.sentences(),
+            [format!(
+                "1 span not exported, last: {} answered {said}",
+                receiver.address
+            )]
+        );
+    }
+}
+
+#[tokio::test]
+async fn key_that_a_receiver_repeats_is_not_said() {
+    const SAYS: &[u8] = br#"{"message": "Bearer k3y-of-orders is unknown, k3y-of-orders"}"#;
+    let answers = [
+        ("http/protobuf", Answer::Body(401, "application/json", SAYS)),
+        ("grpc", Answer::GrpcMessage(16, "k3y-of-orders is unknown")),
+    ];
+    for (protocol, answer) in answers {
+        let receiver = Receiver::answering(move |_| answer);
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            (
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                "authorization=Bearer%20k3y-of-orders",
+            ),
+            QUICK,
+        ]);
+        span(&telemetry, "span");
+        let lost = telemetry.shutdown(SOON).await.to_string();
+        assert!(
+            lost.contains("REDACTED is unknown") && !lost.contains("k3y"),
+            "{lost}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -299,10 +397,18 @@ async fn shutdown_does_not_wait_for_a_receiver_that_is_not_there() {
 #[tokio::test]
 async fn spans_that_a_receiver_rejects_are_counted_as_failed_and_said_to_be_lost() {
     // Rejected, and what is counted: never more than was sent; a mere warning is no loss.
-    for (rejected, failed) in [(2, 2.0), (7, 3.0), (0, 0.0), (-1, 0.0)] {
+    for (protocol, rejected, failed) in [
+        ("http/protobuf", 2, 2.0),
+        ("http/protobuf", 7, 3.0),
+        ("http/protobuf", 0, 0.0),
+        ("http/protobuf", -1, 0.0),
+        ("grpc", 2, 2.0),
+        ("grpc", 0, 0.0),
+    ] {
         let receiver = Receiver::answering(move |_| Answer::Partial(rejected));
         let telemetry = telemetry(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
             ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "3"),
             ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
         ]);

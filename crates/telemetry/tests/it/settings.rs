@@ -3,8 +3,8 @@
 
 use telemetry::{SettingError, Settings};
 
-use crate::help::{sample, settings, telemetry};
-use crate::receiver::SOON;
+use crate::help::{end, sample, settings, span, telemetry};
+use crate::receiver::{HOUR, Receiver, SOON};
 
 /// The only warning that this one variable makes.
 fn warning(name: &str, value: &str) -> String {
@@ -259,7 +259,8 @@ fn batch_sizes_that_are_not_understood_fall_back_too() {
         assert_eq!(
             settings(&[("OTEL_EXPORTER_OTLP_PROTOCOL", protocol), (name, "0")]).warnings(),
             [format!(
-                "{name} is \"0\"; wanted: a whole number from 1 to 2147483647; used instead: {default}"
+                "{name} is \"0\"; wanted: a whole number from 1 to 16384, which is what fits into a service's memory; used \
+                 instead: {default}"
             )]
         );
     }
@@ -605,6 +606,36 @@ async fn a_queue_that_no_service_can_hold_is_made_as_long_as_one_can() {
         }
         assert!(settings(&[(variable, "32768")]).warnings().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_batch_that_no_service_can_hold_is_made_as_large_as_one_can() {
+    let receiver = Receiver::start();
+    let variables = [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "32768"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20000"),
+        ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+    ];
+    assert_eq!(
+        settings(&variables).warnings(),
+        [
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE is \"20000\"; wanted: a whole number from 1 to 16384, which is what fits into a \
+             service's memory; used instead: 16384"
+        ]
+    );
+    let telemetry = telemetry(&variables);
+    for _ in 0..20_000 {
+        span(&telemetry, "span");
+    }
+    end(telemetry).await;
+    let sizes: Vec<_> = receiver
+        .requests()
+        .iter()
+        .map(|request| request.spans().len())
+        .collect();
+    assert_eq!(sizes[0], 16_384, "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), 20_000);
 }
 
 #[test]

@@ -1,0 +1,194 @@
+//! Where a pipeline sends to, and the words for what goes wrong there.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opentelemetry_sdk::error::OTelSdkResult;
+use reqwest::Url;
+
+use crate::health::{Failure, LastWords};
+use crate::settings::{Otlp, Protocol, Proxy};
+
+/// `error.type` of an export that ran out of time.
+pub(super) const TIMEOUT: &str = "timeout";
+
+/// The shortest header value that is looked for in a receiver's words. A shorter one is no key, and would hide words.
+const SHORTEST_SECRET: usize = 8;
+
+/// A receiver, and what is known about the last export.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    /// `server.address` and `server.port`.
+    pub(crate) server: (String, u16),
+    /// The longest that an export may take, retries included.
+    pub(super) timeout: Duration,
+    /// Why the last attempt failed; it stays until the next attempt fails or an export succeeds.
+    pub(crate) last_words: LastWords,
+    protocol: Protocol,
+    proxy: Option<Proxy>,
+    /// Header values, which a receiver may repeat.
+    secrets: Vec<String>,
+    failure: Mutex<Option<Failure>>,
+}
+
+impl Destination {
+    pub(super) fn new(otlp: &Otlp, limit: Duration) -> Arc<Self> {
+        let url = Url::parse(otlp.endpoint.url()).ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+        let port = url
+            .as_ref()
+            .and_then(Url::port_or_known_default)
+            .unwrap_or_default();
+        let values = otlp
+            .headers
+            .values()
+            .filter_map(|value| value.to_str().ok());
+        // Of `Bearer KEY` a receiver repeats `KEY`.
+        let secrets =
+            values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or_default()]);
+        Arc::new(Self {
+            // The conventions write IPv6 without brackets.
+            server: (host.trim_matches(['[', ']']).to_owned(), port),
+            timeout: otlp.timeout.min(limit),
+            last_words: LastWords::default(),
+            protocol: otlp.protocol,
+            proxy: otlp.proxy.clone(),
+            secrets: secrets
+                .filter(|secret| secret.len() >= SHORTEST_SECRET)
+                .map(str::to_owned)
+                .collect(),
+            failure: Mutex::default(),
+        })
+    }
+
+    /// What has come of `export`: the SDK's result says less than [`keep`](Self::keep) was told.
+    pub(crate) async fn outcome(
+        &self,
+        export: impl Future<Output = OTelSdkResult>,
+    ) -> Result<(), Failure> {
+        let result = export.await;
+        let kept = self
+            .failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match kept {
+            // Also of an export that succeeded: items that were rejected, or a warning.
+            Some(failure) => Err(failure),
+            None => result.map_err(|error| Failure::unknown(&error)),
+        }
+    }
+
+    /// Keeps what an export has come to.
+    pub(super) fn keep(&self, failure: Option<Failure>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    /// Keeps why the last attempt failed, to be read while an export is under way.
+    pub(super) fn say(&self, failure: Option<&Failure>) {
+        let mut last = self
+            .last_words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = failure.map(|failure| failure.words.clone());
+    }
+
+    /// `text` without the header values that are sent to the receiver.
+    pub(super) fn without_secrets(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.secrets {
+            text = text.replace(secret, "REDACTED");
+        }
+        text
+    }
+
+    pub(super) fn address(&self) -> String {
+        let (host, port) = &self.server;
+        match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        }
+    }
+
+    /// No connection can be made. It is the proxy's, if there is one.
+    pub(super) fn not_connected(&self, error: &(dyn StdError + 'static)) -> Failure {
+        let is_refused = is_refused(error);
+        let words = match (&self.proxy, is_refused) {
+            (Some(proxy), true) => format!(
+                "nothing listens at {proxy}, the proxy of {}",
+                proxy.variable
+            ),
+            (Some(proxy), false) => {
+                let cause = root_cause(error);
+                format!(
+                    "{} by {proxy}, the proxy of {}: {cause}",
+                    self.address(),
+                    proxy.variable
+                )
+            }
+            (None, true) => format!(
+                "nothing listens at {}; start a receiver there, such as Jaeger, or set OTEL_EXPORTER_OTLP_ENDPOINT",
+                self.address()
+            ),
+            (None, false) => format!("{}: {}", self.address(), root_cause(error)),
+        };
+        let kind = match is_refused {
+            true => "connection_refused",
+            false => "connection_failed",
+        };
+        Failure {
+            kind: Cow::Borrowed(kind),
+            words,
+            items: None,
+        }
+    }
+
+    /// A connection broke before there was an answer.
+    pub(super) fn broken(&self, error: &(dyn StdError + 'static)) -> Failure {
+        Failure {
+            kind: Cow::Borrowed("_OTHER"),
+            words: format!("{}: {}", self.address(), root_cause(error)),
+            items: None,
+        }
+    }
+
+    pub(super) fn no_answer(&self) -> Failure {
+        Failure {
+            kind: Cow::Borrowed(TIMEOUT),
+            words: format!(
+                "{} did not answer within {:?}",
+                self.address(),
+                self.timeout
+            ),
+            items: None,
+        }
+    }
+
+    /// `otel.component.type` of the exporter of `item`: `span`, `log` or `metric`.
+    pub(crate) fn component(&self, item: &str) -> &'static str {
+        match (self.protocol, item) {
+            (Protocol::HttpProtobuf, "span") => "otlp_http_span_exporter",
+            (Protocol::HttpProtobuf, "log") => "otlp_http_log_exporter",
+            (Protocol::HttpProtobuf, _) => "otlp_http_metric_exporter",
+            (Protocol::Grpc, "span") => "otlp_grpc_span_exporter",
+            (Protocol::Grpc, "log") => "otlp_grpc_log_exporter",
+            (Protocol::Grpc, _) => "otlp_grpc_metric_exporter",
+        }
+    }
+}
+
+fn is_refused(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    std::iter::successors(Some(error), |&error| error.source())
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}

@@ -1,0 +1,212 @@
+//! OTLP over gRPC ([OTLP/gRPC](https://opentelemetry.io/docs/specs/otlp/#otlpgrpc)): one unary call a request.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use opentelemetry::Context;
+use prost::bytes::{Buf, BufMut, Bytes};
+use tokio::runtime::Runtime;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::AGENT;
+use super::answer;
+use super::certificates::Files;
+use super::destination::{Destination, root_cause};
+use super::sender::Attempt;
+use crate::settings::Otlp;
+
+/// Where gRPC's connections live: a runtime of one thread, so that neither the service's runtime nor its only worker is
+/// needed for a flush, and nothing that runs there makes telemetry. Whoever sends holds it, so that it outlives an export
+/// that the end of the service does not wait for.
+#[derive(Debug)]
+pub(crate) struct GrpcRuntime(Option<Runtime>);
+
+impl GrpcRuntime {
+    pub(super) fn start() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("otlp-grpc")
+            .on_thread_start(|| std::mem::forget(Context::enter_telemetry_suppressed_scope()))
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Must not be called on a thread of an async runtime.
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        self.0.as_ref().map(|runtime| runtime.block_on(future))
+    }
+}
+
+impl Drop for GrpcRuntime {
+    fn drop(&mut self) {
+        // The plain drop waits, which panics on an async thread.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The gRPC client of one exporter.
+#[derive(Debug)]
+pub(super) struct GrpcClient {
+    client: Grpc<Channel>,
+    method: PathAndQuery,
+    metadata: MetadataMap,
+    destination: Arc<Destination>,
+    runtime: Arc<GrpcRuntime>,
+}
+
+impl GrpcClient {
+    /// `method` is the path of an `Export` method.
+    pub(super) fn new(
+        otlp: &Otlp,
+        method: &'static str,
+        files: Files,
+        destination: &Arc<Destination>,
+        runtime: Arc<GrpcRuntime>,
+    ) -> Result<Self, String> {
+        let mut client = {
+            // The connection's task is spawned on the runtime that is entered.
+            let _inside = runtime.0.as_ref().map(Runtime::enter);
+            Grpc::new(channel(otlp, files)?)
+        };
+        if otlp.gzip {
+            client = client
+                .send_compressed(CompressionEncoding::Gzip)
+                .accept_compressed(CompressionEncoding::Gzip);
+        }
+        Ok(Self {
+            client,
+            method: PathAndQuery::from_static(method),
+            metadata: MetadataMap::from_headers(otlp.headers.clone()),
+            destination: Arc::clone(destination),
+            runtime,
+        })
+    }
+
+    pub(super) fn attempt(&self, message: &Bytes, limit: Duration) -> Attempt {
+        let called = self.runtime.block_on(async {
+            let call = self.call(message.clone());
+            tokio::time::timeout(limit, call).await
+        });
+        match called {
+            Some(Ok(Ok(answer))) => Attempt::Taken(answer::rejected(&self.destination, &answer)),
+            Some(Ok(Err(status))) => self.failed(&status),
+            Some(Err(_)) | None => Attempt::Passing(self.destination.no_answer(), None),
+        }
+    }
+
+    async fn call(&self, message: Bytes) -> Result<Bytes, Status> {
+        let mut client = self.client.clone();
+        let ready = client.ready().await;
+        ready.map_err(|error| Status::from_error(error.into()))?;
+        let mut request = tonic::Request::new(message);
+        *request.metadata_mut() = self.metadata.clone();
+        let answer = client.unary(request, self.method.clone(), Raw).await;
+        answer.map(tonic::Response::into_inner)
+    }
+
+    /// OTLP/gRPC, [*Failures*](https://opentelemetry.io/docs/specs/otlp/#failures): these codes may pass,
+    /// `RESOURCE_EXHAUSTED` only if the receiver says when.
+    fn failed(&self, status: &Status) -> Attempt {
+        if let Some(error) = std::error::Error::source(status) {
+            // It is our side's: there was no answer.
+            return match is_connect(error) {
+                true => Attempt::Away(self.destination.not_connected(error)),
+                false => Attempt::Passing(self.destination.broken(error), None),
+            };
+        }
+        let failure = answer::grpc_failure(&self.destination, status);
+        let asked = status
+            .get_details_retry_info()
+            .and_then(|info| info.retry_delay);
+        match status.code() {
+            Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+            | Code::DataLoss => Attempt::Passing(failure, asked),
+            Code::ResourceExhausted if asked.is_some() => Attempt::Passing(failure, asked),
+            _ => Attempt::Refused(failure),
+        }
+    }
+}
+
+fn is_connect(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .any(|error| error.is::<tonic::ConnectError>())
+}
+
+/// A connection that is made when it is first needed, through a tunnel if there is a proxy.
+fn channel(otlp: &Otlp, files: Files) -> Result<Channel, String> {
+    let endpoint = Endpoint::from_shared(otlp.endpoint.url().to_owned());
+    let endpoint = endpoint.and_then(|endpoint| endpoint.user_agent(AGENT));
+    let endpoint = match files.tonic(otlp) {
+        Some(tls) => endpoint.and_then(|endpoint| endpoint.tls_config(tls)),
+        None => endpoint,
+    };
+    let endpoint = endpoint.map_err(|error| root_cause(&error))?;
+    let Some(proxy) = &otlp.proxy else {
+        return Ok(endpoint.connect_lazy());
+    };
+    let url = proxy.url.parse();
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let mut tunnel = Tunnel::new(
+        url.map_err(|error: http::uri::InvalidUri| error.to_string())?,
+        connector,
+    );
+    if let Some(value) = &proxy.authorization {
+        tunnel = tunnel.with_auth(value.clone());
+    }
+    Ok(endpoint.connect_with_connector_lazy(tunnel))
+}
+
+/// Messages that are encoded already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}

@@ -1,0 +1,138 @@
+//! Sends a request until the receiver takes it, refuses it, or its time is over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use prost::bytes::Bytes;
+use tokio::sync::watch;
+
+use super::destination::{Destination, TIMEOUT};
+use super::grpc::GrpcClient;
+use super::http::HttpClient;
+use crate::health::Failure;
+
+/// The first pause between two attempts; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause between two attempts that a receiver has not asked for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Each pause is longer by up to this, so that services that failed together do not come back together.
+const JITTER: Duration = Duration::from_millis(100);
+
+/// Between two looks at whether the shutdown has begun.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What came of one request.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// The receiver has taken it, except for what it says.
+    Taken(Option<Failure>),
+    /// There is no use in sending it again.
+    Refused(Failure),
+    /// It may be taken later, not before the pause that the receiver asks for.
+    Passing(Failure, Option<Duration>),
+    /// There is no connection.
+    Away(Failure),
+}
+
+/// How one request is sent. Both block the thread, which is the pipeline's own.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Http(HttpClient),
+    Grpc(GrpcClient),
+}
+
+/// The way of one pipeline to its receiver.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) transport: Transport,
+    pub(super) destination: Arc<Destination>,
+    /// Whether the shutdown has begun.
+    pub(super) ending: watch::Receiver<bool>,
+    /// Whether the last attempt found no connection.
+    pub(super) away: AtomicBool,
+}
+
+impl Sender {
+    /// Sends `message`, an encoded OTLP request. One time limit holds for all attempts.
+    ///
+    /// # Errors
+    ///
+    /// It was not taken. The destination knows why, and which items of a request that was taken were rejected.
+    pub(super) fn send(&self, message: &Bytes) -> OTelSdkResult {
+        let result = self.attempts(message);
+        self.destination.say(result.as_ref().err());
+        let sdk = match &result {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(OTelSdkError::InternalFailure(failure.words.clone())),
+        };
+        self.destination.keep(result.unwrap_or_else(Some));
+        sdk
+    }
+
+    fn attempts(&self, message: &Bytes) -> Result<Option<Failure>, Failure> {
+        let deadline = Instant::now() + self.destination.timeout;
+        let remaining = || deadline.saturating_duration_since(Instant::now());
+        let message = match &self.transport {
+            Transport::Http(client) => client
+                .body(message)
+                .map_err(|error| Failure::unknown(&error))?,
+            Transport::Grpc(_) => message.clone(),
+        };
+        let mut next_pause = FIRST_PAUSE;
+        let mut last: Option<Failure> = None;
+        loop {
+            let attempt = match &self.transport {
+                Transport::Http(client) => client.attempt(&message, remaining()),
+                Transport::Grpc(client) => client.attempt(&message, remaining()),
+            };
+            let is_away = matches!(attempt, Attempt::Away(_));
+            let was_away = self.away.swap(is_away, Ordering::Relaxed);
+            let (failure, asked) = match attempt {
+                Attempt::Taken(said) => return Ok(said),
+                Attempt::Refused(failure) => return Err(failure),
+                Attempt::Passing(failure, pause) => (failure, pause),
+                Attempt::Away(failure) => (failure, None),
+            };
+            if is_away && *self.ending.borrow() {
+                return Err(failure);
+            }
+            if is_away && !was_away {
+                // The loss, if there is one, is said when the time limit is over; nobody should wait for that.
+                let limit = self.destination.timeout;
+                tracing::warn!("{}; trying again for {limit:?}", failure.words);
+            }
+            // The last attempt may be cut short by the limit: why those before it failed says more.
+            let failure = match last.take() {
+                Some(earlier) if failure.kind == TIMEOUT => earlier,
+                _ => failure,
+            };
+            // What the receiver asks for holds for this pause alone.
+            let pause = next_pause.max(asked.unwrap_or_default())
+                + rand::random_range(Duration::ZERO..=JITTER);
+            if pause >= remaining() {
+                return Err(failure);
+            }
+            self.destination.say(Some(&failure));
+            self.wait(pause, is_away);
+            next_pause = (2 * next_pause).min(LONGEST_PAUSE);
+            last = Some(failure);
+        }
+    }
+
+    /// At shutdown nobody waits for a receiver that is away.
+    fn wait(&self, pause: Duration, is_away: bool) {
+        let end = Instant::now() + pause;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || is_away && *self.ending.borrow() {
+                return;
+            }
+            thread::sleep(left.min(LOOK));
+        }
+    }
+}
