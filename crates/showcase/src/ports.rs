@@ -56,6 +56,7 @@ impl Addresses {
         ];
         let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 6];
         let mut held = Vec::new();
+        let mut in_use = [false; 6];
         let mut unavailable = Vec::new();
         for (place, (who, flag, port)) in wanted.into_iter().enumerate() {
             let other = wanted[..place]
@@ -77,15 +78,21 @@ impl Addresses {
                     addresses[place] = address;
                     held.push(socket);
                 }
-                Err(error) => unavailable.push(format!(
-                    "{}: {who} needs it; choose another with {flag}",
-                    reason(moved, &error)
-                )),
+                Err(error) => {
+                    in_use[place] = error.kind() == ErrorKind::AddrInUse;
+                    unavailable.push(format!(
+                        "{}: {who} needs it; choose another with {flag}",
+                        reason(moved, &error)
+                    ));
+                }
             }
         }
-        if let (true, Some(page @ 1..)) = (held.is_empty(), moved(ports.page_port, offset)) {
+        // Those that another showcase has itself; its ping or pong may have ended.
+        if let ([_, _, true, true, true, true], Some(page)) =
+            (in_use, moved(ports.page_port, offset))
+        {
             return Err(Unavailable(vec![format!(
-                "all ports are in use: the showcase seems to run already, on http://localhost:{page}; \
+                "the ports are in use: the showcase seems to run already, on http://localhost:{page}; \
                  --port-offset {} starts another one beside it",
                 u32::from(offset) + 1000
             )]));
@@ -218,9 +225,13 @@ mod tests {
         let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
         assert_eq!(lines.lines().count(), 1, "{lines}");
         assert!(lines.contains("seems to run already"), "{lines}");
+        // Its pong has ended.
+        wanted[1] = 0;
+        let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
+        assert!(lines.contains("seems to run already"), "{lines}");
         wanted[5] = 0;
         let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
-        assert_eq!(lines.lines().count(), 5, "{lines}");
+        assert_eq!(lines.lines().count(), 4, "{lines}");
     }
 
     #[test]

@@ -368,7 +368,7 @@ async fn a_second_showcase_says_in_one_line_that_one_runs_and_where() {
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8(output.stderr).unwrap();
     let line = format!(
-        "all ports are in use: the showcase seems to run already, on http://localhost:{};",
+        "the ports are in use: the showcase seems to run already, on http://localhost:{};",
         ports[PORTS
             .iter()
             .position(|(flag, _)| *flag == "--page-port")
