@@ -78,7 +78,6 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
-mod baggage;
 mod encoder;
 mod error;
 mod health;
@@ -89,23 +88,20 @@ mod otlp;
 mod overflow;
 mod own_thread;
 mod process;
-mod propagation;
+mod propagators;
 mod resource;
 mod runtime;
 mod settings;
 mod shutdown;
 mod subscriber;
 mod summary;
-mod trace_context;
 mod tracer;
 mod traces;
 
-pub use baggage::BaggagePropagator;
 pub use error::{Error, FlushError, SettingError};
 pub use losses::Losses;
-pub use propagation::SharedPropagator;
+pub use propagators::SharedPropagator;
 pub use settings::{Lookup, Settings};
-pub use trace_context::TraceContextPropagator;
 pub use tracer::Tracer;
 
 /// The semantic conventions that resource, spans and metrics follow.
@@ -154,7 +150,7 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
         service,
         settings: settings.clone(),
         providers: shutdown::Providers::default(),
-        propagator: Arc::new(propagation::composite(&settings.propagators)),
+        propagator: Arc::new(propagators::composite(&settings.propagators)),
         exposition: None,
         pipelines: Vec::new(),
         output: logs::Output::stdout(settings.logs.color),
@@ -222,7 +218,7 @@ pub fn init(service: Service, settings: &Settings) -> Result<Telemetry, Error> {
 
 impl Telemetry {
     fn set_globals(&self) {
-        global::set_text_map_propagator(propagation::composite(&self.settings.propagators));
+        global::set_text_map_propagator(propagators::composite(&self.settings.propagators));
         if let Some(provider) = &self.providers.traces {
             global::set_tracer_provider(provider.clone());
         }

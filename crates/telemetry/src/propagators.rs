@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
+use propagation::{BaggagePropagator, TraceContextPropagator};
 
-use crate::baggage::BaggagePropagator;
 use crate::settings::Propagator;
-use crate::trace_context::TraceContextPropagator;
 
 /// Extracts from and injects into the headers of HTTP requests.
 pub type SharedPropagator = Arc<dyn TextMapPropagator + Send + Sync>;
