@@ -113,7 +113,7 @@ pub fn app(
         layer = layer.with_exemplars(exemplars.clone());
         client = client.with_exemplars(exemplars);
     }
-    if let Some(methods) = settings.telemetry.known_methods() {
+    if let Some(methods) = &settings.telemetry.known_methods {
         layer = layer.with_known_methods(methods);
         client = client.with_known_methods(methods);
     }

@@ -102,7 +102,7 @@ pub fn app(settings: &Settings, telemetry: &Telemetry, readiness: Readiness) -> 
     if let Some(exemplars) = telemetry.exemplars() {
         layer = layer.with_exemplars(exemplars);
     }
-    if let Some(methods) = settings.telemetry.known_methods() {
+    if let Some(methods) = &settings.telemetry.known_methods {
         layer = layer.with_known_methods(methods);
     }
 

@@ -78,30 +78,26 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
-mod encoder;
 mod error;
-mod health;
 mod logs;
 mod losses;
 mod metrics;
-mod otlp;
 mod overflow;
 mod own_thread;
 mod process;
 mod propagators;
 mod resource;
 mod runtime;
-mod settings;
 mod shutdown;
 mod subscriber;
 mod summary;
 mod tracer;
 mod traces;
 
-pub use error::{Error, FlushError, SettingError};
+pub use error::{Error, FlushError};
 pub use losses::Losses;
 pub use propagators::SharedPropagator;
-pub use settings::{Lookup, Settings};
+pub use settings::{Lookup, SettingError, Settings};
 pub use tracer::Tracer;
 
 /// The semantic conventions that resource, spans and metrics follow.
@@ -126,7 +122,7 @@ pub struct Telemetry {
     providers: shutdown::Providers,
     propagator: SharedPropagator,
     exposition: Option<Exposition>,
-    pipelines: Vec<Arc<health::Health>>,
+    pipelines: Vec<Arc<otlp::Health>>,
     output: logs::Output,
     warnings: Vec<String>,
     summary: String,
@@ -160,27 +156,20 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
     if settings.disabled {
         return Ok(telemetry);
     }
-    let mut builder = otlp::Builder::new(
-        settings.uses_grpc(),
-        &mut telemetry.warnings,
-        telemetry.providers.ending.subscribe(),
-    )?;
-    let (traces, pipelines) = traces::provider(&settings.traces, resource.clone(), &mut builder);
-    telemetry.pipelines.extend(pipelines);
+    let mut pipelines = otlp::Pipelines::new(telemetry.providers.ending.subscribe());
+    let traces = traces::provider(&settings.traces, resource.clone(), &mut pipelines);
     telemetry.providers.traces = Some(traces);
-    if let Some((logs, pipeline)) = logs::provider(&settings.logs, resource.clone(), &mut builder) {
-        telemetry.pipelines.push(pipeline);
-        telemetry.providers.logs = Some(logs);
-    }
-    let metrics = metrics::metrics(&settings.metrics, resource, &mut builder)?;
-    telemetry.pipelines.extend(metrics.pipelines);
+    telemetry.providers.logs = logs::provider(&settings.logs, resource.clone(), &mut pipelines);
+    let metrics = metrics::metrics(&settings.metrics, resource, &mut pipelines)?;
     telemetry.exposition = metrics.exposition;
+    telemetry.pipelines = pipelines.health;
+    telemetry.warnings.extend(pipelines.warnings);
 
     let own = metrics.provider.meter(OWN_SCOPE);
     telemetry.providers.metrics = Some(metrics.provider);
     process::observe(&own);
     runtime::observe(&own);
-    health::observe(&own, &telemetry.pipelines);
+    otlp::observe(&own, &telemetry.pipelines);
     logs::observe(&own, telemetry.output.lost());
     Ok(telemetry)
 }

@@ -17,24 +17,18 @@
 //!   most every ten seconds each.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry::logs::LoggerProvider as _;
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::logs::{
-    BatchConfigBuilder, BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord,
-    SdkLoggerProvider,
-};
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use otlp::Pipelines;
+use settings::LogsExporter;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-use crate::health::{Health, Item};
-use crate::otlp::{Builder, Destination};
 use crate::own_thread;
-use crate::settings::{self, LogsExporter};
 
 mod events;
 mod fields;
@@ -158,92 +152,17 @@ pub(crate) fn bridge_log() -> Result<(), log::SetLoggerError> {
 pub(crate) fn provider(
     settings: &settings::Logs,
     resource: Resource,
-    builder: &mut Builder<'_>,
-) -> Option<(SdkLoggerProvider, Arc<Health>)> {
+    pipelines: &mut Pipelines,
+) -> Option<SdkLoggerProvider> {
     if !settings.exporters.contains(&LogsExporter::Otlp) {
         return None;
     }
-    let (exporter, destination) = builder.log_exporter(&settings.otlp, settings.batch.timeout)?;
-    let health = Health::new(
-        Item::LogRecord,
-        Some(settings.batch.queue),
-        destination.component("log"),
-        Some(destination.server.clone()),
-        destination.last_words.clone(),
-    );
-    let exporter = WatchedExporter {
-        exporter,
-        destination,
-        health: Arc::clone(&health),
-    };
-    let config = BatchConfigBuilder::default()
-        .with_max_queue_size(settings.batch.queue)
-        .with_max_export_batch_size(settings.batch.batch)
-        .with_scheduled_delay(settings.batch.delay)
-        .build();
-    let queue = Queue {
-        health: Arc::clone(&health),
-        processor: BatchLogProcessor::builder(exporter)
-            .with_batch_config(config)
-            .build(),
-    };
+    let queue = pipelines.logs(&settings.otlp, &settings.batch)?;
     let provider = SdkLoggerProvider::builder()
         .with_resource(resource)
         .with_log_processor(queue)
         .build();
-    Some((provider, health))
-}
-
-/// The SDK's batch processor behind a door that counts.
-#[derive(Debug)]
-struct Queue {
-    health: Arc<Health>,
-    processor: BatchLogProcessor,
-}
-
-impl LogProcessor for Queue {
-    fn emit(&self, record: &mut SdkLogRecord, scope: &opentelemetry::InstrumentationScope) {
-        if self.health.admit() {
-            self.processor.emit(record, scope);
-        }
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.processor.force_flush()
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.processor.shutdown_with_timeout(timeout)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.processor.set_resource(resource);
-    }
-}
-
-/// An exporter whose results are counted.
-#[derive(Debug)]
-struct WatchedExporter<E> {
-    exporter: E,
-    destination: Arc<Destination>,
-    health: Arc<Health>,
-}
-
-impl<E: LogExporter> LogExporter for WatchedExporter<E> {
-    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
-        let count = batch.iter().count();
-        self.health.take(count);
-        let result = self.destination.outcome(self.exporter.export(batch)).await;
-        self.health.exported(count, result)
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
-    }
+    Some(provider)
 }
 
 /// Whether the thread works for telemetry itself.

@@ -5,9 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use opentelemetry::{KeyValue, Value};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
@@ -20,8 +24,7 @@ const LABEL: &str = "otel_metric_overflow";
 pub(crate) struct Overflows(Mutex<BTreeSet<String>>);
 
 impl Overflows {
-    /// Looks through what is about to be pushed.
-    pub(crate) fn look_through(&self, metrics: &ResourceMetrics) {
+    fn look_through(&self, metrics: &ResourceMetrics) {
         for metric in metrics.scope_metrics().flat_map(|scope| scope.metrics()) {
             let overflows = match metric.data() {
                 AggregatedMetrics::F64(data) => overflows(data),
@@ -68,6 +71,31 @@ fn is_overflow<'a>(mut attributes: impl Iterator<Item = &'a KeyValue>) -> bool {
     attributes.any(|attribute| {
         attribute.key.as_str() == ATTRIBUTE && attribute.value == Value::Bool(true)
     })
+}
+
+/// An exporter, looked through before each push.
+pub(crate) struct Pushed<E> {
+    pub(crate) exporter: E,
+    pub(crate) overflows: Arc<Overflows>,
+}
+
+impl<E: PushMetricExporter> PushMetricExporter for Pushed<E> {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.overflows.look_through(metrics);
+        self.exporter.export(metrics).await
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
 }
 
 /// A registry as a collector, looked through at each scrape. Metrics have the names of the exposition there.

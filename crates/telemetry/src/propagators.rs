@@ -6,7 +6,7 @@ use std::sync::Arc;
 use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
 use propagation::{BaggagePropagator, TraceContextPropagator};
 
-use crate::settings::Propagator;
+use settings::Propagator;
 
 /// Extracts from and injects into the headers of HTTP requests.
 pub type SharedPropagator = Arc<dyn TextMapPropagator + Send + Sync>;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use otlp::{Health, Item};
 use tokio::sync::watch;
 
-use crate::health::{Health, Item};
 use crate::{FlushError, Losses, own_thread};
 
 /// The providers to shut down, in this order.
@@ -90,7 +90,9 @@ pub(crate) fn verdict(
     let mut losses: Vec<String> = Vec::new();
     for health in pipelines {
         // Of several exporters of one kind of item each has losses of its own.
-        let others = pipelines.iter().filter(|other| other.item == health.item);
+        let others = pipelines
+            .iter()
+            .filter(|other| other.item() == health.item());
         let prefix = match others.count() {
             1 => String::new(),
             _ => format!("{}: ", health.exporter()),
@@ -106,7 +108,7 @@ pub(crate) fn verdict(
     if !in_time
         && pipelines
             .iter()
-            .any(|health| health.item == Item::DataPoint)
+            .any(|health| health.item() == Item::DataPoint)
     {
         losses.push("the last metrics were not pushed in time".to_owned());
     }

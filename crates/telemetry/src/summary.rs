@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::Settings;
-use crate::settings::{LogsExporter, MetricsExporter, Otlp, Propagator, TracesExporter};
+use settings::{LogsExporter, MetricsExporter, Otlp, Propagator, TracesExporter};
 
 /// `service_name` as it is sent, after the environment.
 pub(crate) fn summary(service_name: &str, version: &str, settings: &Settings) -> String {

@@ -1,75 +1,36 @@
-//! Spans: which are recorded, where they wait, where they go.
-//!
-//! A finished span goes into a bounded queue; a thread of its own takes batches from there and exports them. Nothing on
-//! a request's way waits for a collector: when the queue is full, spans are dropped and counted.
+//! Spans: which are recorded, and where they go. The crate `otlp` has the queue in which they wait.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-use opentelemetry::trace::TraceState;
-use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, Span, SpanData,
-    SpanExporter, SpanLimits, SpanProcessor,
-};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
+use otlp::Pipelines;
+use settings::{Limits, Root, TracesExporter};
 
-use crate::health::{Failure, Health, Item, LastWords};
-use crate::otlp::{Builder, Destination};
-use crate::settings::{self, Limits, Root, TracesExporter};
-
-/// The provider, and the health of each of its pipelines.
+/// The provider; its pipelines are added to `pipelines`.
 pub(crate) fn provider(
     settings: &settings::Traces,
     resource: Resource,
-    builder: &mut Builder<'_>,
-) -> (SdkTracerProvider, Vec<Arc<Health>>) {
+    pipelines: &mut Pipelines,
+) -> SdkTracerProvider {
     let mut provider = SdkTracerProvider::builder()
         .with_resource(resource)
         .with_sampler(sampler(&settings.sampler))
         .with_span_limits(limits(&settings.limits));
-    let mut pipelines = Vec::new();
+    let (batch, length) = (&settings.batch, settings.limits.value_length);
     for exporter in &settings.exporters {
-        let capacity = Some(settings.batch.queue);
-        match exporter {
-            TracesExporter::Otlp => {
-                let Some((exporter, destination)) =
-                    builder.span_exporter(&settings.otlp, settings.batch.timeout)
-                else {
-                    continue;
-                };
-                let health = Health::new(
-                    Item::Span,
-                    capacity,
-                    destination.component("span"),
-                    Some(destination.server.clone()),
-                    destination.last_words.clone(),
-                );
-                provider = provider.with_span_processor(queue(
-                    exporter,
-                    Some(destination),
-                    &health,
-                    settings,
-                ));
-                pipelines.push(health);
-            }
-            TracesExporter::Console => {
-                let exporter = opentelemetry_stdout::SpanExporter::default();
-                let health = Health::new(
-                    Item::Span,
-                    capacity,
-                    "opentelemetry_stdout::SpanExporter",
-                    None,
-                    LastWords::default(),
-                );
-                provider = provider.with_span_processor(queue(exporter, None, &health, settings));
-                pipelines.push(health);
-            }
+        let queue = match exporter {
+            TracesExporter::Otlp => pipelines.spans(&settings.otlp, batch, length),
+            TracesExporter::Console => Some(pipelines.spans_to(
+                opentelemetry_stdout::SpanExporter::default(),
+                "opentelemetry_stdout::SpanExporter",
+                batch,
+                length,
+            )),
+        };
+        if let Some(queue) = queue {
+            provider = provider.with_span_processor(queue);
         }
     }
-    (provider.build(), pipelines)
+    provider.build()
 }
 
 fn sampler(settings: &settings::Sampler) -> Sampler {
@@ -92,186 +53,5 @@ fn limits(settings: &Limits) -> SpanLimits {
         max_links_per_span: settings.links,
         max_attributes_per_event: settings.attributes_per_event,
         max_attributes_per_link: settings.attributes_per_link,
-    }
-}
-
-fn queue<E: SpanExporter + 'static>(
-    exporter: E,
-    destination: Option<Arc<Destination>>,
-    health: &Arc<Health>,
-    settings: &settings::Traces,
-) -> Queue {
-    let room = Arc::new(Room::default());
-    let exporter = WatchedExporter {
-        exporter,
-        destination,
-        health: Arc::clone(health),
-        room: Arc::clone(&room),
-        value_length: settings.limits.value_length,
-    };
-    let config = BatchConfigBuilder::default()
-        .with_max_queue_size(settings.batch.queue)
-        .with_max_export_batch_size(settings.batch.batch)
-        .with_scheduled_delay(settings.batch.delay)
-        .build();
-    Queue {
-        health: Arc::clone(health),
-        room,
-        processor: BatchSpanProcessor::new(exporter, config),
-    }
-}
-
-/// The SDK's batch processor behind a door that counts.
-#[derive(Debug)]
-struct Queue {
-    health: Arc<Health>,
-    room: Arc<Room>,
-    processor: BatchSpanProcessor,
-}
-
-impl SpanProcessor for Queue {
-    fn on_start(&self, span: &mut Span, context: &Context) {
-        self.health.started();
-        self.processor.on_start(span, context);
-    }
-
-    fn on_end(&self, mut span: SpanData) {
-        self.health.ended();
-        // The clock was set back meanwhile.
-        span.end_time = span.end_time.max(span.start_time);
-        let text = text(&span);
-        if !self.room.take(text) {
-            self.health.refuse();
-        } else if self.health.admit() {
-            self.processor.on_end(span);
-        } else {
-            self.room.free(text);
-        }
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.processor.force_flush()
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.processor.shutdown_with_timeout(timeout)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.processor.set_resource(resource);
-    }
-}
-
-/// How much text finished spans may hold until they are exported, in bytes: eight times as much as those of ordinary
-/// requests that fill the default queue. A client can put 16 KiB into each, which makes a bound on their number none on
-/// memory.
-const TEXT: usize = 8 << 20;
-
-/// What of [`TEXT`] is taken.
-#[derive(Debug, Default)]
-struct Room(AtomicUsize);
-
-impl Room {
-    fn take(&self, bytes: usize) -> bool {
-        let fits = self.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= TEXT;
-        if !fits {
-            self.free(bytes);
-        }
-        fits
-    }
-
-    fn free(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-/// How much text a span has from whoever called: what its own code states is short, and the same for all.
-fn text(span: &SpanData) -> usize {
-    let attributes = span.attributes.iter();
-    let values = attributes.map(|attribute| match &attribute.value {
-        Value::String(text) => text.as_str().len(),
-        _ => 0,
-    });
-    let state = span.span_context.trace_state();
-    let state = if *state == TraceState::NONE {
-        0
-    } else {
-        state.header().len()
-    };
-    values.sum::<usize>() + state
-}
-
-/// An exporter whose results are counted, and whose values are bounded in length.
-#[derive(Debug)]
-struct WatchedExporter<E> {
-    exporter: E,
-    /// None for the console.
-    destination: Option<Arc<Destination>>,
-    health: Arc<Health>,
-    room: Arc<Room>,
-    value_length: Option<usize>,
-}
-
-impl<E: SpanExporter> SpanExporter for WatchedExporter<E> {
-    async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
-        let count = batch.len();
-        self.health.take(count);
-        let held = batch.iter().map(text).sum();
-        if let Some(length) = self.value_length {
-            batch.iter_mut().for_each(|span| shorten_span(span, length));
-        }
-        let export = self.exporter.export(batch);
-        let result = match &self.destination {
-            Some(destination) => destination.outcome(export).await,
-            None => export.await.map_err(|error| Failure::unknown(&error)),
-        };
-        self.room.free(held);
-        self.health.exported(count, result)
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn shutdown(&self) -> OTelSdkResult {
-        self.exporter.shutdown()
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
-    }
-}
-
-/// `OTEL_[SPAN_]ATTRIBUTE_VALUE_LENGTH_LIMIT`: the SDK has no such limit, so it is kept just before the export.
-fn shorten_span(span: &mut SpanData, length: usize) {
-    shorten_attributes(&mut span.attributes, length);
-    for event in &mut span.events.events {
-        shorten_attributes(&mut event.attributes, length);
-    }
-    for link in &mut span.links.links {
-        shorten_attributes(&mut link.attributes, length);
-    }
-}
-
-fn shorten_attributes(attributes: &mut [KeyValue], length: usize) {
-    for KeyValue { value, .. } in attributes {
-        match value {
-            Value::String(text) => shorten(text, length),
-            Value::Array(Array::String(texts)) => {
-                texts.iter_mut().for_each(|text| shorten(text, length))
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Cuts after `length` characters, never inside one.
-fn shorten(text: &mut StringValue, length: usize) {
-    if let Some((end, _)) = text.as_str().char_indices().nth(length) {
-        *text = text.as_str()[..end].to_owned().into();
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::otlp::Protocol;
-use super::reader::Reader;
+use crate::otlp::Protocol;
+use crate::reader::Reader;
 
 /// The longest queue. The SDK allocates all of it ahead, some 370 bytes an item. Full of the spans of `/ping` it takes
 /// 30 MiB: with one of log records beside it, a service stays below 80 MiB.
@@ -14,15 +14,15 @@ const LARGEST_BATCH: u32 = 16_384;
 
 /// A queue before an exporter.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Batch {
+pub struct Batch {
     /// How many items may wait; the next ones are dropped.
-    pub(crate) queue: usize,
+    pub queue: usize,
     /// How many items one export carries at most.
-    pub(crate) batch: usize,
+    pub batch: usize,
     /// How long the first item waits for the batch to fill.
-    pub(crate) delay: Duration,
+    pub delay: Duration,
     /// How long one export may take.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
 impl Batch {
@@ -31,7 +31,7 @@ impl Batch {
     /// arrive. A queue full of the spans of `/ping` takes 15 MiB, a batch of them is a request of 2.6 MiB.
     ///
     /// Over gRPC a batch is half of that: receivers refuse messages of more than 4 MiB, and spans can be longer.
-    pub(super) fn of_spans(reader: &mut Reader<'_>, protocol: Protocol) -> Self {
+    pub(crate) fn of_spans(reader: &mut Reader<'_>, protocol: Protocol) -> Self {
         let batch = match protocol {
             Protocol::HttpProtobuf => 8_192,
             Protocol::Grpc => 4_096,
@@ -40,7 +40,7 @@ impl Batch {
     }
 
     /// The specification's defaults.
-    pub(super) fn of_log_records(reader: &mut Reader<'_>) -> Self {
+    pub(crate) fn of_log_records(reader: &mut Reader<'_>) -> Self {
         Self::read(reader, "OTEL_BLRP", 2_048, 512, 1_000)
     }
 

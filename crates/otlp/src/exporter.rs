@@ -17,8 +17,8 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use prost::Message;
 use prost::bytes::Bytes;
 
-use super::sender::Sender;
 use crate::encoder::{self, EncodedResource};
+use crate::sender::Sender;
 
 /// Sends spans, which `encoder` makes bytes of.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct OtlpSpanExporter {
 }
 
 impl OtlpSpanExporter {
-    pub(super) fn new(sender: Sender) -> Self {
+    pub(crate) fn new(sender: Sender) -> Self {
         Self {
             sender,
             resource: EncodedResource::default(),
@@ -65,7 +65,7 @@ pub(crate) struct OtlpLogExporter {
 }
 
 impl OtlpLogExporter {
-    pub(super) fn new(sender: Sender) -> Self {
+    pub(crate) fn new(sender: Sender) -> Self {
         Self {
             sender,
             resource: ResourceAttributesWithSchema::default(),
@@ -88,10 +88,10 @@ impl LogExporter for OtlpLogExporter {
 
 /// Sends metrics, each as it has grown since the start.
 #[derive(Debug)]
-pub(crate) struct OtlpMetricExporter(Sender);
+pub struct OtlpMetricExporter(Sender);
 
 impl OtlpMetricExporter {
-    pub(super) fn new(sender: Sender) -> Self {
+    pub(crate) fn new(sender: Sender) -> Self {
         Self(sender)
     }
 }

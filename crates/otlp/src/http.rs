@@ -16,19 +16,19 @@ use reqwest::header::{
 };
 use reqwest::{StatusCode, Url};
 
-use super::AGENT;
-use super::answer;
-use super::certificates::Files;
-use super::destination::{Destination, root_cause};
-use super::sender::Attempt;
-use crate::settings::Otlp;
+use crate::AGENT;
+use crate::answer;
+use crate::certificates::Files;
+use crate::destination::{Destination, root_cause};
+use crate::sender::Attempt;
+use settings::Otlp;
 
 /// How much of an answer is read, in bytes: a message about what was rejected is shorter.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// The HTTP client of one exporter.
 #[derive(Debug)]
-pub(super) struct HttpClient {
+pub(crate) struct HttpClient {
     client: Client,
     url: Url,
     headers: HeaderMap,
@@ -37,7 +37,7 @@ pub(super) struct HttpClient {
 }
 
 impl HttpClient {
-    pub(super) fn new(
+    pub(crate) fn new(
         otlp: &Otlp,
         files: &Files,
         destination: &Arc<Destination>,
@@ -63,7 +63,7 @@ impl HttpClient {
     }
 
     /// The body for `message`, compressed if that is wanted.
-    pub(super) fn body(&self, message: &Bytes) -> io::Result<Bytes> {
+    pub(crate) fn body(&self, message: &Bytes) -> io::Result<Bytes> {
         if !self.gzip {
             return Ok(message.clone());
         }
@@ -72,7 +72,7 @@ impl HttpClient {
         Ok(encoder.finish()?.into())
     }
 
-    pub(super) fn attempt(&self, body: &Bytes, limit: Duration) -> Attempt {
+    pub(crate) fn attempt(&self, body: &Bytes, limit: Duration) -> Attempt {
         let deadline = Instant::now() + limit;
         let request = self
             .client

@@ -1,7 +1,7 @@
 //! Settings: environment variables, read once through a look-up, as typed values.
 //!
 //! The SDK and its exporters read part of the environment themselves, each in its own way. Here everything is read in one
-//! place and then passed to them explicitly, so that wrong values are told in one voice, several [`crate::Telemetry`]
+//! place and then passed to them explicitly, so that wrong values are told in one voice, several `Telemetry`s
 //! can live in one process, and tests need no environment.
 //!
 //! Rules of the [specification](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/):
@@ -11,11 +11,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use tracing::level_filters::LevelFilter;
-
-use crate::SettingError;
+use tracing_core::LevelFilter;
 
 mod batch;
+mod error;
 mod exporters;
 mod filter;
 mod known_methods;
@@ -28,14 +27,15 @@ mod resource;
 mod sampler;
 mod unsupported;
 
-pub(crate) use batch::Batch;
-pub(crate) use exporters::{LogsExporter, MetricsExporter, TracesExporter};
-pub(crate) use filter::Filter;
-pub(crate) use limits::Limits;
-pub(crate) use otlp::{Otlp, PemFile, Protocol, Signal};
-pub(crate) use propagators::Propagator;
-pub(crate) use proxy::Proxy;
-pub(crate) use sampler::{Root, Sampler};
+pub use batch::Batch;
+pub use error::SettingError;
+pub use exporters::{LogsExporter, MetricsExporter, TracesExporter};
+pub use filter::Filter;
+pub use limits::Limits;
+pub use otlp::{Endpoint, Otlp, PemFile, Protocol};
+pub use propagators::Propagator;
+pub use proxy::Proxy;
+pub use sampler::{Root, Sampler};
 
 use reader::Reader;
 
@@ -43,43 +43,73 @@ use reader::Reader;
 /// counts as unset. `OsString`, so that a value that is not UTF-8 is told apart from one that is not set.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// Everything that [`crate::build`] needs to know, read once.
+/// Everything that can be set, read once.
 ///
 /// `Debug` shows no header values.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub(crate) disabled: bool,
-    pub(crate) service_name: Option<String>,
-    pub(crate) resource_attributes: Vec<(String, String)>,
-    pub(crate) propagators: Vec<Propagator>,
-    pub(crate) traces: Traces,
-    pub(crate) metrics: Metrics,
-    pub(crate) logs: Logs,
-    known_methods: Option<Vec<String>>,
+    /// `OTEL_SDK_DISABLED`: nothing is recorded or exported; propagators work.
+    pub disabled: bool,
+    /// `OTEL_SERVICE_NAME`, which wins over the name in the code.
+    pub service_name: Option<String>,
+    /// `OTEL_RESOURCE_ATTRIBUTES`, decoded; they win over those in the code.
+    pub resource_attributes: Vec<(String, String)>,
+    /// `OTEL_PROPAGATORS`.
+    pub propagators: Vec<Propagator>,
+    /// Spans.
+    pub traces: Traces,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// The printed log, and the exported one.
+    pub logs: Logs,
+    /// `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`: the HTTP methods that are labels of their own, for whoever makes the
+    /// instrumentation. None: the default of the conventions.
+    pub known_methods: Option<Vec<String>>,
     warnings: Vec<String>,
+}
+
+/// What holds when nothing is set.
+impl Default for Settings {
+    fn default() -> Self {
+        // Only a value can be wrong.
+        Self::from_env(&|_| None).unwrap_or_else(|error| unreachable!("{error}"))
+    }
 }
 
 /// Where spans go, which, and how much of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Traces {
-    pub(crate) exporters: Vec<TracesExporter>,
-    pub(crate) otlp: Otlp,
-    pub(crate) batch: Batch,
-    pub(crate) sampler: Sampler,
-    pub(crate) limits: Limits,
-    pub(crate) span_level: LevelFilter,
-    pub(crate) exception_events: bool,
+pub struct Traces {
+    /// `OTEL_TRACES_EXPORTER`; each has a queue of its own.
+    pub exporters: Vec<TracesExporter>,
+    /// How [`TracesExporter::Otlp`] sends.
+    pub otlp: Otlp,
+    /// `OTEL_BSP_*`.
+    pub batch: Batch,
+    /// `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`.
+    pub sampler: Sampler,
+    /// How much one span may hold.
+    pub limits: Limits,
+    /// See [`Settings::with_span_level`].
+    pub span_level: LevelFilter,
+    /// See [`Settings::with_exception_events`].
+    pub exception_events: bool,
 }
 
 /// Where metrics go, and how often those that are pushed.
 #[derive(Clone, Debug)]
-pub(crate) struct Metrics {
-    pub(crate) exporters: Vec<MetricsExporter>,
-    pub(crate) otlp: Otlp,
-    pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
-    pub(crate) exemplars: bool,
-    pub(crate) cardinality_limit: usize,
+pub struct Metrics {
+    /// `OTEL_METRICS_EXPORTER`.
+    pub exporters: Vec<MetricsExporter>,
+    /// How [`MetricsExporter::Otlp`] sends.
+    pub otlp: Otlp,
+    /// `OTEL_METRIC_EXPORT_INTERVAL`, between two pushes.
+    pub interval: Duration,
+    /// `OTEL_METRIC_EXPORT_TIMEOUT`, of one push.
+    pub timeout: Duration,
+    /// `OTEL_METRICS_EXEMPLAR_FILTER`: false is `always_off`.
+    pub exemplars: bool,
+    /// See [`Settings::with_cardinality_limit`].
+    pub cardinality_limit: usize,
 }
 
 /// Attribute sets that an instrument keeps apart: the default of the
@@ -91,13 +121,17 @@ const MOST_CARDINALITY_LIMIT: usize = 65_536;
 
 /// Which log lines are let through, and where they go besides stdout.
 #[derive(Clone, Debug)]
-pub(crate) struct Logs {
-    pub(crate) filter: Filter,
+pub struct Logs {
+    /// `RUST_LOG`.
+    pub filter: Filter,
     /// Whether a terminal gets colors: not with `NO_COLOR`.
-    pub(crate) color: bool,
-    pub(crate) exporters: Vec<LogsExporter>,
-    pub(crate) otlp: Otlp,
-    pub(crate) batch: Batch,
+    pub color: bool,
+    /// `OTEL_LOGS_EXPORTER`.
+    pub exporters: Vec<LogsExporter>,
+    /// How [`LogsExporter::Otlp`] sends.
+    pub otlp: Otlp,
+    /// `OTEL_BLRP_*`.
+    pub batch: Batch,
 }
 
 impl Settings {
@@ -116,7 +150,7 @@ impl Settings {
         let service_name = reader.text("OTEL_SERVICE_NAME");
         let resource_attributes = resource::attributes(&mut reader);
         let propagators = propagators::read(&mut reader);
-        let otlp = Otlp::read(&mut reader, Signal::Traces, jaeger.as_deref());
+        let otlp = Otlp::read(&mut reader, otlp::Signal::Traces, jaeger.as_deref());
         let traces = Traces {
             exporters: exporters::traces(&mut reader),
             batch: Batch::of_spans(&mut reader, otlp.protocol),
@@ -128,7 +162,7 @@ impl Settings {
         };
         let metrics = Metrics {
             exporters: exporters::metrics(&mut reader),
-            otlp: Otlp::read(&mut reader, Signal::Metrics, None),
+            otlp: Otlp::read(&mut reader, otlp::Signal::Metrics, None),
             interval: reader.interval("OTEL_METRIC_EXPORT_INTERVAL", 60_000),
             timeout: reader.timeout("OTEL_METRIC_EXPORT_TIMEOUT", 30_000),
             exemplars: exporters::exemplars(&mut reader),
@@ -138,7 +172,7 @@ impl Settings {
             filter,
             color: !reader.is_set("NO_COLOR"),
             exporters: exporters::logs(&mut reader),
-            otlp: Otlp::read(&mut reader, Signal::Logs, None),
+            otlp: Otlp::read(&mut reader, otlp::Signal::Logs, None),
             batch: Batch::of_log_records(&mut reader),
         };
         let known_methods = known_methods::read(&mut reader);
@@ -159,7 +193,7 @@ impl Settings {
 
     /// Exports `tracing` spans from this level on: INFO, unless set. DEBUG adds DEBUG spans to INFO ones.
     ///
-    /// No span below this level exists, not for layers on top of [`Telemetry::subscriber`](crate::Telemetry::subscriber)
+    /// No span below this level exists, not for layers on top of `Telemetry::subscriber`
     /// either. Spans made by the OpenTelemetry API have no level, and are not touched.
     #[must_use]
     pub fn with_span_level(mut self, level: LevelFilter) -> Self {
@@ -204,37 +238,8 @@ impl Settings {
         self
     }
 
-    /// The HTTP methods that are labels of their own, for whoever makes the instrumentation:
-    /// `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`. None: the default of the conventions.
-    pub fn known_methods(&self) -> Option<&[String]> {
-        self.known_methods.as_deref()
-    }
-
-    /// Whether any exporter in use speaks gRPC.
-    pub(crate) fn uses_grpc(&self) -> bool {
-        let of_traces = self
-            .traces
-            .exporters
-            .contains(&TracesExporter::Otlp)
-            .then_some(&self.traces.otlp);
-        let of_metrics = self
-            .metrics
-            .exporters
-            .contains(&MetricsExporter::Otlp)
-            .then_some(&self.metrics.otlp);
-        let of_logs = self
-            .logs
-            .exporters
-            .contains(&LogsExporter::Otlp)
-            .then_some(&self.logs.otlp);
-        [of_traces, of_metrics, of_logs]
-            .into_iter()
-            .flatten()
-            .any(|otlp| otlp.protocol == Protocol::Grpc)
-    }
-
     /// One sentence for each `OTEL_*` variable whose value is not understood or not supported, and for each such part of
-    /// `RUST_LOG`: name, value, and what is used instead. [`crate::init`] logs them.
+    /// `RUST_LOG`: name, value, and what is used instead. `telemetry::init` logs them.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

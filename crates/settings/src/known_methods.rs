@@ -1,6 +1,6 @@
 //! `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`: the methods that are labels of their own.
 
-use super::reader::Reader;
+use crate::reader::Reader;
 
 const NAME: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";
 
@@ -8,7 +8,7 @@ const NAME: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";
 const LIMIT: usize = 64;
 
 /// None: the default of the conventions. Else the whole list, case-sensitive.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<Vec<String>> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let value = reader.text(NAME)?;
     let words = value.split(',').map(str::trim);
     let words = words.filter(|word| !word.is_empty());

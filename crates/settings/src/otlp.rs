@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
-use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use url::Url;
 
-use super::proxy::Proxy;
-use super::reader::Reader;
-use super::resource;
 use crate::SettingError;
+use crate::proxy::Proxy;
+use crate::reader::Reader;
+use crate::resource;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -22,20 +22,23 @@ pub(crate) enum Signal {
     Logs,
 }
 
+/// `OTEL_EXPORTER_OTLP_PROTOCOL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub enum Protocol {
+    /// `http/protobuf`.
     HttpProtobuf,
+    /// `grpc`.
     Grpc,
 }
 
 /// A URL without credentials, which are a header instead. Displays, and debugs, without the query, where some vendors put
 /// a token.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Endpoint(String);
+pub struct Endpoint(String);
 
 impl Endpoint {
     /// The whole URL, to connect with.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.0
     }
 }
@@ -58,29 +61,34 @@ impl fmt::Debug for Endpoint {
 
 /// How one signal is sent by OTLP.
 #[derive(Clone, Debug)]
-pub(crate) struct Otlp {
-    pub(crate) protocol: Protocol,
+pub struct Otlp {
+    /// `…_PROTOCOL`.
+    pub protocol: Protocol,
     /// The whole URL, path included.
-    pub(crate) endpoint: Endpoint,
+    pub endpoint: Endpoint,
     /// Marked sensitive, so that not even `Debug` prints a value.
-    pub(crate) headers: HeaderMap,
-    pub(crate) timeout: Duration,
-    pub(crate) gzip: bool,
+    pub headers: HeaderMap,
+    /// `…_TIMEOUT`, of one export with its retries.
+    pub timeout: Duration,
+    /// `…_COMPRESSION`.
+    pub gzip: bool,
     /// The authorities to trust instead of the platform's.
-    pub(crate) certificate: Option<PemFile>,
+    pub certificate: Option<PemFile>,
     /// What to identify ourselves with.
-    pub(crate) client_certificate: Option<PemFile>,
-    pub(crate) client_key: Option<PemFile>,
+    pub client_certificate: Option<PemFile>,
+    /// The key of that certificate.
+    pub client_key: Option<PemFile>,
     /// What is between us and the endpoint.
-    pub(crate) proxy: Option<Proxy>,
+    pub proxy: Option<Proxy>,
 }
 
 /// A file that is read when the exporter is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PemFile {
+pub struct PemFile {
     /// The variable that named it.
-    pub(crate) variable: String,
-    pub(crate) path: PathBuf,
+    pub variable: String,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 impl Signal {
@@ -120,7 +128,7 @@ impl fmt::Display for Protocol {
 
 impl Otlp {
     /// `address` is `JAEGER_ADDRESS`: `host:port` to fall back on when no endpoint is set.
-    pub(super) fn read(reader: &mut Reader<'_>, signal: Signal, address: Option<&str>) -> Self {
+    pub(crate) fn read(reader: &mut Reader<'_>, signal: Signal, address: Option<&str>) -> Self {
         let protocol = option(
             reader,
             signal,
@@ -342,7 +350,7 @@ fn headers(reader: &mut Reader<'_>, name: &str, instead: &str) -> Option<HeaderM
 }
 
 /// `JAEGER_ADDRESS`, the service's own setting.
-pub(super) fn jaeger_address(reader: &Reader<'_>) -> Result<Option<String>, SettingError> {
+pub(crate) fn jaeger_address(reader: &Reader<'_>) -> Result<Option<String>, SettingError> {
     const NAME: &str = "JAEGER_ADDRESS";
     const WANTED: &str = "host:port of an OTLP receiver, such as localhost:4318";
     let Some(value) = reader.own(NAME, WANTED)? else {

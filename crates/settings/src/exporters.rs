@@ -1,26 +1,35 @@
 //! `OTEL_*_EXPORTER`: where each signal goes; `OTEL_METRICS_EXEMPLAR_FILTER`.
 
-use super::reader::Reader;
+use crate::reader::Reader;
 
+/// Where spans go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TracesExporter {
+pub enum TracesExporter {
+    /// To a receiver of OTLP.
     Otlp,
+    /// To stdout, for a look at the raw data.
     Console,
 }
 
+/// Where metrics go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MetricsExporter {
+pub enum MetricsExporter {
+    /// To whoever fetches `/metrics`.
     Prometheus,
+    /// To a receiver of OTLP.
     Otlp,
+    /// To stdout, for a look at the raw data.
     Console,
 }
 
+/// Where log records go, besides stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogsExporter {
+pub enum LogsExporter {
+    /// To a receiver of OTLP.
     Otlp,
 }
 
-pub(super) fn traces(reader: &mut Reader<'_>) -> Vec<TracesExporter> {
+pub(crate) fn traces(reader: &mut Reader<'_>) -> Vec<TracesExporter> {
     const NAME: &str = "OTEL_TRACES_EXPORTER";
     let value = reader.text(NAME).unwrap_or_default().to_ascii_lowercase();
     // Known to the specification, and asked for often enough to deserve more than "not understood".
@@ -38,7 +47,7 @@ pub(super) fn traces(reader: &mut Reader<'_>) -> Vec<TracesExporter> {
     .unwrap_or_else(|| vec![TracesExporter::Otlp])
 }
 
-pub(super) fn metrics(reader: &mut Reader<'_>) -> Vec<MetricsExporter> {
+pub(crate) fn metrics(reader: &mut Reader<'_>) -> Vec<MetricsExporter> {
     none_is_empty(reader.list(
         "OTEL_METRICS_EXPORTER",
         "prometheus, otlp, console or none",
@@ -55,7 +64,7 @@ pub(super) fn metrics(reader: &mut Reader<'_>) -> Vec<MetricsExporter> {
 }
 
 /// Unlike the specification, not `otlp` by default: Jaeger, the default receiver, takes no logs.
-pub(super) fn logs(reader: &mut Reader<'_>) -> Vec<LogsExporter> {
+pub(crate) fn logs(reader: &mut Reader<'_>) -> Vec<LogsExporter> {
     none_is_empty(reader.list(
         "OTEL_LOGS_EXPORTER",
         "otlp or none (stdout is governed by RUST_LOG)",
@@ -70,7 +79,7 @@ pub(super) fn logs(reader: &mut Reader<'_>) -> Vec<LogsExporter> {
 }
 
 /// Whether exemplars are wanted: `trace_based` (default) or `always_off`.
-pub(super) fn exemplars(reader: &mut Reader<'_>) -> bool {
+pub(crate) fn exemplars(reader: &mut Reader<'_>) -> bool {
     reader
         .parsed(
             "OTEL_METRICS_EXEMPLAR_FILTER",

@@ -2,25 +2,30 @@
 
 use std::fmt;
 
-use super::reader::Reader;
+use crate::reader::Reader;
 
+/// Which traces are recorded. Displays as `OTEL_TRACES_SAMPLER` spells it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Sampler {
-    pub(crate) root: Root,
+pub struct Sampler {
+    /// What decides about a trace that begins here.
+    pub root: Root,
     /// Whether a parent's decision is followed; `root` then decides for spans without a parent only.
-    pub(crate) parent_based: bool,
+    pub parent_based: bool,
 }
 
+/// The decision about a trace that begins here.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Root {
+pub enum Root {
+    /// Every one is recorded.
     AlwaysOn,
+    /// None is recorded.
     AlwaysOff,
     /// Probability from 0 to 1, decided by the trace id.
     Ratio(f64),
 }
 
 impl Sampler {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         const WANTED: &str = "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off or \
                               parentbased_traceidratio";
         let default = Self {

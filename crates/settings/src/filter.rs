@@ -5,9 +5,8 @@
 
 use tracing_subscriber::filter::Directive;
 
-use super::reader::Reader;
-use crate::SettingError;
-use crate::error::shown;
+use crate::error::{SettingError, shown};
+use crate::reader::Reader;
 
 const NAME: &str = "RUST_LOG";
 const DEFAULT: &str = "info";
@@ -17,11 +16,11 @@ const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// Which log lines are let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Filter {
+pub struct Filter {
     /// Directives for `EnvFilter`, which understands each of them.
-    pub(crate) directives: String,
+    pub directives: String,
     /// Whether a part of the setting is warned of: the filter may then keep that warning out.
-    pub(crate) is_doubtful: bool,
+    pub is_doubtful: bool,
 }
 
 /// Reads `RUST_LOG`. What cannot be a directive is warned of and left out; what is nearly a level is warned of and kept,
@@ -30,7 +29,7 @@ pub(crate) struct Filter {
 /// # Errors
 ///
 /// [`SettingError`] when the value is not UTF-8.
-pub(super) fn read(reader: &mut Reader<'_>) -> Result<Filter, SettingError> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Filter, SettingError> {
     let value = reader
         .own(NAME, WANTED)?
         .unwrap_or_else(|| DEFAULT.to_owned());
@@ -75,7 +74,7 @@ fn is_directive(part: &str) -> bool {
 
 /// As `EnvFilter` reads a level: in any case, or a number from 0 (off) to 5 (trace).
 fn is_level(part: &str) -> bool {
-    part.parse::<tracing::level_filters::LevelFilter>().is_ok()
+    part.parse::<tracing_core::LevelFilter>().is_ok()
 }
 
 /// A path such as `orders::store`, or a name such as `opentelemetry-otlp`. Events can have any text for their target;

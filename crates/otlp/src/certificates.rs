@@ -4,18 +4,18 @@ use std::io;
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
-use crate::settings::{Otlp, PemFile};
+use settings::{Otlp, PemFile};
 
 /// The certificate files of an exporter, in memory.
 #[derive(Default)]
-pub(super) struct Files {
-    pub(super) authorities: Option<Vec<u8>>,
+pub(crate) struct Files {
+    pub(crate) authorities: Option<Vec<u8>>,
     /// Certificate and key.
-    pub(super) identity: Option<(Vec<u8>, Vec<u8>)>,
+    pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Files {
-    pub(super) fn read(otlp: &Otlp, warnings: &mut Vec<String>) -> Self {
+    pub(crate) fn read(otlp: &Otlp, warnings: &mut Vec<String>) -> Self {
         let mut read = |file: &Option<PemFile>| {
             let PemFile { variable, path } = file.as_ref()?;
             let content = std::fs::read(path).and_then(|content| {
@@ -56,7 +56,7 @@ impl Files {
         }
     }
 
-    pub(super) fn tonic(self, otlp: &Otlp) -> Option<ClientTlsConfig> {
+    pub(crate) fn tonic(self, otlp: &Otlp) -> Option<ClientTlsConfig> {
         if !otlp.endpoint.url().starts_with("https://") {
             return None;
         }

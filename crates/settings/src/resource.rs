@@ -1,10 +1,10 @@
 //! `OTEL_RESOURCE_ATTRIBUTES`: `key=value` pairs, percent-encoded, separated by commas
 //! ([specification](https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable)).
 
-use super::reader::Reader;
+use crate::reader::Reader;
 
 /// The pairs; none at all when one of them is malformed, as the specification wants.
-pub(super) fn attributes(reader: &mut Reader<'_>) -> Vec<(String, String)> {
+pub(crate) fn attributes(reader: &mut Reader<'_>) -> Vec<(String, String)> {
     reader
         .parsed(
             "OTEL_RESOURCE_ATTRIBUTES",
@@ -17,7 +17,7 @@ pub(super) fn attributes(reader: &mut Reader<'_>) -> Vec<(String, String)> {
 
 /// Splits a list of `key=value` and decodes both sides. None when it is malformed: no `=`, an empty key, a `%` without
 /// two hexadecimal digits, or bytes that are no UTF-8.
-pub(super) fn pairs(list: &str) -> Option<Vec<(String, String)>> {
+pub(crate) fn pairs(list: &str) -> Option<Vec<(String, String)>> {
     list.split(',')
         .map(str::trim)
         .filter(|pair| !pair.is_empty())

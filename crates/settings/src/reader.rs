@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::Lookup;
+use crate::Lookup;
 use crate::SettingError;
 
 /// What a timeout of 0, "no limit", becomes: about 24 days.
@@ -15,20 +15,20 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(lookup: Lookup<'a>) -> Self {
+    pub(crate) fn new(lookup: Lookup<'a>) -> Self {
         Self {
             lookup,
             warnings: Vec::new(),
         }
     }
 
-    pub(super) fn into_warnings(self) -> Vec<String> {
+    pub(crate) fn into_warnings(self) -> Vec<String> {
         self.warnings
     }
 
     /// The value without surrounding blanks; none when unset or empty. One that is not UTF-8 makes a warning and counts as
     /// unset. The warning does not show it: which bytes of it are secret cannot be told.
-    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         match (self.lookup)(name)?.into_string() {
             Ok(value) => trimmed(&value),
             Err(_) => {
@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Reader::text`], of a variable of the services' own, where a value that is not UTF-8 is an error.
-    pub(super) fn own(
+    pub(crate) fn own(
         &self,
         variable: &'static str,
         wanted: &'static str,
@@ -58,19 +58,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the variable is there and not empty, whatever it holds.
-    pub(super) fn is_set(&self, name: &str) -> bool {
+    pub(crate) fn is_set(&self, name: &str) -> bool {
         (self.lookup)(name).is_some_and(|value| !value.is_empty())
     }
 
     /// Adds a warning, once: the general OTLP variables are read for every signal.
-    pub(super) fn warn(&mut self, warning: String) {
+    pub(crate) fn warn(&mut self, warning: String) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }
 
     /// Whether there is a warning about the variable already.
-    pub(super) fn is_warned_of(&self, name: &str) -> bool {
+    pub(crate) fn is_warned_of(&self, name: &str) -> bool {
         let is_about = |warning: &String| {
             let rest = warning.strip_prefix(name);
             rest.is_some_and(|rest| rest.starts_with(' '))
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
 
     /// The value as `parse` understands it; when it does not, a warning that says what is `wanted` and what is used
     /// `instead`.
-    pub(super) fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &mut self,
         name: &str,
         wanted: &str,
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
 
     /// As [`Reader::parsed`], for values that may hold secrets, also when they are misspelt: the warning does not show
     /// them.
-    pub(super) fn parsed_secret<T>(
+    pub(crate) fn parsed_secret<T>(
         &mut self,
         name: &str,
         wanted: &str,
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     }
 
     /// True only by the word `true`, in any case.
-    pub(super) fn boolean(&mut self, name: &str) -> bool {
+    pub(crate) fn boolean(&mut self, name: &str) -> bool {
         self.parsed(name, "true or false", "false", |value| {
             match value.to_ascii_lowercase().as_str() {
                 "true" => Some(true),
@@ -128,13 +128,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number from `least` to 2³¹ − 1.
-    pub(super) fn number(&mut self, name: &str, least: u32, default: u32) -> u32 {
+    pub(crate) fn number(&mut self, name: &str, least: u32, default: u32) -> u32 {
         self.optional_number(name, least, &default.to_string())
             .unwrap_or(default)
     }
 
     /// A whole number from 1. One that is larger than `most` makes a warning and counts as `most`.
-    pub(super) fn number_up_to(&mut self, name: &str, most: u32, default: u32) -> u32 {
+    pub(crate) fn number_up_to(&mut self, name: &str, most: u32, default: u32) -> u32 {
         let wanted =
             format!("a whole number from 1 to {most}, which is what fits into a service's memory");
         let digits = self.text(name).unwrap_or_default();
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Reader::number`], without a default.
-    pub(super) fn optional_number(&mut self, name: &str, least: u32, instead: &str) -> Option<u32> {
+    pub(crate) fn optional_number(&mut self, name: &str, least: u32, instead: &str) -> Option<u32> {
         let wanted = format!("a whole number from {least} to {}", i32::MAX);
         self.parsed(name, &wanted, instead, |value| {
             let number = value.parse().ok()?;
@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Milliseconds between two actions: more than 0, or they would never pause.
-    pub(super) fn interval(&mut self, name: &str, default: u32) -> Duration {
+    pub(crate) fn interval(&mut self, name: &str, default: u32) -> Duration {
         let wanted = format!("milliseconds, a whole number from 1 to {}", i32::MAX);
         let milliseconds = self.parsed(name, &wanted, &default.to_string(), |value| {
             let number = value.parse().ok()?;
@@ -174,13 +174,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Milliseconds that something may take; 0 means any time.
-    pub(super) fn timeout(&mut self, name: &str, default: u32) -> Duration {
+    pub(crate) fn timeout(&mut self, name: &str, default: u32) -> Duration {
         self.optional_timeout(name, &default.to_string())
             .unwrap_or(Duration::from_millis(default.into()))
     }
 
     /// As [`Reader::timeout`], for a variable that falls back on another one.
-    pub(super) fn optional_timeout(&mut self, name: &str, instead: &str) -> Option<Duration> {
+    pub(crate) fn optional_timeout(&mut self, name: &str, instead: &str) -> Option<Duration> {
         let wanted = format!(
             "milliseconds, a whole number from 0 (no limit) to {}",
             i32::MAX
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
 
     /// A comma-separated list of words, in any case, without repetitions. A word that `known` does not know is warned
     /// of and left out; if none is left, the list counts as unset.
-    pub(super) fn list<T: PartialEq>(
+    pub(crate) fn list<T: PartialEq>(
         &mut self,
         name: &str,
         wanted: &str,

@@ -9,10 +9,10 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use prost::bytes::Bytes;
 use tokio::sync::watch;
 
-use super::destination::{Destination, TIMEOUT};
-use super::grpc::GrpcClient;
-use super::http::HttpClient;
+use crate::destination::{Destination, TIMEOUT};
+use crate::grpc::GrpcClient;
 use crate::health::Failure;
+use crate::http::HttpClient;
 
 /// The first pause between two attempts; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What came of one request.
 #[derive(Debug)]
-pub(super) enum Attempt {
+pub(crate) enum Attempt {
     /// The receiver has taken it, except for what it says.
     Taken(Option<Failure>),
     /// There is no use in sending it again.
@@ -41,20 +41,20 @@ pub(super) enum Attempt {
 
 /// How one request is sent. Both block the thread, which is the pipeline's own.
 #[derive(Debug)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     Http(HttpClient),
     Grpc(GrpcClient),
 }
 
 /// The way of one pipeline to its receiver.
 #[derive(Debug)]
-pub(super) struct Sender {
-    pub(super) transport: Transport,
-    pub(super) destination: Arc<Destination>,
+pub(crate) struct Sender {
+    pub(crate) transport: Transport,
+    pub(crate) destination: Arc<Destination>,
     /// Whether the shutdown has begun.
-    pub(super) ending: watch::Receiver<bool>,
+    pub(crate) ending: watch::Receiver<bool>,
     /// Whether the last attempt found no connection.
-    pub(super) away: AtomicBool,
+    pub(crate) away: AtomicBool,
 }
 
 impl Sender {
@@ -63,7 +63,7 @@ impl Sender {
     /// # Errors
     ///
     /// It was not taken. The destination knows why, and which items of a request that was taken were rejected.
-    pub(super) fn send(&self, message: &Bytes) -> OTelSdkResult {
+    pub(crate) fn send(&self, message: &Bytes) -> OTelSdkResult {
         let result = self.attempts(message);
         self.destination.say(result.as_ref().err());
         let sdk = match &result {

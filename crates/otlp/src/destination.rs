@@ -9,11 +9,11 @@ use std::time::Duration;
 use opentelemetry_sdk::error::OTelSdkResult;
 use reqwest::Url;
 
-use crate::health::{Failure, LastWords};
-use crate::settings::{Otlp, Protocol, Proxy};
+use crate::health::{Failure, Item, LastWords};
+use settings::{Otlp, Protocol, Proxy};
 
 /// `error.type` of an export that ran out of time.
-pub(super) const TIMEOUT: &str = "timeout";
+pub(crate) const TIMEOUT: &str = "timeout";
 
 /// The shortest header value that is looked for in a receiver's words. A shorter one is no key, and would hide words.
 const SHORTEST_SECRET: usize = 8;
@@ -24,7 +24,7 @@ pub(crate) struct Destination {
     /// `server.address` and `server.port`.
     pub(crate) server: (String, u16),
     /// The longest that an export may take, retries included.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Why the last attempt failed; it stays until the next attempt fails or an export succeeds.
     pub(crate) last_words: LastWords,
     protocol: Protocol,
@@ -35,7 +35,7 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    pub(super) fn new(otlp: &Otlp, limit: Duration) -> Arc<Self> {
+    pub(crate) fn new(otlp: &Otlp, limit: Duration) -> Arc<Self> {
         let url = Url::parse(otlp.endpoint.url()).ok();
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
         let port = url
@@ -83,12 +83,12 @@ impl Destination {
     }
 
     /// Keeps what an export has come to.
-    pub(super) fn keep(&self, failure: Option<Failure>) {
+    pub(crate) fn keep(&self, failure: Option<Failure>) {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     /// Keeps why the last attempt failed, to be read while an export is under way.
-    pub(super) fn say(&self, failure: Option<&Failure>) {
+    pub(crate) fn say(&self, failure: Option<&Failure>) {
         let mut last = self
             .last_words
             .lock()
@@ -97,7 +97,7 @@ impl Destination {
     }
 
     /// `text` without the header values that are sent to the receiver.
-    pub(super) fn without_secrets(&self, text: &str) -> String {
+    pub(crate) fn without_secrets(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in &self.secrets {
             text = text.replace(secret, "REDACTED");
@@ -105,7 +105,7 @@ impl Destination {
         text
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let (host, port) = &self.server;
         match host.contains(':') {
             true => format!("[{host}]:{port}"),
@@ -114,7 +114,7 @@ impl Destination {
     }
 
     /// No connection can be made. It is the proxy's, if there is one.
-    pub(super) fn not_connected(&self, error: &(dyn StdError + 'static)) -> Failure {
+    pub(crate) fn not_connected(&self, error: &(dyn StdError + 'static)) -> Failure {
         let is_refused = is_refused(error);
         let words = match (&self.proxy, is_refused) {
             (Some(proxy), true) => format!(
@@ -147,7 +147,7 @@ impl Destination {
     }
 
     /// A connection broke before there was an answer.
-    pub(super) fn broken(&self, error: &(dyn StdError + 'static)) -> Failure {
+    pub(crate) fn broken(&self, error: &(dyn StdError + 'static)) -> Failure {
         Failure {
             kind: Cow::Borrowed("_OTHER"),
             words: format!("{}: {}", self.address(), root_cause(error)),
@@ -155,7 +155,7 @@ impl Destination {
         }
     }
 
-    pub(super) fn no_answer(&self) -> Failure {
+    pub(crate) fn no_answer(&self) -> Failure {
         Failure {
             kind: Cow::Borrowed(TIMEOUT),
             words: format!(
@@ -167,15 +167,15 @@ impl Destination {
         }
     }
 
-    /// `otel.component.type` of the exporter of `item`: `span`, `log` or `metric`.
-    pub(crate) fn component(&self, item: &str) -> &'static str {
+    /// `otel.component.type` of the exporter of `item`.
+    pub(crate) fn component(&self, item: Item) -> &'static str {
         match (self.protocol, item) {
-            (Protocol::HttpProtobuf, "span") => "otlp_http_span_exporter",
-            (Protocol::HttpProtobuf, "log") => "otlp_http_log_exporter",
-            (Protocol::HttpProtobuf, _) => "otlp_http_metric_exporter",
-            (Protocol::Grpc, "span") => "otlp_grpc_span_exporter",
-            (Protocol::Grpc, "log") => "otlp_grpc_log_exporter",
-            (Protocol::Grpc, _) => "otlp_grpc_metric_exporter",
+            (Protocol::HttpProtobuf, Item::Span) => "otlp_http_span_exporter",
+            (Protocol::HttpProtobuf, Item::LogRecord) => "otlp_http_log_exporter",
+            (Protocol::HttpProtobuf, Item::DataPoint) => "otlp_http_metric_exporter",
+            (Protocol::Grpc, Item::Span) => "otlp_grpc_span_exporter",
+            (Protocol::Grpc, Item::LogRecord) => "otlp_grpc_log_exporter",
+            (Protocol::Grpc, Item::DataPoint) => "otlp_grpc_metric_exporter",
         }
     }
 }
@@ -186,7 +186,7 @@ fn is_refused(error: &(dyn StdError + 'static)) -> bool {
         .any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn StdError + 'static)) -> String {
     std::iter::successors(Some(error), |&error| error.source())
         .last()
         .map(ToString::to_string)

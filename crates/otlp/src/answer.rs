@@ -8,14 +8,14 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tonic_types::Status;
 
-use super::destination::Destination;
+use crate::destination::Destination;
 use crate::health::Failure;
 
 /// How much of a receiver's own words is repeated, in characters.
 const LONGEST_MESSAGE: usize = 200;
 
 /// What the answer to a request that succeeded says: of items that were rejected all the same, or a warning.
-pub(super) fn rejected(destination: &Destination, body: &[u8]) -> Option<Failure> {
+pub(crate) fn rejected(destination: &Destination, body: &[u8]) -> Option<Failure> {
     // The three signals' answers are the same on the wire but for the names.
     let answer = ExportTraceServiceResponse::decode(body).ok()?;
     let partial = answer.partial_success?;
@@ -37,7 +37,7 @@ pub(super) fn rejected(destination: &Destination, body: &[u8]) -> Option<Failure
 }
 
 /// Words for an answer over HTTP that is not a success, and for what its body says.
-pub(super) fn http_failure(
+pub(crate) fn http_failure(
     destination: &Destination,
     status: StatusCode,
     headers: &HeaderMap,
@@ -52,7 +52,7 @@ pub(super) fn http_failure(
 }
 
 /// Words for a gRPC status that is not `OK`.
-pub(super) fn grpc_failure(destination: &Destination, status: &tonic::Status) -> Failure {
+pub(crate) fn grpc_failure(destination: &Destination, status: &tonic::Status) -> Failure {
     let code = grpc_code(status.code());
     Failure {
         words: answered(destination, &code, status.message()),

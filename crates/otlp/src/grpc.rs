@@ -17,12 +17,12 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::AGENT;
-use super::answer;
-use super::certificates::Files;
-use super::destination::{Destination, root_cause};
-use super::sender::Attempt;
-use crate::settings::Otlp;
+use crate::AGENT;
+use crate::answer;
+use crate::certificates::Files;
+use crate::destination::{Destination, root_cause};
+use crate::sender::Attempt;
+use settings::Otlp;
 
 /// Where gRPC's connections live: a runtime of one thread, so that neither the service's runtime nor its only worker is
 /// needed for a flush, and nothing that runs there makes telemetry. Whoever sends holds it, so that it outlives an export
@@ -31,7 +31,7 @@ use crate::settings::Otlp;
 pub(crate) struct GrpcRuntime(Option<Runtime>);
 
 impl GrpcRuntime {
-    pub(super) fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("otlp-grpc")
@@ -58,7 +58,7 @@ impl Drop for GrpcRuntime {
 
 /// The gRPC client of one exporter.
 #[derive(Debug)]
-pub(super) struct GrpcClient {
+pub(crate) struct GrpcClient {
     client: Grpc<Channel>,
     method: PathAndQuery,
     metadata: MetadataMap,
@@ -68,7 +68,7 @@ pub(super) struct GrpcClient {
 
 impl GrpcClient {
     /// `method` is the path of an `Export` method.
-    pub(super) fn new(
+    pub(crate) fn new(
         otlp: &Otlp,
         method: &'static str,
         files: Files,
@@ -94,7 +94,7 @@ impl GrpcClient {
         })
     }
 
-    pub(super) fn attempt(&self, message: &Bytes, limit: Duration) -> Attempt {
+    pub(crate) fn attempt(&self, message: &Bytes, limit: Duration) -> Attempt {
         let called = self.runtime.block_on(async {
             let call = self.call(message.clone());
             tokio::time::timeout(limit, call).await

@@ -31,16 +31,19 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// What a pipeline carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Item {
+pub enum Item {
+    /// A span.
     Span,
+    /// A log record.
     LogRecord,
+    /// A data point of a metric.
     DataPoint,
 }
 
 /// One queue, if there is one, and the exporter behind it.
 #[derive(Debug)]
-pub(crate) struct Health {
-    pub(crate) item: Item,
+pub struct Health {
+    item: Item,
     /// How many items the queue holds at most; none for metrics, which are collected, not queued.
     capacity: Option<usize>,
     exporter: Vec<KeyValue>,
@@ -139,7 +142,8 @@ impl Item {
         }
     }
 
-    pub(crate) fn counted(self, count: u64) -> String {
+    /// `1 span`, `2 spans`.
+    pub fn counted(self, count: u64) -> String {
         let plural = self.plural();
         let noun = if count == 1 {
             plural.trim_end_matches('s')
@@ -288,7 +292,7 @@ impl Health {
     }
 
     /// One sentence for each kind of loss since the start, what is still queued or on its way included.
-    pub(crate) fn losses(&self) -> Vec<String> {
+    pub fn losses(&self) -> Vec<String> {
         let counted = |count| self.item.counted(count);
         let mut losses = Vec::new();
         let dropped = self.dropped.load(Ordering::Relaxed);
@@ -323,14 +327,19 @@ impl Health {
         losses
     }
 
+    /// What the pipeline carries.
+    pub fn item(&self) -> Item {
+        self.item
+    }
+
     /// The exporter's `otel.component.type`.
-    pub(crate) fn exporter(&self) -> String {
+    pub fn exporter(&self) -> String {
         let kind = self.exporter.first();
         kind.map(|kind| kind.value.to_string()).unwrap_or_default()
     }
 
     /// Spans that have started and not ended.
-    pub(crate) fn open(&self) -> u64 {
+    pub fn open(&self) -> u64 {
         self.open.load(Ordering::Relaxed) as u64
     }
 
@@ -355,7 +364,7 @@ fn with_error(attributes: &[KeyValue], kind: impl Into<opentelemetry::Value>) ->
 }
 
 /// Registers the instruments for all pipelines that exist.
-pub(crate) fn observe(meter: &Meter, pipelines: &[Arc<Health>]) {
+pub fn observe(meter: &Meter, pipelines: &[Arc<Health>]) {
     for item in [Item::Span, Item::LogRecord, Item::DataPoint] {
         let of_item: Vec<_> = pipelines
             .iter()

@@ -1,14 +1,17 @@
 //! `OTEL_PROPAGATORS`: which headers carry the context between services.
 
-use super::reader::Reader;
+use crate::reader::Reader;
 
+/// A pair of headers, or one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Propagator {
+pub enum Propagator {
+    /// `traceparent` and `tracestate`.
     TraceContext,
+    /// `baggage`.
     Baggage,
 }
 
-pub(super) fn read(reader: &mut Reader<'_>) -> Vec<Propagator> {
+pub(crate) fn read(reader: &mut Reader<'_>) -> Vec<Propagator> {
     reader
         .list(
             "OTEL_PROPAGATORS",

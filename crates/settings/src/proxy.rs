@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use http::header::HeaderValue;
 use hyper_util::client::proxy::matcher::Matcher;
-use reqwest::Url;
-use reqwest::header::HeaderValue;
+use url::Url;
 
-use super::reader::Reader;
+use crate::reader::Reader;
 
 /// Each also in lower case, which wins.
 const OF_ALL: [&str; 2] = ["all_proxy", "ALL_PROXY"];
@@ -17,13 +17,13 @@ const WANTED: &str = "host:port, or a URL that starts with http:// or https://";
 
 /// The proxy between an exporter and its endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     /// Without credentials.
-    pub(crate) url: String,
+    pub url: String,
     /// The value of `Proxy-Authorization`.
-    pub(crate) authorization: Option<HeaderValue>,
+    pub authorization: Option<HeaderValue>,
     /// The variable that names it.
-    pub(crate) variable: String,
+    pub variable: String,
 }
 
 impl fmt::Display for Proxy {
@@ -34,7 +34,7 @@ impl fmt::Display for Proxy {
 
 impl Proxy {
     /// The proxy for `endpoint`. None on this machine, and where `NO_PROXY` says so.
-    pub(super) fn read(reader: &mut Reader<'_>, endpoint: &str) -> Option<Self> {
+    pub(crate) fn read(reader: &mut Reader<'_>, endpoint: &str) -> Option<Self> {
         let url = Url::parse(endpoint).ok()?;
         if is_here(&url) {
             return None;
@@ -68,7 +68,7 @@ impl Proxy {
     }
 
     /// gRPC's tunnel goes through a plain connection to the proxy. None, with a warning, where that wants TLS.
-    pub(super) fn for_grpc(self, reader: &mut Reader<'_>) -> Option<Self> {
+    pub(crate) fn for_grpc(self, reader: &mut Reader<'_>) -> Option<Self> {
         if self.url.starts_with("http://") {
             return Some(self);
         }
@@ -82,7 +82,7 @@ impl Proxy {
 }
 
 /// Whether a warning is about one of the variables.
-pub(super) fn is_warning_of_proxy(warning: &str) -> bool {
+pub(crate) fn is_warning_of_proxy(warning: &str) -> bool {
     let name = warning.split(' ').next().unwrap_or_default();
     [OF_ALL, OF_HTTPS, OF_HTTP].as_flattened().contains(&name)
 }

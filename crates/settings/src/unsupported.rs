@@ -1,6 +1,6 @@
 //! Variables of the specification that do nothing here. Silence would let somebody believe that they do.
 
-use super::reader::Reader;
+use crate::reader::Reader;
 
 /// The variable, and what to do instead.
 const UNSUPPORTED: [(&str, &str); 18] = [
@@ -72,7 +72,7 @@ const UNSUPPORTED: [(&str, &str); 18] = [
     ),
 ];
 
-pub(super) fn warn(reader: &mut Reader<'_>) {
+pub(crate) fn warn(reader: &mut Reader<'_>) {
     for (name, instead) in UNSUPPORTED {
         if let Some(value) = reader.text(name) {
             reader.warn(format!(

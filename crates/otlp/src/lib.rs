@@ -1,0 +1,66 @@
+//! Out by OTLP, over HTTP or gRPC: bounded, and honest about what is lost.
+//!
+//! | emitted | when |
+//! | --- | --- |
+//! | requests of OTLP, one a batch | by the settings of [`settings::Batch`], or at each interval for metrics |
+//! | metrics `otel.sdk.exporter.*` and `otel.sdk.processor.*` | always; [`observe`] registers them |
+//! | warnings of failed exports, full queues and what receivers say | at most every ten seconds for each |
+//!
+//! The stock exporters read no certificate settings, follow redirects, hide what a receiver says of a failure, and keep a
+//! `Retry-After` for all later pauses. So the way out is here: `spans`, `logs` and `metrics` hold what waits and count it,
+//! `exporter` encodes, `sender` tries until the time limit, `http` and `grpc` make one attempt, `answer` and `destination`
+//! find the words, `health` keeps the figures.
+//!
+//! What the [specification](https://opentelemetry.io/docs/specs/otlp/) lists as passing (429, 502, 503, 504, gRPC's
+//! `UNAVAILABLE` and the like, no connection) is tried again with exponential back-off and jitter, later if the receiver
+//! asks for it (`Retry-After`, `RetryInfo`), until the export's time limit. At shutdown nobody waits for a receiver that
+//! is not there: one failed connection then ends an export. What a receiver rejects out of a batch that it takes (partial
+//! success) counts as failed.
+//!
+//! TLS is rustls: an `https://` endpoint works without OpenSSL.
+//!
+//! ```no_run
+//! use opentelemetry_sdk::trace::SdkTracerProvider;
+//! use otlp::Pipelines;
+//! use settings::Settings;
+//!
+//! let settings = Settings::from_env(&|name: &str| std::env::var_os(name))?;
+//! let (ending, ended) = tokio::sync::watch::channel(false);
+//! let mut pipelines = Pipelines::new(ended);
+//! let mut provider = SdkTracerProvider::builder();
+//! if let Some(queue) = pipelines.spans(&settings.traces.otlp, &settings.traces.batch, None) {
+//!     provider = provider.with_span_processor(queue);
+//! }
+//! let provider = provider.build();
+//! // … spans …
+//! ending.send_replace(true);
+//! provider.shutdown()?;
+//! for health in &pipelines.health {
+//!     health.losses().iter().for_each(|loss| eprintln!("telemetry was lost: {loss}"));
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod answer;
+mod certificates;
+mod destination;
+mod encoder;
+mod exporter;
+mod grpc;
+mod health;
+mod http;
+mod logs;
+mod metrics;
+mod pipelines;
+mod sender;
+mod spans;
+
+pub use exporter::OtlpMetricExporter;
+pub use health::{Health, Item, observe};
+pub use logs::LogQueue;
+pub use metrics::MetricExporter;
+pub use pipelines::Pipelines;
+pub use spans::SpanQueue;
+
+/// `User-Agent`, as the specification wants it: what exports, and its version.
+const AGENT: &str = concat!("OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));
