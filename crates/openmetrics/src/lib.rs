@@ -72,8 +72,14 @@
 //! `# UNIT` is written where the family's name ends with a unit that the exporter appends (`_seconds`, `_bytes`).
 //! There is no `_created`: the registry does not say when a series began.
 //!
+//! # Over HTTP
+//!
+//! With the feature `axum`, `route` makes the route for `/metrics`: `Router::new().route("/metrics", openmetrics::route(exposition))`.
+//!
 //! [RFC 9110, 12.5.1]: https://www.rfc-editor.org/rfc/rfc9110.html#section-12.5.1
 
+#[cfg(feature = "axum")]
+mod copies;
 mod encoder;
 mod exemplars;
 mod exposition;
@@ -81,6 +87,10 @@ mod family;
 mod labels;
 mod negotiation;
 mod number;
+#[cfg(feature = "axum")]
+mod route;
 
 pub use exemplars::{Exemplars, SeriesExemplars};
 pub use exposition::{Encoded, Exposition};
+#[cfg(feature = "axum")]
+pub use route::route;

@@ -25,8 +25,8 @@ use axum::Router;
 use axum::routing::get;
 use instrumentation::{client, server};
 use opentelemetry::InstrumentationScope;
-use service::{About, Endpoint, Error, Readiness, Setting};
-use telemetry::{Lookup, Service, Telemetry};
+use service::{About, Endpoint, Error, Lookup, Readiness, Setting};
+use telemetry::{Service, Telemetry};
 
 use handler::{Ping, ping};
 use pong::Pong;
@@ -123,7 +123,8 @@ pub fn app(
         .route("/ping", get(ping))
         .with_state(Ping::new(pong, &telemetry.meter(MANUAL)))
         .layer(layer);
-    service::operations(router, &ABOUT, telemetry.exposition(), readiness)
+    let metrics = telemetry.exposition().map(openmetrics::route);
+    service::operations(router, &ABOUT, metrics, readiness)
 }
 
 /// Asks the ping that `env` describes whether it is ready.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use reqwest::Url;
-use telemetry::{Lookup, SettingError};
+use service::{Lookup, SettingError};
 
 pub(crate) const DEFAULT_ADDRESS: &str = "127.0.0.1:8081";
 pub(crate) const DEFAULT_PONG_ENDPOINT: &str = "127.0.0.1:8082";
@@ -35,7 +35,11 @@ impl Settings {
                 "host:port, for example 127.0.0.1:8082, or an http(s) URL without user, query and fragment",
                 pong_endpoint,
             )?,
-            telemetry: telemetry::Settings::from_env(env)?,
+            telemetry: telemetry::Settings::from_env(env).map_err(|wrong| SettingError {
+                variable: wrong.variable,
+                value: wrong.value,
+                wanted: wrong.wanted,
+            })?,
         })
     }
 }

@@ -23,8 +23,8 @@ use axum::Router;
 use axum::routing::get;
 use instrumentation::server;
 use opentelemetry::InstrumentationScope;
-use service::{About, Endpoint, Error, Readiness, Setting};
-use telemetry::{Lookup, Service, Telemetry};
+use service::{About, Endpoint, Error, Lookup, Readiness, Setting};
+use telemetry::{Service, Telemetry};
 
 use handler::{Pong, pong};
 pub use settings::Settings;
@@ -117,7 +117,8 @@ pub fn app(settings: &Settings, telemetry: &Telemetry, readiness: Readiness) -> 
     if !telemetry.is_disabled() {
         router = router.layer(layer);
     }
-    service::operations(router, &ABOUT, telemetry.exposition(), readiness)
+    let metrics = telemetry.exposition().map(openmetrics::route);
+    service::operations(router, &ABOUT, metrics, readiness)
 }
 
 /// Asks the pong that `env` describes whether it is ready.

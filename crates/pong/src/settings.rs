@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use telemetry::{Lookup, SettingError};
+use service::{Lookup, SettingError};
 
 pub(crate) const DEFAULT_ADDRESS: &str = "127.0.0.1:8082";
 pub(crate) const DEFAULT_LATENCY: &str = "0s";
@@ -46,7 +46,11 @@ impl Settings {
                 "a number from 0 to 1",
                 failure_rate,
             )?,
-            telemetry: telemetry::Settings::from_env(env)?,
+            telemetry: telemetry::Settings::from_env(env).map_err(|wrong| SettingError {
+                variable: wrong.variable,
+                value: wrong.value,
+                wanted: wrong.wanted,
+            })?,
         })
     }
 }

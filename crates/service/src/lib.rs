@@ -99,7 +99,7 @@
 //! # Settings that all have
 //!
 //! `ADDRESS`, tokio's `TOKIO_WORKER_THREADS` (by default as many as there are processors), and, of those that have telemetry,
-//! those of [`telemetry`]. What is wrong with one is a [`SettingError`] or [`ListenError`], one line like
+//! those of the crate `telemetry`. What is wrong with one is a [`SettingError`] or [`ListenError`], one line like
 //! `ADDRESS is "nonsense"; wanted: IP:PORT, for example 127.0.0.1:8081`, and exit code 2.
 
 mod about;
@@ -115,7 +115,6 @@ mod per_caller;
 mod readiness;
 mod run;
 mod runtime;
-mod scrape;
 mod serve;
 mod setting;
 mod signals;
@@ -127,8 +126,6 @@ mod upload;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-pub use telemetry::{Lookup, SettingError};
-
 pub use about::{About, Endpoint, Setting};
 pub use caller::Caller;
 pub use healthcheck::healthcheck;
@@ -139,5 +136,5 @@ pub use per_caller::PerCaller;
 pub use readiness::Readiness;
 pub use run::{Command, Error, main};
 pub use serve::serve;
-pub use setting::setting;
+pub use setting::{Lookup, SettingError, setting};
 pub use signals::shutdown_signal;

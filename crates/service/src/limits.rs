@@ -128,14 +128,6 @@ fn spare_descriptors() -> usize {
     usize::MAX
 }
 
-/// Expositions in memory, of each version of HTTP: more than the four kinds that there are, so that one that is wanted is
-/// there; few enough to take 16 MiB in all, since all but one are a megabyte at most.
-pub(crate) const COPIES: usize = 8;
-
-/// Expositions above this are large: with one of 15 MiB, as 4,000 series of histograms make, and all others below this,
-/// they take no more than before.
-pub(crate) const LARGE_COPY: usize = 1024 * 1024;
-
 /// HTTP/2 flow control, a stream's and a connection's: what a client may send before a handler reads it. RFC 9113's
 /// own initial value, and as much as a body may have.
 pub(crate) const WINDOW: u32 = 65_535;

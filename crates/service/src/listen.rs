@@ -3,10 +3,9 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
-use telemetry::{Lookup, SettingError};
 use tokio::net::TcpListener;
 
-use crate::setting::setting;
+use crate::setting::{Lookup, SettingError, setting};
 
 pub(crate) const ADDRESS: &str = "ADDRESS";
 

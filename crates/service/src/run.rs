@@ -5,9 +5,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use telemetry::SettingError;
 
 use crate::listen::ListenError;
+use crate::setting::SettingError;
 use crate::{About, runtime};
 
 /// Whatever ends a service; its text is printed as one line.

@@ -6,10 +6,10 @@ use std::panic;
 use std::sync::Mutex;
 use std::thread;
 
-use telemetry::SettingError;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Error;
+use crate::setting::SettingError;
 
 const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 

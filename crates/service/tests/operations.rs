@@ -59,7 +59,8 @@ async fn ask(app: &Router, request: axum::http::request::Builder) -> Answer {
 
 fn app(exposition: Option<Exposition>) -> Router {
     let router = Router::new().route("/hello", get(async || "hello"));
-    service::operations(router, &ABOUT, exposition, Readiness::default())
+    let metrics = exposition.map(openmetrics::route);
+    service::operations(router, &ABOUT, metrics, Readiness::default())
 }
 
 fn exposition() -> Exposition {

@@ -60,7 +60,8 @@ async fn orders() -> SocketAddr {
         .route("/panics", get(panics))
         .route("/breaks-off", get(breaks_off))
         .layer(layer);
-    let router = service::operations(router, &ABOUT, telemetry.exposition(), Readiness::default());
+    let metrics = telemetry.exposition().map(openmetrics::route);
+    let router = service::operations(router, &ABOUT, metrics, Readiness::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

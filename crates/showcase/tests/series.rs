@@ -67,8 +67,8 @@ async fn shop(telemetry: &Telemetry, routes: usize) -> SocketAddr {
         )
     });
     let readiness = Readiness::default();
-    let exposition = telemetry.exposition();
-    let router = service::operations(router.layer(layer), &ABOUT, exposition, readiness.clone());
+    let metrics = telemetry.exposition().map(openmetrics::route);
+    let router = service::operations(router.layer(layer), &ABOUT, metrics, readiness.clone());
     let listener = service::listen("127.0.0.1:0".parse().unwrap())
         .await
         .unwrap();

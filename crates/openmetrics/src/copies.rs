@@ -11,18 +11,25 @@ use axum::body::Bytes;
 use axum::http::Version;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use openmetrics::Exposition;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
 
-use crate::limits;
+use crate::Exposition;
+
+/// Expositions in memory, of each version of HTTP: more than the four kinds that there are, so that one that is wanted is
+/// there; few enough to take 16 MiB in all, since all but one are a megabyte at most.
+const COPIES: usize = 8;
+
+/// Expositions above this are large: with one of 15 MiB, as 4,000 series of histograms make, and all others below this,
+/// they take no more than before.
+const LARGE_COPY: usize = 1024 * 1024;
 
 /// Whatever is encoded once for many: media type, and whether it is compressed.
 type Kind = (&'static str, bool);
 
 /// One exposition, scraped by many.
 #[derive(Clone)]
-pub(crate) struct Scrapes {
+pub(crate) struct Copies {
     exposition: Exposition,
     /// What was made, and whose turn it is: one encodes at a time.
     made: Arc<Mutex<Made>>,
@@ -42,18 +49,18 @@ struct Made {
 }
 
 /// What is answered.
-pub(crate) struct Scrape {
+pub(crate) struct Answer {
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
 }
 
-impl Scrapes {
+impl Copies {
     pub(crate) fn new(exposition: Exposition) -> Self {
         Self {
             exposition,
             made: Arc::default(),
-            http1: Arc::new(Semaphore::new(limits::COPIES)),
-            http2: Arc::new(Semaphore::new(limits::COPIES)),
+            http1: Arc::new(Semaphore::new(COPIES)),
+            http2: Arc::new(Semaphore::new(COPIES)),
             large: Arc::new(Semaphore::new(1)),
         }
     }
@@ -69,9 +76,9 @@ impl Scrapes {
         version: Version,
         accept: Option<String>,
         gzip: bool,
-    ) -> Result<Option<Scrape>, JoinError> {
+    ) -> Result<Option<Answer>, JoinError> {
         let content_type = self.exposition.content_type(accept.as_deref());
-        let answer = |body| Scrape { content_type, body };
+        let answer = |body| Answer { content_type, body };
         let copies = match version {
             Version::HTTP_2 => &self.http2,
             _ => &self.http1,
@@ -95,7 +102,7 @@ impl Scrapes {
             } else {
                 exposition.encode(accept).body
             };
-            let is_large = text.len() > limits::LARGE_COPY;
+            let is_large = text.len() > LARGE_COPY;
             let large = is_large.then(|| large.try_acquire_owned());
             let body = Bytes::from_owner(Copy {
                 text: text.into_boxed_slice(),
@@ -138,7 +145,6 @@ fn compressed(exposition: &Exposition, accept: Option<&str>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use openmetrics::Exposition;
     use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
     use super::*;
@@ -148,7 +154,7 @@ mod tests {
         let scraped = IntCounter::new("scraped", "How often.").unwrap();
         let registry = Registry::new();
         registry.register(Box::new(scraped.clone())).unwrap();
-        let scrapes = Scrapes::new(Exposition::new(registry));
+        let scrapes = Copies::new(Exposition::new(registry));
         let scrape = async |version| {
             scraped.inc();
             let scrape = scrapes.scrape(version, None, false).await.unwrap();
@@ -156,7 +162,7 @@ mod tests {
         };
 
         let mut held = Vec::new();
-        for _ in 0..limits::COPIES {
+        for _ in 0..COPIES {
             held.push(scrape(Version::HTTP_2).await);
         }
         let latest = held.last().unwrap();
@@ -170,7 +176,7 @@ mod tests {
         assert!(scrape(Version::HTTP_2).await.ends_with(b"scraped 110\n"));
         // Whoever wants what nobody wanted yet has to come again.
         let mut held = Vec::new();
-        for _ in 0..limits::COPIES {
+        for _ in 0..COPIES {
             held.push(scrape(Version::HTTP_2).await);
         }
         assert!(
@@ -195,11 +201,11 @@ mod tests {
         let opts = Opts::new("wide", "Has many series.");
         let wide = IntCounterVec::new(opts, &["label"]).unwrap();
         registry.register(Box::new(wide.clone())).unwrap();
-        for number in 0..2 * limits::LARGE_COPY / 200 {
+        for number in 0..2 * LARGE_COPY / 200 {
             let label = format!("{number}{}", "x".repeat(200));
             wide.with_label_values(&[label]).inc();
         }
-        let scrapes = Scrapes::new(Exposition::new(registry));
+        let scrapes = Copies::new(Exposition::new(registry));
         let scrape = async |version, accept: Option<&str>, gzip| {
             let accept = accept.map(str::to_owned);
             let scrape = scrapes.scrape(version, accept, gzip).await.unwrap();
@@ -208,7 +214,7 @@ mod tests {
         let openmetrics = Some("application/openmetrics-text");
         for _ in 0..2 {
             let held = scrape(Version::HTTP_2, None, false).await.unwrap();
-            assert!(held.len() > limits::LARGE_COPY);
+            assert!(held.len() > LARGE_COPY);
             for (version, accept) in [
                 (Version::HTTP_11, None),
                 (Version::HTTP_2, None),
@@ -216,7 +222,7 @@ mod tests {
             ] {
                 assert_eq!(scrape(version, accept, false).await, None);
                 let small = scrape(version, accept, true).await.unwrap();
-                assert!(small.len() < limits::LARGE_COPY);
+                assert!(small.len() < LARGE_COPY);
             }
         }
         wide.reset();
