@@ -75,6 +75,7 @@ pub async fn call(client: Client, address: SocketAddr, count: u64) -> Result<(),
             let service = Service {
                 name: "Ping",
                 version: "0.0.0",
+                namespace: None,
             };
             let telemetry = telemetry::init(service, &Settings::from_env(&crate::env)?)?;
             let meter = telemetry.meter_with_scope(InstrumentationScope::builder("Ping").build());

@@ -79,6 +79,7 @@ pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), 
     let service = Service {
         name: NAME,
         version: ABOUT.version,
+        namespace: Some("ping-pong"),
     };
     let telemetry = telemetry::init(service, &settings.telemetry)?;
 

@@ -25,6 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let orders = Service {
         name: "Orders",
         version: "1.0.0",
+        namespace: None,
     };
     let telemetry = telemetry::init(orders, &settings)?;
     let (tracer, meter) = (telemetry.tracer("Orders"), telemetry.meter("Orders"));

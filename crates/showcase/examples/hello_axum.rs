@@ -21,6 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let hello = Service {
         name: "Hello",
         version: "1.0.0",
+        namespace: None,
     };
     let telemetry = telemetry::init(hello, &settings)?;
     let (tracer, meter) = (telemetry.tracer("Hello"), telemetry.meter("Hello"));

@@ -58,6 +58,7 @@ async fn a_page_on_another_origin_continues_its_trace_and_its_preflights_are_see
     let service = Service {
         name: "Orders",
         version: "1.0.0",
+        namespace: None,
     };
     let telemetry = telemetry::build(service, &Settings::from_env(&env).unwrap()).unwrap();
     let meter = telemetry.meter("orders");

@@ -16,6 +16,7 @@ use telemetry::{Service, Settings};
 const ORDERS: Service = Service {
     name: "Orders",
     version: "1.0.0",
+    namespace: None,
 };
 
 const ABOUT: About = About {

@@ -26,6 +26,7 @@ use tokio::net::TcpStream;
 const SHOP: Service = Service {
     name: "Shop",
     version: "1.0.0",
+    namespace: None,
 };
 
 const ABOUT: About = About {

@@ -14,6 +14,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let service = Service {
         name: "MyService",
         version: "1.0.0",
+        namespace: None,
     };
     let telemetry = telemetry::init(service, &Settings::from_env(&env)?)?;
     let tracer = telemetry.tracer("MyService");

@@ -47,7 +47,7 @@
 //! // In a service: `|name: &str| std::env::var_os(name)`.
 //! let environment = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "console".into());
 //! let settings = Settings::from_env(&environment)?;
-//! let service = Service { name: "Ping", version: env!("CARGO_PKG_VERSION") };
+//! let service = Service { name: "Ping", version: env!("CARGO_PKG_VERSION"), namespace: None };
 //! let telemetry = telemetry::init(service, &settings)?;
 //!
 //! let requests = telemetry.meter("my-service").u64_counter("request_count").build();
@@ -113,6 +113,8 @@ pub struct Service {
     pub name: &'static str,
     /// `service.version`.
     pub version: &'static str,
+    /// `service.namespace`: what the services of one system have in common.
+    pub namespace: Option<&'static str>,
 }
 
 /// Everything that was set up. Ends with [`Telemetry::shutdown`].

@@ -3,7 +3,7 @@
 //! | attribute | value |
 //! | --- | --- |
 //! | `service.name`, `service.version` | the service's own |
-//! | `service.namespace` | `ping-pong` |
+//! | `service.namespace` | the service's own, if it has one |
 //! | `service.instance.id` | a random UUID a process: replicas are told apart |
 //! | `host.name`, `os.type` | this machine |
 //! | `process.pid`, `process.creation.time` | this process; ids come again, the two together do not |
@@ -19,7 +19,6 @@ use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use crate::{SCHEMA_URL, Service, Settings, process};
 
 pub(crate) const SERVICE_NAME: &str = "service.name";
-const NAMESPACE: &str = "ping-pong";
 
 pub(crate) fn resource(service: Service, settings: &Settings) -> Resource {
     // Starts empty: the SDK's default would read the environment by itself, without decoding it.
@@ -29,7 +28,6 @@ pub(crate) fn resource(service: Service, settings: &Settings) -> Resource {
             [
                 KeyValue::new(SERVICE_NAME, service.name),
                 KeyValue::new("service.version", service.version),
-                KeyValue::new("service.namespace", NAMESPACE),
                 KeyValue::new("service.instance.id", uuid::Uuid::new_v4().to_string()),
                 KeyValue::new(
                     "host.name",
@@ -39,6 +37,11 @@ pub(crate) fn resource(service: Service, settings: &Settings) -> Resource {
                 KeyValue::new("process.pid", i64::from(std::process::id())),
             ],
             SCHEMA_URL,
+        )
+        .with_attributes(
+            service
+                .namespace
+                .map(|namespace| KeyValue::new("service.namespace", namespace)),
         )
         .with_attributes(process::created().map(|created| {
             let created = humantime::format_rfc3339_seconds(created).to_string();

@@ -12,6 +12,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const SERVICE: Service = Service {
     name: "Ping",
     version: "1.2.3",
+    namespace: Some("ping-pong"),
 };
 
 pub(crate) type Variables<'a> = &'a [(&'a str, &'a str)];

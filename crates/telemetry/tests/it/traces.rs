@@ -8,7 +8,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Array, Context, KeyValue, Value};
 use opentelemetry_proto::tonic::trace::v1 as proto;
-use telemetry::{Losses, Telemetry};
+use telemetry::{Losses, Service, Telemetry};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::help::{
@@ -66,6 +66,32 @@ async fn resource_has_exactly_these_attributes() {
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();
     assert_eq!(resource, expected);
+}
+
+#[tokio::test]
+async fn namespace_is_there_where_the_code_or_the_environment_names_one() {
+    for (namespace, listed, expected) in [
+        (None, "", None),
+        (Some("shop"), "", Some("shop")),
+        (Some("shop"), "service.namespace=other", Some("other")),
+    ] {
+        let receiver = Receiver::start();
+        let settings = settings(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_RESOURCE_ATTRIBUTES", listed),
+        ]);
+        let service = Service {
+            namespace,
+            ..SERVICE
+        };
+        let telemetry = telemetry::build(service, &settings).unwrap();
+        span(&telemetry, "span");
+        end(telemetry).await;
+        let resource = &receiver.first().traces().resource_spans[0].resource;
+        let attributes = attributes(&resource.as_ref().unwrap().attributes);
+        let found = attributes.get("service.namespace").map(String::as_str);
+        assert_eq!(found, expected);
+    }
 }
 
 #[tokio::test]
