@@ -20,3 +20,8 @@ mod trace_context;
 
 pub use baggage::BaggagePropagator;
 pub use trace_context::TraceContextPropagator;
+
+/// The snippets of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

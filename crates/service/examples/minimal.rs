@@ -1,4 +1,4 @@
-//! A service without telemetry: `ADDRESS=127.0.0.1:8080 cargo run -p service --example minimal`.
+//! A service without telemetry: `ADDRESS=127.0.0.1:8080 cargo run -p serve-drained --example minimal`.
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! A service that calls another one for each request, and keeps a descriptor for that:
-//! `TARGET=127.0.0.1:8080 cargo run -p service --example relay` beside the example `minimal`.
+//! `TARGET=127.0.0.1:8080 cargo run -p serve-drained --example relay` beside the example `minimal`.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Ten thousand connections that are up to no good: others are served, and memory stays within its budget.
 //!
-//! `cargo test -p service --test hostile -- --ignored --nocapture` prints the figures.
+//! `cargo test -p serve-drained --test hostile -- --ignored --nocapture` prints the figures.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(target_os = "linux")]

@@ -244,3 +244,8 @@ impl Settings {
         &self.warnings
     }
 }
+
+/// The snippets of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! A counter, printed every second: `cargo run -p telemetry --example counter`.
+//! A counter, printed every second: `cargo run -p otel-setup --example counter`.
 //!
 //! Takes three seconds; with `-- --quick` at its end a thirtieth of one. It uses the SDK alone: this is what `telemetry`
 //! does for you.

@@ -1,7 +1,7 @@
-//! One span with an attribute and two events, printed: `cargo run -p telemetry --example hello_span`.
+//! One span with an attribute and two events, printed: `cargo run -p otel-setup --example hello_span`.
 //!
 //! The same span to Jaeger, or whatever else listens for OTLP at localhost:4318:
-//! `OTEL_TRACES_EXPORTER=otlp cargo run -p telemetry --example hello_span`.
+//! `OTEL_TRACES_EXPORTER=otlp cargo run -p otel-setup --example hello_span`.
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! A task does not inherit the context of whoever spawns it: `cargo run -p telemetry --example spawned`.
+//! A task does not inherit the context of whoever spawns it: `cargo run -p otel-setup --example spawned`.
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Two operations at the same time, in one trace: `cargo run -p telemetry --example two_operations`.
+//! Two operations at the same time, in one trace: `cargo run -p otel-setup --example two_operations`.
 //!
 //! Takes ten seconds; with `-- --quick` at its end a tenth of one. `OTEL_TRACES_EXPORTER=otlp` sends the spans instead.
 

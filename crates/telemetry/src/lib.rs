@@ -363,3 +363,8 @@ impl fmt::Debug for Telemetry {
             .finish_non_exhaustive()
     }
 }
+
+/// The snippets of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -34,7 +34,7 @@ fn run_aloud(example: &str, arguments: &[&str], env: &[(&str, &str)]) -> (String
         .output()
         .unwrap_or_else(|error| {
             panic!(
-                "{}: {error}; `cargo test -p telemetry` builds it, `--test examples` alone does not",
+                "{}: {error}; `cargo test -p otel-setup` builds it, `--test examples` alone does not",
                 program.display()
             )
         });
@@ -226,7 +226,7 @@ fn output_in_the_tutorial_is_what_the_examples_print() {
         ("two_operations", &["--quick"]),
         ("counter", &[]),
     ] {
-        let marker = format!("<!-- printed by `cargo run -p telemetry --example {example}` -->");
+        let marker = format!("<!-- printed by `cargo run -p otel-setup --example {example}` -->");
         let (_, fence) = tutorial.split_once(&marker).expect(&marker);
         let shown = fence.split("```").nth(1).unwrap().lines().skip(1);
         let printed = run(example, arguments, &[]);

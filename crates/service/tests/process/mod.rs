@@ -25,7 +25,7 @@ pub(crate) fn example(name: &str) -> Command {
     let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(
         program.exists(),
-        "`cargo test -p service` builds {}",
+        "`cargo test -p serve-drained` builds {}",
         program.display()
     );
     let mut command = Command::new(program);

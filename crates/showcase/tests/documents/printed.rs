@@ -137,7 +137,7 @@ fn commands_above_output_are_known_to_a_test() {
         let is_known = matches!(command, "`cargo run`" | "`PONG_FAILURE_RATE=1 cargo run`")
             || command.starts_with("`curl -s ")
             // Whose test is with the examples, in `telemetry`.
-            || command.starts_with("`cargo run -p telemetry --example ")
+            || command.starts_with("`cargo run -p otel-setup --example ")
             // Output of two programs together: only its names are checked.
             || command.starts_with("`cargo run`, while `");
         assert!(is_known, "{}: {command}", fence.place);
