@@ -25,13 +25,26 @@ fn commands_name_what_exists() {
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
 
+    let packages: Vec<_> = std::fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|folder| {
+            let manifest = folder.unwrap().path().join("Cargo.toml");
+            let manifest = std::fs::read_to_string(manifest).unwrap();
+            let name = manifest.lines().find_map(|line| {
+                let name = line.strip_prefix("name = \"")?.strip_suffix('"')?;
+                Some(name.to_owned())
+            });
+            name.unwrap()
+        })
+        .collect();
+
     let mut checked = 0;
     for command in &commands {
         let words: Vec<_> = command.split_whitespace().collect();
         for pair in words.windows(2) {
             let (flag, value) = (pair[0], pair[1]);
             let exists = match flag {
-                "-p" if words.contains(&"cargo") => root().join("crates").join(value).is_dir(),
+                "-p" if words.contains(&"cargo") => packages.iter().any(|name| name == value),
                 "--example" => examples.contains(&format!("{value}.rs")),
                 "--profile" if words.contains(&"cargo") => {
                     bench.contains(&format!("[profile.{value}]"))
