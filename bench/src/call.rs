@@ -79,15 +79,13 @@ pub async fn call(client: Client, address: SocketAddr, count: u64) -> Result<(),
             };
             let telemetry = telemetry::init(service, &Settings::from_env(&crate::env)?)?;
             let meter = telemetry.meter_with_scope(InstrumentationScope::builder("Ping").build());
-            let mut client = instrumentation::client::Client::new(
+            let client = instrumentation::client::Client::new(
                 http,
                 telemetry.tracer("Ping"),
                 &meter,
                 telemetry.propagator(),
-            );
-            if let Some(exemplars) = telemetry.exemplars() {
-                client = client.with_exemplars(exemplars);
-            }
+            )
+            .with_exemplars(telemetry.exemplars());
             // The parent, which calls have in a service; it is no part of what is measured.
             let parent = Context::new().with_span(telemetry.tracer("Ping").start("parent"));
             client

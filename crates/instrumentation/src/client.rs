@@ -33,6 +33,8 @@
 //!
 //! [status]: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status
 
+mod cause;
+
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -41,20 +43,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use openmetrics::Exemplars;
 use opentelemetry::context::FutureExt;
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::{Span, SpanKind, Tracer};
 use opentelemetry::{Context, KeyValue};
 use reqwest::{Request, Response, Url};
 
+use self::cause::root_cause;
 use crate::Propagator;
 use crate::attribute::{
     HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT,
     NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT, URL_FULL,
 };
 use crate::cache::{Cache, hash};
-use crate::failure::{Failure, root_cause};
+use crate::exemplars::Exemplars;
+use crate::failure::Failure;
 use crate::headers::Sent;
 use crate::method::{Method, Methods};
 use crate::operation::{Operation, Start};
@@ -120,10 +123,10 @@ impl<T> Client<T> {
         }
     }
 
-    /// Has the durations of sampled requests remembered as exemplars of `http_client_request_duration_seconds`.
+    /// Has the durations of sampled requests remembered as exemplars of `http.client.request.duration`. None: they are not.
     #[must_use]
-    pub fn with_exemplars(self, exemplars: Exemplars) -> Self {
-        let duration = self.shared.duration.with_exemplars(exemplars);
+    pub fn with_exemplars(self, exemplars: impl Into<Option<Exemplars>>) -> Self {
+        let duration = self.shared.duration.with_exemplars(exemplars.into());
         self.with(self.shared.methods.clone(), duration)
     }
 

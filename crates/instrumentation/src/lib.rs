@@ -109,9 +109,14 @@
 //!
 //! [conventions]: https://opentelemetry.io/docs/specs/semconv/http/
 
+// One half uses less of what both share.
+#![cfg_attr(not(all(feature = "client", feature = "server")), allow(dead_code))]
+
 mod attribute;
 mod cache;
+#[cfg(feature = "client")]
 pub mod client;
+mod exemplars;
 mod failure;
 mod headers;
 mod host;
@@ -121,12 +126,15 @@ mod operation;
 mod protocol;
 mod redaction;
 mod series;
+#[cfg(feature = "server")]
 pub mod server;
 mod strings;
 
 use std::sync::Arc;
 
 use opentelemetry::propagation::TextMapPropagator;
+
+pub use exemplars::{Exemplars, Remember};
 
 /// Reads the context out of the headers of requests that come in, and writes it into those that go out.
 pub type Propagator = Arc<dyn TextMapPropagator + Send + Sync>;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use reqwest::Url;
+#[cfg(feature = "client")]
+use url::Url;
 
 const REDACTED: &str = "REDACTED";
 
@@ -41,6 +42,7 @@ fn sensitive_key(pair: &str) -> Option<&str> {
 }
 
 /// `url.full`: user and password as the conventions write them, the query as by [`query`].
+#[cfg(feature = "client")]
 pub(crate) fn url(url: &Url) -> Cow<'_, str> {
     let redacted_query = url.query().map(query);
     let has_credentials = !url.username().is_empty() || url.password().is_some();
@@ -90,6 +92,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "client")]
     #[test]
     fn url_is_recorded_without_credentials() {
         for (requested, recorded) in [

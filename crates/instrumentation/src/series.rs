@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use openmetrics::{Exemplars, SeriesExemplars};
 use opentelemetry::metrics::{BoundHistogram, Histogram, Meter};
 use opentelemetry::trace::SpanContext;
 use opentelemetry::{KeyValue, StringValue};
 
 use crate::attribute::{ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, NETWORK_PROTOCOL_VERSION};
 use crate::cache::Cache;
+use crate::exemplars::{Exemplars, Remember};
 use crate::failure::Failure;
 use crate::protocol::Version;
 
@@ -20,6 +20,8 @@ const BOUNDS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 
+const UNIT: &str = "s";
+
 /// So many ends of one sort of request are bound; a handler with more of them has them looked up by the SDK.
 const OUTCOMES: usize = 16;
 
@@ -27,8 +29,7 @@ const OUTCOMES: usize = 16;
 #[derive(Clone)]
 pub(crate) struct RequestDuration {
     histogram: Histogram<f64>,
-    /// The instrument's name in the exposition, where exemplars are looked up.
-    family: &'static str,
+    name: &'static str,
     exemplars: Option<Exemplars>,
     /// Which status codes are errors.
     errors_from: u16,
@@ -38,53 +39,33 @@ impl RequestDuration {
     /// A 4xx answer is the client's error, not the server's.
     pub(crate) fn of_server(meter: &Meter) -> Self {
         let name = "http.server.request.duration";
-        let family = "http_server_request_duration_seconds";
-        Self::new(
-            meter,
-            name,
-            "Duration of HTTP server requests.",
-            family,
-            500,
-        )
+        Self::new(meter, name, "Duration of HTTP server requests.", 500)
     }
 
     /// Whoever asks for what is not there, or not allowed, has an error.
     pub(crate) fn of_client(meter: &Meter) -> Self {
         let name = "http.client.request.duration";
-        let family = "http_client_request_duration_seconds";
-        Self::new(
-            meter,
-            name,
-            "Duration of HTTP client requests.",
-            family,
-            400,
-        )
+        Self::new(meter, name, "Duration of HTTP client requests.", 400)
     }
 
-    fn new(
-        meter: &Meter,
-        name: &'static str,
-        description: &'static str,
-        family: &'static str,
-        errors_from: u16,
-    ) -> Self {
+    fn new(meter: &Meter, name: &'static str, description: &'static str, errors_from: u16) -> Self {
         let histogram = meter
             .f64_histogram(name)
             .with_description(description)
-            .with_unit("s")
+            .with_unit(UNIT)
             .with_boundaries(BOUNDS.to_vec())
             .build();
         Self {
             histogram,
-            family,
+            name,
             exemplars: None,
             errors_from,
         }
     }
 
-    pub(crate) fn with_exemplars(&self, exemplars: Exemplars) -> Self {
+    pub(crate) fn with_exemplars(&self, exemplars: Option<Exemplars>) -> Self {
         Self {
-            exemplars: Some(exemplars),
+            exemplars,
             ..self.clone()
         }
     }
@@ -118,7 +99,7 @@ struct Series {
     outcome: Outcome,
     error_type: Option<StringValue>,
     histogram: BoundHistogram<f64>,
-    exemplars: SeriesExemplars,
+    exemplar: Option<Remember>,
 }
 
 impl SeriesSet {
@@ -152,10 +133,8 @@ impl SeriesSet {
             || self.bind(outcome),
             |series| {
                 series.histogram.record(seconds);
-                if let Some(span) = sampled {
-                    let (trace_id, span_id) = (span.trace_id(), span.span_id());
-                    let (trace_id, span_id) = (trace_id.to_bytes(), span_id.to_bytes());
-                    series.exemplars.record(seconds, at, trace_id, span_id);
+                if let (Some(span), Some(remember)) = (sampled, &series.exemplar) {
+                    remember(seconds, at, span);
                 }
                 series.error_type.clone()
             },
@@ -171,16 +150,14 @@ impl SeriesSet {
         attributes.extend(version.map(|version| KeyValue::new(NETWORK_PROTOCOL_VERSION, version)));
         let label = error_type.clone();
         attributes.extend(label.map(|label| KeyValue::new(ERROR_TYPE, label)));
-        let exemplars = self.duration.exemplars.as_ref().map(|exemplars| {
-            let label = |label: &KeyValue| (label.key.to_string(), label.value.to_string());
-            let labels: Vec<_> = attributes.iter().map(label).collect();
-            exemplars.series(self.duration.family, &labels, &BOUNDS)
-        });
+        let exemplars = self.duration.exemplars.as_ref();
+        let exemplar =
+            exemplars.map(|series| series(self.duration.name, UNIT, &attributes, &BOUNDS));
         Series {
             outcome,
             error_type,
             histogram: self.duration.histogram.bind(&attributes),
-            exemplars: exemplars.unwrap_or_default(),
+            exemplar,
         }
     }
 

@@ -31,12 +31,12 @@ use std::task::{Context, Poll};
 
 use axum::response::Response;
 use bytes::Bytes;
-use openmetrics::Exemplars;
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::Tracer;
 use pin_project_lite::pin_project;
 
 use crate::Propagator;
+use crate::exemplars::Exemplars;
 use crate::failure::Failure;
 use crate::method::Methods;
 use endpoint::{Endpoints, Instruments};
@@ -74,13 +74,13 @@ impl<T> Layer<T> {
         }))
     }
 
-    /// Has the durations of sampled requests remembered as exemplars of `http_server_request_duration_seconds`.
+    /// Has the durations of sampled requests remembered as exemplars of `http.server.request.duration`. None: they are not.
     #[must_use]
-    pub fn with_exemplars(self, exemplars: Exemplars) -> Self {
+    pub fn with_exemplars(self, exemplars: impl Into<Option<Exemplars>>) -> Self {
         Self(Arc::new(Shared {
             tracer: self.0.tracer.clone(),
             propagator: self.0.propagator.clone(),
-            endpoints: self.0.endpoints.with_exemplars(exemplars),
+            endpoints: self.0.endpoints.with_exemplars(exemplars.into()),
         }))
     }
 

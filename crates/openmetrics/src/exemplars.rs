@@ -55,6 +55,30 @@ pub(crate) struct Exemplar {
 }
 
 impl Exemplars {
+    /// As [`series`](Self::series), of an OpenTelemetry instrument: its name and unit, as `opentelemetry-prometheus` exposes
+    /// them (`http.server.request.duration` in `s` is `http_server_request_duration_seconds`).
+    pub fn instrument(
+        &self,
+        name: &str,
+        unit: &str,
+        labels: &[(String, String)],
+        bounds: &[f64],
+    ) -> SeriesExemplars {
+        let unit = match unit {
+            "s" => "_seconds",
+            "ms" => "_milliseconds",
+            "us" => "_microseconds",
+            "ns" => "_nanoseconds",
+            "By" => "_bytes",
+            _ => "",
+        };
+        let family = family_name(name);
+        if family.ends_with(unit) {
+            return self.series(&family, labels, bounds);
+        }
+        self.series(&format!("{family}{unit}"), labels, bounds)
+    }
+
     /// The handle of one series of a histogram; the same one for the same series.
     ///
     /// `family` and `labels` are those of the exposition: `http_server_request_duration_seconds`, with labels

@@ -107,13 +107,11 @@ pub fn app(
         .with_schema_url(instrumentation::SCHEMA_URL)
         .build();
     let meter = telemetry.meter_with_scope(automatic);
-    let mut layer = server::Layer::new(telemetry.tracer(NAME), &meter, telemetry.propagator());
+    let mut layer = server::Layer::new(telemetry.tracer(NAME), &meter, telemetry.propagator())
+        .with_exemplars(telemetry.exemplars());
     let mut client =
-        client::Client::new(http, telemetry.tracer(NAME), &meter, telemetry.propagator());
-    if let Some(exemplars) = telemetry.exemplars() {
-        layer = layer.with_exemplars(exemplars.clone());
-        client = client.with_exemplars(exemplars);
-    }
+        client::Client::new(http, telemetry.tracer(NAME), &meter, telemetry.propagator())
+            .with_exemplars(telemetry.exemplars());
     if let Some(methods) = &settings.telemetry.known_methods {
         layer = layer.with_known_methods(methods);
         client = client.with_known_methods(methods);

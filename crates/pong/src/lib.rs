@@ -99,10 +99,8 @@ pub fn app(settings: &Settings, telemetry: &Telemetry, readiness: Readiness) -> 
         .with_schema_url(instrumentation::SCHEMA_URL)
         .build();
     let meter = telemetry.meter_with_scope(automatic);
-    let mut layer = server::Layer::new(telemetry.tracer(NAME), &meter, telemetry.propagator());
-    if let Some(exemplars) = telemetry.exemplars() {
-        layer = layer.with_exemplars(exemplars);
-    }
+    let mut layer = server::Layer::new(telemetry.tracer(NAME), &meter, telemetry.propagator())
+        .with_exemplars(telemetry.exemplars());
     if let Some(methods) = &settings.telemetry.known_methods {
         layer = layer.with_known_methods(methods);
     }

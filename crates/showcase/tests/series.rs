@@ -54,7 +54,7 @@ fn telemetry() -> Telemetry {
 async fn shop(telemetry: &Telemetry, routes: usize) -> SocketAddr {
     let meter = telemetry.meter("shop");
     let layer = Layer::new(telemetry.tracer("Shop"), &meter, telemetry.propagator())
-        .with_exemplars(telemetry.exemplars().unwrap());
+        .with_exemplars(telemetry.exemplars());
     let requests = meter.u64_counter("requests").build();
     let per_caller = PerCaller::new(move |attributes| requests.bind(attributes));
     let answer = async move |Path(status): Path<u16>, caller: Caller| {
@@ -100,7 +100,7 @@ fn client(telemetry: &Telemetry, names: usize, shop: SocketAddr) -> Client<Trace
         &meter,
         telemetry.propagator(),
     )
-    .with_exemplars(telemetry.exemplars().unwrap())
+    .with_exemplars(telemetry.exemplars())
 }
 
 /// Asks for each status of each route, by a name for each route.

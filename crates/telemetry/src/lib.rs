@@ -37,7 +37,7 @@
 //! # Example
 //!
 //! ```
-//! use std::time::Duration;
+//! use std::time::{Duration, SystemTime};
 //!
 //! use opentelemetry::KeyValue;
 //! use telemetry::{Service, Settings};
@@ -67,12 +67,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use openmetrics::{Exemplars, Exposition};
+use openmetrics::Exposition;
 use opentelemetry::metrics::{Meter, MeterProvider, NoopMeterProvider};
-use opentelemetry::trace::TracerProvider;
-use opentelemetry::{InstrumentationScope, global};
+use opentelemetry::trace::{SpanContext, TracerProvider};
+use opentelemetry::{InstrumentationScope, KeyValue, global};
 use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
@@ -116,6 +116,13 @@ pub struct Service {
     /// `service.namespace`: what the services of one system have in common.
     pub namespace: Option<&'static str>,
 }
+
+/// Where exemplars are recorded, as whoever instruments calls it: once a series, with the instrument's name and unit, the
+/// attributes and the upper bounds; what is returned is called for each sampled measurement.
+pub type Exemplars = Arc<dyn Fn(&str, &str, &[KeyValue], &[f64]) -> Remember + Send + Sync>;
+
+/// Called with what was measured, when that was, and the span in which it was measured.
+pub type Remember = Box<dyn Fn(f64, SystemTime, &SpanContext) + Send + Sync>;
 
 /// Everything that was set up. Ends with [`Telemetry::shutdown`].
 pub struct Telemetry {
@@ -279,11 +286,17 @@ impl Telemetry {
     /// Where to record exemplars for [`Telemetry::exposition`]. None: they are not wanted
     /// (`OTEL_METRICS_EXEMPLAR_FILTER=always_off`) or nobody could fetch them.
     pub fn exemplars(&self) -> Option<Exemplars> {
-        let exposition = self.exposition.as_ref()?;
-        self.settings
-            .metrics
-            .exemplars
-            .then(|| exposition.exemplars().clone())
+        let exemplars = self.exposition.as_ref()?.exemplars().clone();
+        let series: Exemplars = Arc::new(move |instrument, unit, attributes, bounds| {
+            let label = |label: &KeyValue| (label.key.to_string(), label.value.to_string());
+            let labels: Vec<_> = attributes.iter().map(label).collect();
+            let series = exemplars.instrument(instrument, unit, &labels, bounds);
+            Box::new(move |value, at, span| {
+                let (trace_id, span_id) = (span.trace_id(), span.span_id());
+                series.record(value, at, trace_id.to_bytes(), span_id.to_bytes());
+            })
+        });
+        self.settings.metrics.exemplars.then_some(series)
     }
 
     /// A subscriber that turns `tracing` spans into spans of the trace, and events into log lines. [`init`] installs it;

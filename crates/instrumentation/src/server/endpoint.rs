@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-use openmetrics::Exemplars;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundUpDownCounter, Meter, UpDownCounter};
 
 use crate::attribute::{HTTP_REQUEST_METHOD, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME};
 use crate::cache::{Cache, hash};
+use crate::exemplars::Exemplars;
 use crate::method::{Method, Methods};
 use crate::names;
 use crate::protocol::{Scheme, Version};
@@ -72,7 +72,7 @@ impl Endpoints {
         }
     }
 
-    pub(super) fn with_exemplars(&self, exemplars: Exemplars) -> Self {
+    pub(super) fn with_exemplars(&self, exemplars: Option<Exemplars>) -> Self {
         let Instruments { duration, active } = &self.instruments;
         let instruments = Instruments {
             duration: duration.with_exemplars(exemplars),

@@ -1,11 +1,15 @@
 //! From a bucket of `/metrics` to the trace behind it.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
+use instrumentation::Exemplars;
 use instrumentation::client::Client;
 use instrumentation::server::Layer;
 use openmetrics::Exposition;
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -17,6 +21,20 @@ use crate::server::{send, serve};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0";
 
+/// As a service passes them on to what it instruments with.
+fn exemplars_of(exposition: &Exposition) -> Exemplars {
+    let exemplars = exposition.exemplars().clone();
+    Arc::new(move |instrument, unit, attributes, bounds| {
+        let label = |label: &KeyValue| (label.key.to_string(), label.value.to_string());
+        let labels: Vec<_> = attributes.iter().map(label).collect();
+        let series = exemplars.instrument(instrument, unit, &labels, bounds);
+        Box::new(move |value, at, span| {
+            let (trace_id, span_id) = (span.trace_id(), span.span_id());
+            series.record(value, at, trace_id.to_bytes(), span_id.to_bytes());
+        })
+    })
+}
+
 /// Calls `/ok` by the client once and directly once, then returns what a scrape sees.
 async fn scrape(recorded: &Recorded) -> String {
     let registry = prometheus::Registry::new();
@@ -26,7 +44,7 @@ async fn scrape(recorded: &Recorded) -> String {
         .unwrap();
     let meters = SdkMeterProvider::builder().with_reader(reader).build();
     let exposition = Exposition::new(registry);
-    let (meter, exemplars) = (meters.meter("test"), exposition.exemplars());
+    let (meter, exemplars) = (meters.meter("test"), exemplars_of(&exposition));
     let layer =
         Layer::new(recorded.tracer(), &meter, propagator()).with_exemplars(exemplars.clone());
     let router = Router::new().route("/ok", get(|| async { "ok" })).route(
@@ -35,8 +53,8 @@ async fn scrape(recorded: &Recorded) -> String {
     );
     let address = serve(router.layer(layer)).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let client = Client::new(http, recorded.tracer(), &meter, propagator())
-        .with_exemplars(exemplars.clone());
+    let client =
+        Client::new(http, recorded.tracer(), &meter, propagator()).with_exemplars(exemplars);
     let url = Url::parse(&format!("http://{address}/ok")).unwrap();
     client
         .execute(Request::new(Method::GET, url))

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Span as _, Tracer as _};
+use opentelemetry::trace::{
+    Span as _, SpanContext, SpanId, TraceFlags, TraceId, TraceState, Tracer as _,
+};
 use telemetry::Telemetry;
 
 use crate::help::{SERVICE, end, eventually, sample, scrape, sending, settings, span, telemetry};
@@ -164,11 +166,15 @@ fn exemplars_that_are_handed_out_show_in_the_exposition() {
         .with_boundaries(vec![1.0])
         .build();
     histogram.record(0.5, &[]);
-    let series = telemetry
-        .exemplars()
-        .unwrap()
-        .series("d_seconds", &[], &[1.0]);
-    series.record(0.5, SystemTime::now(), [1; 16], [2; 8]);
+    let remember = telemetry.exemplars().unwrap()("d", "s", &[], &[1.0]);
+    let span = SpanContext::new(
+        TraceId::from_bytes([1; 16]),
+        SpanId::from_bytes([2; 8]),
+        TraceFlags::SAMPLED,
+        false,
+        TraceState::NONE,
+    );
+    remember(0.5, SystemTime::now(), &span);
     let encoded = telemetry
         .exposition()
         .unwrap()
