@@ -10,7 +10,7 @@ use std::{
 
 use hashbrown::HashTable;
 
-use crate::size::{Heap, allocation, shared};
+use crate::size::{Heap, allocation, places, shared};
 
 /// Values that are in use, each with the count of its users.
 pub(crate) struct Interner<T: ?Sized> {
@@ -139,7 +139,7 @@ impl<T: Hash + Heap + PartialEq + ?Sized> Interner<T> {
             self.free.retain(|Reverse(free)| (*free as usize) < slots);
             self.free.shrink_to(slots);
         }
-        if self.numbers.capacity() > 8 * self.numbers.len() {
+        if places(&self.numbers) > 16 * self.numbers.len() {
             let (slots, hasher) = (&self.slots, &self.hasher);
             self.numbers.shrink_to(2 * self.numbers.len(), |&number| {
                 slots[number as usize].hash(hasher)
@@ -183,6 +183,24 @@ mod tests {
         interner.release(kept);
         interner.shrink();
         assert_eq!(interner.bytes(), 0);
+    }
+
+    /// Places of values that went count as taken in a table's capacity: a table without any value can have none.
+    #[test]
+    fn table_that_only_departed_values_fill_goes_too() {
+        for rounds in 1..200 {
+            let mut interner = Interner::new();
+            let mut used = Vec::new();
+            for text in 0..rounds {
+                used.push(interned(&mut interner, &format!("text {text}")));
+                if used.len() > 24 {
+                    interner.release(used.remove(0));
+                }
+            }
+            used.iter().for_each(|number| interner.release(*number));
+            interner.shrink();
+            assert_eq!(interner.bytes(), 0, "{rounds}");
+        }
     }
 
     proptest! {

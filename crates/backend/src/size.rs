@@ -3,6 +3,8 @@
 //! An estimate from below would make the bound a lie, so every allocation counts as the allocator makes it: with a
 //! header, rounded up. `tests/memory.rs` compares the sum with what the process really grows by.
 
+use hashbrown::HashTable;
+
 use crate::{
     attributes::{Attributes, Value},
     log::LogRecord,
@@ -24,6 +26,11 @@ pub(crate) fn allocation(bytes: usize) -> usize {
 /// By how much a full list of `length` grows. Doubling would leave half of it empty, and the bound counts that.
 pub(crate) fn growth(length: usize) -> usize {
     1 + length / 4
+}
+
+/// Places of a table, roughly. Its `capacity` leaves out those that departed values have not given back yet.
+pub(crate) fn places<T>(table: &HashTable<T>) -> usize {
+    table.allocation_size() / (size_of::<T>() + 1)
 }
 
 /// Bytes held outside of the value itself.

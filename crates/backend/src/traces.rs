@@ -14,7 +14,7 @@ use crate::{
     index::Index,
     peak::Peak,
     record::Record,
-    size::{allocation, growth},
+    size::{allocation, growth, places},
     span::Span,
     tables::{Run, Tables},
 };
@@ -159,7 +159,7 @@ impl Traces {
         if self.entries.capacity() > 4 * traces {
             self.entries.shrink_to(2 * traces);
         }
-        if self.numbers.capacity() > 8 * traces {
+        if places(&self.numbers) > 16 * traces {
             let (entries, first, hasher) = (&self.entries, self.first, &self.hasher);
             self.numbers.shrink_to(2 * traces, |number| {
                 hasher.hash_one(entries[(number - first) as usize].id)
