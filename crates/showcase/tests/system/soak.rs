@@ -77,7 +77,8 @@ async fn nothing_grows_while_pong_and_the_collector_fail_by_turns() {
     let pair = Pair::start_with(&own, &failing);
 
     let plan = Plan {
-        pause: Duration::from_millis(20),
+        // Spans that wait while the collector hangs must take less than the slack.
+        pause: Duration::from_millis(40),
         ..Plan::eager("/ping", 16)
     };
     let new_connections = Plan {
