@@ -1,6 +1,6 @@
 //! What telemetry of HTTP happens by itself: a [`server::Layer`] for axum and a [`client::Client`] over reqwest,
-//! by the stable [HTTP semantic conventions][conventions] 1.44. It needs the OpenTelemetry API, no SDK: give it a tracer, a
-//! meter and a propagator, and it can be copied alone.
+//! by the stable [HTTP semantic conventions][conventions] 1.44. It calls the OpenTelemetry API only: give it a tracer, a
+//! meter and a propagator, whoever has set up the SDK.
 //!
 //! Without the layer a trace ends at the door: every service starts traces of its own, and there is neither a
 //! request rate nor a latency to look at. Without the client the next service does not know whose trace it is in.

@@ -2,9 +2,8 @@
 
 use std::io;
 
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
-
 use settings::{Otlp, PemFile};
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 /// The certificate files of an exporter, in memory.
 #[derive(Default)]

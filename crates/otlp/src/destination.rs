@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use opentelemetry_sdk::error::OTelSdkResult;
 use reqwest::Url;
-
-use crate::health::{Failure, Item, LastWords};
 use settings::{Otlp, Protocol, Proxy};
+
+use crate::health::{Failure, Health, Item, LastWords};
 
 /// `error.type` of an export that ran out of time.
 pub(crate) const TIMEOUT: &str = "timeout";
@@ -47,8 +47,9 @@ impl Destination {
             .values()
             .filter_map(|value| value.to_str().ok());
         // Of `Bearer KEY` a receiver repeats `KEY`.
-        let secrets =
-            values.flat_map(|value| [value, value.rsplit(' ').next().unwrap_or_default()]);
+        let secrets = values
+            .flat_map(|value| [Some(value), value.rsplit_once(' ').map(|(_, key)| key)])
+            .flatten();
         Arc::new(Self {
             // The conventions write IPv6 without brackets.
             server: (host.trim_matches(['[', ']']).to_owned(), port),
@@ -64,27 +65,13 @@ impl Destination {
         })
     }
 
-    /// What has come of `export`: the SDK's result says less than [`keep`](Self::keep) was told.
-    pub(crate) async fn outcome(
-        &self,
-        export: impl Future<Output = OTelSdkResult>,
-    ) -> Result<(), Failure> {
-        let result = export.await;
-        let kept = self
-            .failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        match kept {
-            // Also of an export that succeeded: items that were rejected, or a warning.
-            Some(failure) => Err(failure),
-            None => result.map_err(|error| Failure::unknown(&error)),
-        }
+    /// Keeps what an export has come to, for [`watched`].
+    pub(crate) fn keep(&self, failure: Option<Failure>) {
+        *self.failure() = failure;
     }
 
-    /// Keeps what an export has come to.
-    pub(crate) fn keep(&self, failure: Option<Failure>) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    fn failure(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps why the last attempt failed, to be read while an export is under way.
@@ -178,6 +165,25 @@ impl Destination {
             (Protocol::Grpc, Item::DataPoint) => "otlp_grpc_metric_exporter",
         }
     }
+}
+
+/// Runs one export of `count` items and counts what came of it, which is more than the SDK's result says: of an export by
+/// OTLP the `destination` knows the rest. It is none for the console.
+pub(crate) async fn watched(
+    health: &Health,
+    destination: Option<&Destination>,
+    count: usize,
+    export: impl Future<Output = OTelSdkResult>,
+) -> OTelSdkResult {
+    health.take(count);
+    let result = export.await;
+    let kept = destination.and_then(|destination| destination.failure().take());
+    // Also of an export that succeeded: items that were rejected, or a warning.
+    let result = match kept {
+        Some(failure) => Err(failure),
+        None => result.map_err(|error| Failure::unknown(&error)),
+    };
+    health.exported(count, result)
 }
 
 fn is_refused(error: &(dyn StdError + 'static)) -> bool {

@@ -9,7 +9,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use opentelemetry::Context;
 use prost::bytes::{Buf, BufMut, Bytes};
-use tokio::runtime::Runtime;
+use settings::Otlp;
+use tokio::runtime::{Handle, Runtime};
 use tonic::client::Grpc;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
@@ -22,13 +23,16 @@ use crate::answer;
 use crate::certificates::Files;
 use crate::destination::{Destination, root_cause};
 use crate::sender::Attempt;
-use settings::Otlp;
 
 /// Where gRPC's connections live: a runtime of one thread, so that neither the service's runtime nor its only worker is
 /// needed for a flush, and nothing that runs there makes telemetry. Whoever sends holds it, so that it outlives an export
 /// that the end of the service does not wait for.
 #[derive(Debug)]
-pub(crate) struct GrpcRuntime(Option<Runtime>);
+pub(crate) struct GrpcRuntime {
+    handle: Handle,
+    /// None once it is dropped.
+    runtime: Option<Runtime>,
+}
 
 impl GrpcRuntime {
     pub(crate) fn start() -> io::Result<Self> {
@@ -38,19 +42,17 @@ impl GrpcRuntime {
             .on_thread_start(|| std::mem::forget(Context::enter_telemetry_suppressed_scope()))
             .enable_all()
             .build()?;
-        Ok(Self(Some(runtime)))
-    }
-
-    /// Must not be called on a thread of an async runtime.
-    fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        self.0.as_ref().map(|runtime| runtime.block_on(future))
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
     }
 }
 
 impl Drop for GrpcRuntime {
     fn drop(&mut self) {
         // The plain drop waits, which panics on an async thread.
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -77,7 +79,7 @@ impl GrpcClient {
     ) -> Result<Self, String> {
         let mut client = {
             // The connection's task is spawned on the runtime that is entered.
-            let _inside = runtime.0.as_ref().map(Runtime::enter);
+            let _inside = runtime.handle.enter();
             Grpc::new(channel(otlp, files)?)
         };
         if otlp.gzip {
@@ -94,15 +96,16 @@ impl GrpcClient {
         })
     }
 
+    /// Blocks; must not be called on a thread of an async runtime.
     pub(crate) fn attempt(&self, message: &Bytes, limit: Duration) -> Attempt {
-        let called = self.runtime.block_on(async {
+        let called = self.runtime.handle.block_on(async {
             let call = self.call(message.clone());
             tokio::time::timeout(limit, call).await
         });
         match called {
-            Some(Ok(Ok(answer))) => Attempt::Taken(answer::rejected(&self.destination, &answer)),
-            Some(Ok(Err(status))) => self.failed(&status),
-            Some(Err(_)) | None => Attempt::Passing(self.destination.no_answer(), None),
+            Ok(Ok(answer)) => Attempt::Taken(answer::rejected(&self.destination, &answer)),
+            Ok(Err(status)) => self.failed(&status),
+            Err(_) => Attempt::Passing(self.destination.no_answer(), None),
         }
     }
 

@@ -15,13 +15,13 @@ use reqwest::header::{
     CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use reqwest::{StatusCode, Url};
+use settings::Otlp;
 
 use crate::AGENT;
 use crate::answer;
 use crate::certificates::Files;
 use crate::destination::{Destination, root_cause};
 use crate::sender::Attempt;
-use settings::Otlp;
 
 /// How much of an answer is read, in bytes: a message about what was rejected is shorter.
 const LONGEST_ANSWER: usize = 64 * 1024;

@@ -10,7 +10,7 @@ use opentelemetry_sdk::logs::{
 };
 use settings::Batch;
 
-use crate::destination::Destination;
+use crate::destination::{Destination, watched};
 use crate::health::Health;
 
 /// The SDK's batch processor behind a door that counts.
@@ -77,9 +77,8 @@ struct WatchedExporter<E> {
 impl<E: LogExporter> LogExporter for WatchedExporter<E> {
     async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
         let count = batch.iter().count();
-        self.health.take(count);
-        let result = self.destination.outcome(self.exporter.export(batch)).await;
-        self.health.exported(count, result)
+        let export = self.exporter.export(batch);
+        watched(&self.health, Some(&self.destination), count, export).await
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {

@@ -9,8 +9,8 @@ use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
-use crate::destination::Destination;
-use crate::health::{Failure, Health};
+use crate::destination::{Destination, watched};
+use crate::health::Health;
 
 /// An exporter whose results are counted.
 pub struct MetricExporter<E> {
@@ -29,13 +29,8 @@ impl<E> fmt::Debug for MetricExporter<E> {
 impl<E: PushMetricExporter> PushMetricExporter for MetricExporter<E> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let count = data_points(metrics);
-        self.health.take(count);
         let export = self.exporter.export(metrics);
-        let result = match &self.destination {
-            Some(destination) => destination.outcome(export).await,
-            None => export.await.map_err(|error| Failure::unknown(&error)),
-        };
-        self.health.exported(count, result)
+        watched(&self.health, self.destination.as_deref(), count, export).await
     }
 
     fn force_flush(&self) -> OTelSdkResult {

@@ -16,8 +16,8 @@ use opentelemetry_sdk::trace::{
 };
 use settings::Batch;
 
-use crate::destination::Destination;
-use crate::health::{Failure, Health};
+use crate::destination::{Destination, watched};
+use crate::health::Health;
 
 /// The SDK's batch processor behind a door that counts.
 #[derive(Debug)]
@@ -143,18 +143,14 @@ struct WatchedExporter<E> {
 impl<E: SpanExporter> SpanExporter for WatchedExporter<E> {
     async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
         let count = batch.len();
-        self.health.take(count);
         let held = batch.iter().map(text).sum();
         if let Some(length) = self.value_length {
             batch.iter_mut().for_each(|span| shorten_span(span, length));
         }
         let export = self.exporter.export(batch);
-        let result = match &self.destination {
-            Some(destination) => destination.outcome(export).await,
-            None => export.await.map_err(|error| Failure::unknown(&error)),
-        };
+        let result = watched(&self.health, self.destination.as_deref(), count, export).await;
         self.room.free(held);
-        self.health.exported(count, result)
+        result
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {

@@ -1,7 +1,7 @@
 //! The same service, its SDK set up by the stock crates; of here it has the layer and the client alone: `docs/copy.md`, *Three
 //! ways*.
 //!
-//! The exporters read `OTEL_EXPORTER_OTLP_ENDPOINT` themselves. What `telemetry` adds to this is in the tutorial.
+//! The exporters read `OTEL_EXPORTER_OTLP_ENDPOINT` themselves.
 
 #![expect(
     clippy::disallowed_methods,

@@ -153,6 +153,15 @@ impl Receiver {
         eventually("a request", || self.requests().into_iter().next())
     }
 
+    /// How many spans came with each request.
+    pub(crate) fn batch_sizes(&self) -> Vec<usize> {
+        let requests = self.requests();
+        requests
+            .iter()
+            .map(|request| request.spans().len())
+            .collect()
+    }
+
     /// All spans so far.
     pub(crate) fn spans(&self) -> Vec<Span> {
         self.requests().iter().flat_map(Request::spans).collect()

@@ -629,11 +629,7 @@ async fn a_batch_that_no_service_can_hold_is_made_as_large_as_one_can() {
         span(&telemetry, "span");
     }
     end(telemetry).await;
-    let sizes: Vec<_> = receiver
-        .requests()
-        .iter()
-        .map(|request| request.spans().len())
-        .collect();
+    let sizes = receiver.batch_sizes();
     assert_eq!(sizes[0], 16_384, "{sizes:?}");
     assert_eq!(sizes.iter().sum::<usize>(), 20_000);
 }

@@ -471,11 +471,7 @@ async fn batch_size_bounds_an_export() {
         span(&telemetry, "span");
     }
     end(telemetry).await;
-    let sizes: Vec<_> = receiver
-        .requests()
-        .iter()
-        .map(|request| request.spans().len())
-        .collect();
+    let sizes = receiver.batch_sizes();
     assert_eq!(sizes.iter().sum::<usize>(), 95);
     assert!(sizes.iter().all(|size| *size <= 10), "{sizes:?}");
 }
