@@ -26,6 +26,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
+use crate::{Loss, Reason};
+
 /// The least time between two lines about failed exports: a dead collector must not flood the log.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -143,7 +145,7 @@ impl Item {
     }
 
     /// `1 span`, `2 spans`.
-    pub fn counted(self, count: u64) -> String {
+    pub(crate) fn counted(self, count: u64) -> String {
         let plural = self.plural();
         let noun = if count == 1 {
             plural.trim_end_matches('s')
@@ -291,40 +293,43 @@ impl Health {
         }
     }
 
-    /// One sentence for each kind of loss since the start, what is still queued or on its way included.
-    pub fn losses(&self) -> Vec<String> {
-        let counted = |count| self.item.counted(count);
+    /// What was lost since the start, one entry a reason. Counts what is still queued or on its way as not flushed.
+    pub fn losses(&self) -> Vec<Loss> {
         let mut losses = Vec::new();
+        let mut lost = |count, reason| {
+            if count > 0 {
+                losses.push(Loss {
+                    item: self.item,
+                    count,
+                    reason,
+                });
+            }
+        };
+        let capacity = self.capacity.unwrap_or_default();
         let dropped = self.dropped.load(Ordering::Relaxed);
-        if dropped > 0 {
-            losses.push(format!(
-                "{} dropped, because the queue of {} was full",
-                counted(dropped),
-                self.capacity.unwrap_or_default()
-            ));
-        }
+        lost(dropped, Reason::QueueFull { capacity });
         let failures = self.failures();
-        let failed: u64 = failures.lost.values().sum();
-        if failed > 0 {
-            let last = failures.last.as_deref().unwrap_or("for an unknown reason");
-            losses.push(format!("{} not exported, last: {last}", counted(failed)));
-        }
+        let last = failures.last.clone();
+        lost(failures.lost.values().sum(), Reason::NotExported { last });
         drop(failures);
         if self.capacity.is_some() {
             let held =
                 self.queued.load(Ordering::Relaxed) as u64 + self.inflight.load(Ordering::Relaxed);
-            if held > 0 {
-                let last = self.last_words.lock();
-                let last = last.unwrap_or_else(PoisonError::into_inner);
-                let why = last.as_ref().map(|words| format!(", last: {words}"));
-                losses.push(format!(
-                    "{} not flushed in time{}",
-                    counted(held),
-                    why.unwrap_or_default()
-                ));
-            }
+            let last = self.last_words.lock();
+            let last = last.unwrap_or_else(PoisonError::into_inner).clone();
+            lost(held, Reason::NotFlushed { last });
         }
         losses
+    }
+
+    /// Spans that have started and not ended, as a loss: nothing exports them any more. None if there are none.
+    pub fn open_spans(&self) -> Option<Loss> {
+        let count = self.open.load(Ordering::Relaxed) as u64;
+        (count > 0).then_some(Loss {
+            item: Item::Span,
+            count,
+            reason: Reason::NotEnded,
+        })
     }
 
     /// What the pipeline carries.
@@ -336,11 +341,6 @@ impl Health {
     pub fn exporter(&self) -> String {
         let kind = self.exporter.first();
         kind.map(|kind| kind.value.to_string()).unwrap_or_default()
-    }
-
-    /// Spans that have started and not ended.
-    pub fn open(&self) -> u64 {
-        self.open.load(Ordering::Relaxed) as u64
     }
 
     fn failures(&self) -> MutexGuard<'_, Failures> {

@@ -95,7 +95,7 @@ mod tracer;
 mod traces;
 
 pub use error::{Error, FlushError};
-pub use losses::Losses;
+pub use losses::{Loss, Losses};
 pub use propagators::SharedPropagator;
 pub use settings::{Lookup, SettingError, Settings};
 pub use tracer::Tracer;
@@ -135,6 +135,8 @@ pub struct Telemetry {
     output: logs::Output,
     warnings: Vec<String>,
     summary: String,
+    /// Whether [`Telemetry::shutdown`] has run.
+    is_ended: bool,
 }
 
 /// Sets telemetry up for `service`. Nothing is global: several can live side by side.
@@ -158,9 +160,10 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
         propagator: Arc::new(propagators::composite(&settings.propagators)),
         exposition: None,
         pipelines: Vec::new(),
-        output: logs::Output::stdout(settings.logs.color),
+        output: logs::Output::stdout(settings.logs.color)?,
         warnings: settings.warnings().to_vec(),
         summary,
+        is_ended: false,
     };
     if settings.disabled {
         return Ok(telemetry);
@@ -352,20 +355,25 @@ impl Telemetry {
             .shutdown(limit.saturating_sub(for_lines))
             .await;
         let printed = self.output.flush(for_lines).await;
-        let lines = self.output.lost().sentences();
+        self.is_ended = true;
+        let lines = self.output.lost().losses();
         shutdown::verdict(&self.pipelines, in_time, lines, printed)
     }
 }
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
+        if self.is_ended {
+            return;
+        }
         if !self.providers.is_empty() {
-            // Whatever still waits is lost if the process ends now: global providers and tracers keep the queues alive,
-            // so that dropping this flushes nothing.
+            // What is still queued is lost if the process ends now: global providers and tracers keep the queues alive,
+            // so dropping this flushes nothing.
             tracing::error!(
                 "telemetry was dropped without shutdown: call and await `Telemetry::shutdown`"
             );
         }
+        self.output.flush_at_drop();
     }
 }
 

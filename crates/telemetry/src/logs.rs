@@ -16,8 +16,7 @@
 //! - the exporter's own traffic makes no telemetry, and warnings of the SDK and of the HTTP crates come at
 //!   most every ten seconds each.
 
-use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::sync::Arc;
 
 use opentelemetry::Context;
 use opentelemetry::logs::LoggerProvider as _;
@@ -26,97 +25,24 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use otlp::Pipelines;
 use settings::LogsExporter;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-
-use crate::own_thread;
 
 mod events;
 mod fields;
 mod line;
-mod lost;
+mod output;
 mod record;
 mod repeats;
 
 pub(crate) use events::Events;
-pub(crate) use line::Format;
-pub(crate) use lost::Lost;
-use lost::Refused;
-
-/// How many lines may wait for a slow stdout. With [`line::LONGEST`] that is 8 MiB of text at most.
-const WAITING_LINES: usize = 2_048;
-
-/// How long the last lines may take when nobody has called [`Output::flush`].
-const FLUSH_AT_DROP: Duration = Duration::from_millis(500);
-
-const FLUSH_THREAD: &str = "log-flush";
-
-/// Stdout behind a queue and a thread of its own.
-#[derive(Debug)]
-pub(crate) struct Output {
-    writer: NonBlocking,
-    guard: Option<WorkerGuard>,
-    refused: Refused,
-    format: Format,
-}
-
-impl Output {
-    pub(crate) fn stdout(color: bool) -> Self {
-        let stdout = io::stdout();
-        let format = match stdout.is_terminal() {
-            true => Format::Terminal { color },
-            false => Format::Json,
-        };
-        Self::new(stdout, format)
-    }
-
-    fn new(writer: impl Write + Send + 'static, format: Format) -> Self {
-        let refused = Refused::default();
-        let (writer, guard) = NonBlockingBuilder::default()
-            .buffered_lines_limit(WAITING_LINES)
-            .lossy(true)
-            .thread_name("log")
-            .finish(refused.count(writer));
-        Self {
-            writer,
-            guard: Some(guard),
-            refused,
-            format,
-        }
-    }
-
-    /// What was lost since the start.
-    pub(crate) fn lost(&self) -> Lost {
-        Lost::new(self.writer.error_counter(), self.refused.clone())
-    }
-
-    /// Writes what waits, for `limit` at most, which is to be less than the second after which the writer gives up by
-    /// itself and says nothing. Returns whether it was in time.
-    pub(crate) async fn flush(&mut self, limit: Duration) -> bool {
-        // Dropping the guard is the flush. On a blocked stdout it may never return.
-        match self.guard.take() {
-            Some(guard) => own_thread::wait(FLUSH_THREAD, limit, move || drop(guard))
-                .await
-                .is_some(),
-            None => true,
-        }
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(guard) = self.guard.take() {
-            let _ = own_thread::run(FLUSH_THREAD, FLUSH_AT_DROP, move || drop(guard));
-        }
-    }
-}
+pub(crate) use output::{Lost, Output};
 
 /// Registers the instrument for lines that stdout did not take: `telemetry.log.line.dropped`, a counter of {line}.
-pub(crate) fn observe(meter: &Meter, lost: Lost) {
+pub(crate) fn observe(meter: &Meter, lost: Arc<Lost>) {
     let _ = meter
         .u64_observable_counter("telemetry.log.line.dropped")
         .with_unit("{line}")
         .with_description("Log lines that stdout did not take.")
-        .with_callback(move |observer| observer.observe(lost.lines() as u64, &[]))
+        .with_callback(move |observer| observer.observe(lost.lines(), &[]))
         .build();
 }
 
@@ -134,7 +60,7 @@ pub(crate) fn layer(
     };
     // The scope's name is empty: a record's scope is its target, the module that the code states.
     let logger = provider.map(|provider| provider.logger(""));
-    Events::new(choice, output.format, output.writer.clone(), logger)
+    Events::new(choice, output.clone(), logger)
 }
 
 /// Turns what libraries say through the crate `log` into `tracing` events, for the whole process.

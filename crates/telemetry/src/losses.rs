@@ -1,19 +1,84 @@
-//! What was lost, for whoever stops the service.
+//! What was lost, for the caller who stops the service.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
-/// What was lost between start and end, and why. Empty when nothing was.
+/// What was lost between start and shutdown, and why. Empty when nothing was lost.
 ///
-/// A loss of telemetry is no failure of the service, so this is no error: [`Losses::report`] it, and exit as the service
-/// deserves.
+/// Lost telemetry is not a failure of the service, so this is not an error: call [`Losses::report`], and exit with the code
+/// that the service itself deserves.
 #[must_use = "losses are silent unless `report` prints them"]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Losses(Vec<String>);
+pub struct Losses(Vec<Loss>);
+
+/// One kind of loss. Displays as a sentence without its end: `3 spans dropped, because the queue of 16384 was full`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Loss {
+    /// Spans, log records or metric data points that did not reach their receiver.
+    Items {
+        /// The exporter (`otel.component.type`), where one kind of item has several exporters.
+        exporter: Option<String>,
+        /// How many, and why.
+        loss: otlp::Loss,
+    },
+    /// The last push of metrics did not end in time. Metrics do not wait in a queue, so there is no count.
+    LastMetrics,
+    /// Log lines that stdout did not take.
+    LogLines {
+        /// How many.
+        count: u64,
+        /// Why stdout refused the last of them. None: stdout was too slow, and the queue was full.
+        error: Option<ErrorKind>,
+    },
+    /// The last log lines were not written in time, because stdout is blocked.
+    LastLogLines,
+}
+
+impl Loss {
+    /// How many items were lost; 0 where that is not known.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Items { loss, .. } => loss.count,
+            Self::LogLines { count, .. } => *count,
+            Self::LastMetrics | Self::LastLogLines => 0,
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Items {
+                exporter: Some(exporter),
+                loss,
+            } => write!(f, "{exporter}: {loss}"),
+            Self::Items {
+                exporter: None,
+                loss,
+            } => write!(f, "{loss}"),
+            Self::LastMetrics => f.write_str("the last metrics were not pushed in time"),
+            Self::LogLines { count, error: None } => {
+                write!(f, "{} dropped, because stdout was too slow", lines(*count))
+            }
+            Self::LogLines {
+                count,
+                error: Some(error),
+            } => write!(f, "{} not written: stdout: {error}", lines(*count)),
+            Self::LastLogLines => f.write_str(
+                "the last log lines were not written in time, because stdout is blocked",
+            ),
+        }
+    }
+}
+
+fn lines(count: u64) -> String {
+    format!("{count} log line{}", if count == 1 { "" } else { "s" })
+}
 
 impl Losses {
-    pub(crate) fn new(sentences: Vec<String>) -> Self {
-        Self(sentences)
+    pub(crate) fn new(losses: Vec<Loss>) -> Self {
+        Self(losses)
     }
 
     /// Whether nothing was lost.
@@ -21,17 +86,31 @@ impl Losses {
         self.0.is_empty()
     }
 
-    /// One sentence for each kind of loss, with its count.
-    pub fn sentences(&self) -> &[String] {
-        &self.0
+    /// Each kind of loss.
+    pub fn iter(&self) -> std::slice::Iter<'_, Loss> {
+        self.0.iter()
     }
 
-    /// Prints one line on stderr; prints nothing when nothing was lost. The log has ended by then, hence stderr.
+    /// Each kind of loss as a sentence.
+    pub fn sentences(&self) -> Vec<String> {
+        self.iter().map(Loss::to_string).collect()
+    }
+
+    /// Prints one line to stderr; prints nothing when nothing was lost. The log has ended by then, hence stderr.
     pub fn report(&self) {
         if !self.is_empty() {
             // `eprintln!` panics where stderr is closed.
             let _ = writeln!(std::io::stderr(), "{self}");
         }
+    }
+}
+
+impl<'a> IntoIterator for &'a Losses {
+    type Item = &'a Loss;
+    type IntoIter = std::slice::Iter<'a, Loss>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
@@ -41,7 +120,7 @@ impl fmt::Display for Losses {
         if self.is_empty() {
             f.write_str("no telemetry was lost")
         } else {
-            write!(f, "telemetry was lost: {}", self.0.join("; "))
+            write!(f, "telemetry was lost: {}", self.sentences().join("; "))
         }
     }
 }

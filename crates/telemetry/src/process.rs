@@ -17,76 +17,91 @@ use std::time::{Duration, Instant, SystemTime};
 use metrics_process::collector::{self, Metrics};
 use opentelemetry::metrics::Meter;
 
-/// Instruments that are read within this time belong to one scrape and share one look at the system.
-const ONE_SCRAPE: Duration = Duration::from_millis(10);
+/// Instruments that are read within this time belong to one scrape, and share one look at the system.
+pub(crate) const ONE_SCRAPE: Duration = Duration::from_millis(10);
 
-#[cfg(windows)]
-const OPEN_FILES: (&str, &str, &str) = (
-    "process.windows.handle.count",
-    "{handle}",
-    "Number of handles held by the process.",
-);
-#[cfg(not(windows))]
-const OPEN_FILES: (&str, &str, &str) = (
-    "process.unix.file_descriptor.count",
-    "{file_descriptor}",
-    "Number of unix file descriptors in use by the process.",
-);
+/// One up-down counter.
+pub(crate) struct Figure<T> {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) description: &'static str,
+    /// None where the system does not tell.
+    pub(crate) read: fn(&T) -> Option<u64>,
+}
 
-/// The last look at the system, and when it was taken.
-#[derive(Clone, Default)]
-struct Snapshot(Arc<Mutex<Option<(Instant, Metrics)>>>);
-
-impl Snapshot {
-    fn read<T>(&self, figure: impl FnOnce(&Metrics) -> Option<T>) -> Option<T> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = last
-            .as_ref()
-            .is_some_and(|(taken, _)| taken.elapsed() < ONE_SCRAPE);
-        if !is_fresh {
-            *last = Some((Instant::now(), collector::collect()));
-        }
-        last.as_ref().and_then(|(_, metrics)| figure(metrics))
+impl<T: 'static> Figure<T> {
+    /// Registers the instrument. `source` calls the function that it is given with the current state.
+    pub(crate) fn observe(
+        self,
+        meter: &Meter,
+        source: impl Fn(fn(&T) -> Option<u64>) -> Option<u64> + Send + Sync + 'static,
+    ) {
+        let read = self.read;
+        let _ = meter
+            .i64_observable_up_down_counter(self.name)
+            .with_unit(self.unit)
+            .with_description(self.description)
+            .with_callback(move |observer| {
+                if let Some(number) = source(read) {
+                    observer.observe(number.try_into().unwrap_or(i64::MAX), &[]);
+                }
+            })
+            .build();
     }
 }
 
+const FIGURES: [Figure<Metrics>; 4] = [
+    Figure {
+        name: "process.memory.usage",
+        unit: "By",
+        description: "The amount of physical memory in use.",
+        read: |metrics| metrics.resident_memory_bytes,
+    },
+    Figure {
+        name: "process.memory.virtual",
+        unit: "By",
+        description: "The amount of committed virtual memory.",
+        read: |metrics| metrics.virtual_memory_bytes,
+    },
+    Figure {
+        name: "process.thread.count",
+        unit: "{thread}",
+        description: "Process threads count.",
+        read: |metrics| metrics.threads,
+    },
+    #[cfg(windows)]
+    Figure {
+        name: "process.windows.handle.count",
+        unit: "{handle}",
+        description: "Number of handles held by the process.",
+        read: |metrics| metrics.open_fds,
+    },
+    #[cfg(not(windows))]
+    Figure {
+        name: "process.unix.file_descriptor.count",
+        unit: "{file_descriptor}",
+        description: "Number of unix file descriptors in use by the process.",
+        read: |metrics| metrics.open_fds,
+    },
+];
+
+/// The last look at the system, and when it was taken.
+type Snapshot = Arc<Mutex<Option<(Instant, Metrics)>>>;
+
+/// Registers the instruments.
 pub(crate) fn observe(meter: &Meter) {
-    let snapshot = Snapshot::default();
     #[cfg(unix)]
     observe_cpu(meter);
-    let (open_files, open_files_unit, open_files_description) = OPEN_FILES;
-    count(
-        meter,
-        &snapshot,
-        (
-            "process.memory.usage",
-            "By",
-            "The amount of physical memory in use.",
-        ),
-        |metrics| metrics.resident_memory_bytes,
-    );
-    count(
-        meter,
-        &snapshot,
-        (
-            "process.memory.virtual",
-            "By",
-            "The amount of committed virtual memory.",
-        ),
-        |metrics| metrics.virtual_memory_bytes,
-    );
-    count(
-        meter,
-        &snapshot,
-        ("process.thread.count", "{thread}", "Process threads count."),
-        |metrics| metrics.threads,
-    );
-    count(
-        meter,
-        &snapshot,
-        (open_files, open_files_unit, open_files_description),
-        |metrics| metrics.open_fds,
-    );
+    let snapshot = Snapshot::default();
+    for figure in FIGURES {
+        let snapshot = Arc::clone(&snapshot);
+        figure.observe(meter, move |read| {
+            let mut last = snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = last.take_if(|(taken, _)| taken.elapsed() < ONE_SCRAPE);
+            let look = fresh.unwrap_or_else(|| (Instant::now(), collector::collect()));
+            read(&last.insert(look).1)
+        });
+    }
     // Counted by a clock that nobody sets, from what the wall clock says now.
     let set_up = Instant::now();
     let before = created()
@@ -126,25 +141,6 @@ fn observe_cpu(meter: &Meter) {
                 let seconds = |microseconds: i64| microseconds as f64 / 1e6;
                 observer.observe(seconds(usage.user_time().num_microseconds()), user);
                 observer.observe(seconds(usage.system_time().num_microseconds()), system);
-            }
-        })
-        .build();
-}
-
-fn count(
-    meter: &Meter,
-    snapshot: &Snapshot,
-    (name, unit, description): (&'static str, &'static str, &'static str),
-    figure: fn(&Metrics) -> Option<u64>,
-) {
-    let snapshot = snapshot.clone();
-    let _ = meter
-        .i64_observable_up_down_counter(name)
-        .with_unit(unit)
-        .with_description(description)
-        .with_callback(move |observer| {
-            if let Some(number) = snapshot.read(figure) {
-                observer.observe(number.try_into().unwrap_or(i64::MAX), &[]);
             }
         })
         .build();

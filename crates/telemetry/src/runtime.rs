@@ -9,136 +9,113 @@
 //! | `tokio.task.alive` up-down counter | {task} | tasks that have not ended |
 //! | `tokio.global_queue.depth` up-down counter | {task} | tasks that wait for any worker: grows when all are busy |
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::Meter;
-use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
+use tokio::runtime::{Handle, RuntimeMetrics};
 
-/// Instruments that are read within this time belong to one scrape and share one look at the runtime.
-const ONE_SCRAPE: Duration = Duration::from_millis(10);
-
-/// Totals since the start, and the state at the last look.
-#[derive(Clone, Copy, Default)]
-struct Figures {
-    workers: usize,
-    busy_time: Duration,
-    busy: f64,
-    parks: u64,
-    tasks: usize,
-    queue: usize,
-}
-
-#[derive(Clone)]
-struct Snapshot(Arc<Mutex<Inner>>);
-
-struct Inner {
-    intervals: RuntimeIntervals,
-    taken: Option<Instant>,
-    figures: Figures,
-}
-
-impl Snapshot {
-    fn read(&self) -> Figures {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner
-            .taken
-            .is_none_or(|taken| taken.elapsed() >= ONE_SCRAPE)
-            && let Some(interval) = inner.intervals.next()
-        {
-            let workers = interval.workers_count.max(1);
-            inner.taken = Some(Instant::now());
-            inner.figures = Figures {
-                workers: interval.workers_count,
-                busy_time: inner.figures.busy_time + interval.total_busy_duration,
-                busy: (interval.busy_ratio() / workers as f64).clamp(0.0, 1.0),
-                parks: inner.figures.parks + interval.total_park_count,
-                tasks: interval.live_tasks_count,
-                queue: interval.global_queue_depth,
-            };
-        }
-        inner.figures
-    }
-}
+use crate::process::{Figure, ONE_SCRAPE};
 
 /// Registers the instruments if the caller is on a tokio runtime.
 pub(crate) fn observe(meter: &Meter) {
-    let Ok(handle) = tokio::runtime::Handle::try_current() else {
+    let Ok(handle) = Handle::try_current() else {
         return;
     };
-    let snapshot = Snapshot(Arc::new(Mutex::new(Inner {
-        intervals: RuntimeMonitor::new(&handle).intervals(),
-        taken: None,
-        figures: Figures::default(),
-    })));
-    let read = snapshot.clone();
+    let runtime = handle.metrics();
+    observe_saturation(meter, runtime.clone());
+    let read = runtime.clone();
     let _ = meter
         .f64_observable_counter("tokio.worker.busy.time")
         .with_unit("s")
         .with_description("Time that the runtime's workers were busy, all together.")
-        .with_callback(move |observer| observer.observe(read.read().busy_time.as_secs_f64(), &[]))
+        .with_callback(move |observer| observer.observe(busy_time(&read).as_secs_f64(), &[]))
         .build();
-    let read = snapshot.clone();
+    let read = runtime.clone();
+    let _ = meter
+        .u64_observable_counter("tokio.worker.park.count")
+        .with_unit("{park}")
+        .with_description("How often the runtime's workers went idle.")
+        .with_callback(move |observer| {
+            let parks = workers(&read).map(|worker| read.worker_park_count(worker));
+            observer.observe(parks.sum(), &[]);
+        })
+        .build();
+    let figures: [Figure<RuntimeMetrics>; 3] = [
+        Figure {
+            name: "tokio.worker.count",
+            unit: "{worker}",
+            description: "Worker threads of the runtime.",
+            read: |runtime| Some(runtime.num_workers() as u64),
+        },
+        Figure {
+            name: "tokio.task.alive",
+            unit: "{task}",
+            description: "Tasks of the runtime that have not ended.",
+            read: |runtime| Some(runtime.num_alive_tasks() as u64),
+        },
+        Figure {
+            name: "tokio.global_queue.depth",
+            unit: "{task}",
+            description: "Tasks that wait for any worker of the runtime.",
+            read: |runtime| Some(runtime.global_queue_depth() as u64),
+        },
+    ];
+    for figure in figures {
+        let runtime = runtime.clone();
+        figure.observe(meter, move |read| read(&runtime));
+    }
+}
+
+fn observe_saturation(meter: &Meter, runtime: RuntimeMetrics) {
+    let last = Mutex::new(Look {
+        taken: Instant::now(),
+        busy_time: busy_time(&runtime),
+        share: 0.0,
+    });
     let _ = meter
         .f64_observable_gauge("tokio.worker.busy")
         .with_unit("1")
         .with_description(
             "Share of time that the runtime's workers were busy since the previous look.",
         )
-        .with_callback(move |observer| observer.observe(read.read().busy, &[]))
-        .build();
-    let read = snapshot.clone();
-    let _ = meter
-        .u64_observable_counter("tokio.worker.park.count")
-        .with_unit("{park}")
-        .with_description("How often the runtime's workers went idle.")
-        .with_callback(move |observer| observer.observe(read.read().parks, &[]))
-        .build();
-    count(
-        meter,
-        &snapshot,
-        (
-            "tokio.worker.count",
-            "{worker}",
-            "Worker threads of the runtime.",
-        ),
-        |figures| figures.workers,
-    );
-    count(
-        meter,
-        &snapshot,
-        (
-            "tokio.task.alive",
-            "{task}",
-            "Tasks of the runtime that have not ended.",
-        ),
-        |figures| figures.tasks,
-    );
-    count(
-        meter,
-        &snapshot,
-        (
-            "tokio.global_queue.depth",
-            "{task}",
-            "Tasks that wait for any worker of the runtime.",
-        ),
-        |figures| figures.queue,
-    );
-}
-
-fn count(
-    meter: &Meter,
-    snapshot: &Snapshot,
-    (name, unit, description): (&'static str, &'static str, &'static str),
-    figure: fn(Figures) -> usize,
-) {
-    let snapshot = snapshot.clone();
-    let _ = meter
-        .i64_observable_up_down_counter(name)
-        .with_unit(unit)
-        .with_description(description)
         .with_callback(move |observer| {
-            observer.observe(figure(snapshot.read()).try_into().unwrap_or(i64::MAX), &[]);
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.taken.elapsed() >= ONE_SCRAPE {
+                *last = last.next(&runtime);
+            }
+            observer.observe(last.share, &[]);
         })
         .build();
+}
+
+/// The runtime at one scrape.
+struct Look {
+    taken: Instant,
+    busy_time: Duration,
+    share: f64,
+}
+
+impl Look {
+    fn next(&self, runtime: &RuntimeMetrics) -> Self {
+        let (taken, busy_time) = (Instant::now(), busy_time(runtime));
+        let all = taken.duration_since(self.taken).as_secs_f64() * runtime.num_workers() as f64;
+        // A worker adds its time when it goes idle, so more can be added than has elapsed.
+        let share = busy_time.saturating_sub(self.busy_time).as_secs_f64() / all;
+        Self {
+            taken,
+            busy_time,
+            share: share.min(1.0),
+        }
+    }
+}
+
+fn busy_time(runtime: &RuntimeMetrics) -> Duration {
+    workers(runtime)
+        .map(|worker| runtime.worker_total_busy_duration(worker))
+        .sum()
+}
+
+fn workers(runtime: &RuntimeMetrics) -> std::ops::Range<usize> {
+    0..runtime.num_workers()
 }

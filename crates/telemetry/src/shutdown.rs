@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp::{Health, Item};
 use tokio::sync::watch;
 
-use crate::{FlushError, Losses, own_thread};
+use crate::{FlushError, Loss, Losses, own_thread};
 
 /// The providers to shut down, in this order.
 #[derive(Clone, Debug, Default)]
@@ -79,44 +79,37 @@ impl Providers {
 
 /// What was lost since the start.
 ///
-/// `in_time` is whether the providers were done, `lines` what was lost of the log, `printed` whether its last lines were
-/// in time.
+/// `in_time` tells whether the providers ended within their limit, `lines` what was lost of the log, and `printed`
+/// whether its last lines were written within theirs.
 pub(crate) fn verdict(
     pipelines: &[Arc<Health>],
     in_time: bool,
-    lines: Vec<String>,
+    lines: Vec<Loss>,
     printed: bool,
 ) -> Losses {
-    let mut losses: Vec<String> = Vec::new();
+    let mut losses = Vec::new();
     for health in pipelines {
-        // Of several exporters of one kind of item each has losses of its own.
-        let others = pipelines
-            .iter()
-            .filter(|other| other.item() == health.item());
-        let prefix = match others.count() {
-            1 => String::new(),
-            _ => format!("{}: ", health.exporter()),
-        };
-        losses.extend(health.losses().iter().map(|loss| format!("{prefix}{loss}")));
+        let same_item = |other: &&Arc<Health>| other.item() == health.item();
+        let is_alone = pipelines.iter().filter(same_item).count() == 1;
+        let exporter = (!is_alone).then(|| health.exporter());
+        losses.extend(health.losses().into_iter().map(|loss| Loss::Items {
+            exporter: exporter.clone(),
+            loss,
+        }));
     }
-    // Every exporter of spans sees the same ones.
-    let open = pipelines.iter().map(|health| health.open()).max();
-    if let Some(open) = open.filter(|open| *open > 0) {
-        losses.push(format!("{} had not ended", Item::Span.counted(open)));
-    }
-    // Metrics wait in no queue that could be counted: each push carries what there is at that time.
-    if !in_time
-        && pipelines
-            .iter()
-            .any(|health| health.item() == Item::DataPoint)
-    {
-        losses.push("the last metrics were not pushed in time".to_owned());
+    // Every exporter of spans sees the same open ones.
+    let open = pipelines.iter().filter_map(|health| health.open_spans());
+    losses.extend(open.max_by_key(|loss| loss.count).map(|loss| Loss::Items {
+        exporter: None,
+        loss,
+    }));
+    let pushes_metrics = |health: &Arc<Health>| health.item() == Item::DataPoint;
+    if !in_time && pipelines.iter().any(pushes_metrics) {
+        losses.push(Loss::LastMetrics);
     }
     losses.extend(lines);
     if !printed {
-        losses.push(
-            "the last log lines were not written in time, because stdout is blocked".to_owned(),
-        );
+        losses.push(Loss::LastLogLines);
     }
     Losses::new(losses)
 }

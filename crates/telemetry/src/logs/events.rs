@@ -3,7 +3,6 @@
 //! One layer with one filter instead of a filter a layer: those cost every span some thousand instructions.
 
 use std::fmt;
-use std::io::Write;
 use std::sync::OnceLock;
 
 use opentelemetry::trace::{Status, TraceContextExt};
@@ -14,14 +13,14 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
-use tracing_appender::non_blocking::NonBlocking;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::Context as LayerContext;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::Fields;
-use super::line::{Format, Line};
+use super::line::Line;
+use super::output::Output;
 use super::record;
 use super::repeats::Repeats;
 
@@ -71,8 +70,7 @@ pub(crate) struct Events {
     muted: Vec<&'static str>,
     spans: LevelFilter,
     exceptions: bool,
-    format: Format,
-    writer: NonBlocking,
+    output: Output,
     logger: Option<SdkLogger>,
     repeats: Repeats,
     /// The subscriber that this is part of.
@@ -80,12 +78,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(
-        choice: Choice<'_>,
-        format: Format,
-        writer: NonBlocking,
-        logger: Option<SdkLogger>,
-    ) -> Self {
+    pub(super) fn new(choice: Choice<'_>, output: Output, logger: Option<SdkLogger>) -> Self {
         let Choice {
             filter,
             spans,
@@ -105,8 +98,7 @@ impl Events {
             muted,
             spans,
             exceptions,
-            format,
-            writer,
+            output,
             logger,
             repeats: Repeats::default(),
             whole: OnceLock::new(),
@@ -177,11 +169,7 @@ impl Events {
             }
             Context::map_current(|current| line.span(current.span().span_context()));
         }
-        // A line that is dropped is counted by the writer; there is nothing else to do about it.
-        let _ = self
-            .writer
-            .clone()
-            .write_all(line.render(self.format).as_bytes());
+        self.output.line(line.render(self.output.format));
 
         if let Some(logger) = &self.logger
             && !by_sdk
@@ -288,7 +276,7 @@ fn belongs_to(target: &str, name: &str) -> bool {
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events")
-            .field("format", &self.format)
+            .field("output", &self.output)
             .finish_non_exhaustive()
     }
 }

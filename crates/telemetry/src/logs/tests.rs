@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{TraceContextExt, Tracer as _};
@@ -12,7 +13,10 @@ use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
+use super::line::Format;
+use super::output::WAITING_LINES;
 use super::*;
+use crate::Loss;
 
 const JSON: Format = Format::Json;
 const TERMINAL: Format = Format::Terminal { color: false };
@@ -39,16 +43,16 @@ fn events(filter: &str, output: &Output) -> Events {
         spans: tracing::level_filters::LevelFilter::INFO,
         exceptions: false,
     };
-    Events::new(choice, output.format, output.writer.clone(), None)
+    Events::new(choice, output.clone(), None)
 }
 
 /// The lines that `log` writes through this filter.
 fn lines(filter: &str, format: Format, log: impl FnOnce()) -> Vec<String> {
     let page = Page::default();
-    let output = Output::new(page.clone(), format);
+    let output = Output::new(page.clone(), format).unwrap();
     let subscriber = Registry::default().with(events(filter, &output));
     dispatcher::with_default(&Dispatch::new(subscriber), log);
-    drop(output);
+    output.flush_at_drop();
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'));
     text.lines().map(str::to_owned).collect()
@@ -313,7 +317,7 @@ impl Write for Blocked {
 #[tokio::test]
 async fn blocked_stdout_blocks_nobody_and_lost_lines_are_counted() {
     let (unblock, blocked) = mpsc::channel();
-    let mut output = Output::new(Blocked(blocked), JSON);
+    let output = Output::new(Blocked(blocked), JSON).unwrap();
     let subscriber = Registry::default().with(events("info", &output));
     dispatcher::with_default(&Dispatch::new(subscriber), || {
         for number in 0..10_000 {
@@ -321,7 +325,7 @@ async fn blocked_stdout_blocks_nobody_and_lost_lines_are_counted() {
         }
     });
     // One is in the writer's hands, or not yet.
-    let dropped = output.lost().lines();
+    let dropped = usize::try_from(output.lost().lines()).unwrap();
     assert!(
         (10_000 - WAITING_LINES - 1..=10_000 - WAITING_LINES).contains(&dropped),
         "{dropped}"
@@ -333,7 +337,7 @@ async fn blocked_stdout_blocks_nobody_and_lost_lines_are_counted() {
 #[tokio::test]
 async fn flush_writes_what_waits() {
     let page = Page::default();
-    let mut output = Output::new(page.clone(), JSON);
+    let output = Output::new(page.clone(), JSON).unwrap();
     let subscriber = Registry::default().with(events("info", &output));
     dispatcher::with_default(&Dispatch::new(subscriber), || {
         for number in 0..WAITING_LINES / 2 {
@@ -361,7 +365,7 @@ impl Write for Full {
 
 #[tokio::test]
 async fn lines_that_stdout_refuses_are_counted_with_the_reason_and_do_not_hold_up_the_end() {
-    let mut output = Output::new(Full, JSON);
+    let output = Output::new(Full, JSON).unwrap();
     let subscriber = Registry::default().with(events("info", &output));
     dispatcher::with_default(&Dispatch::new(subscriber), || {
         for number in 0..3 {
@@ -371,7 +375,10 @@ async fn lines_that_stdout_refuses_are_counted_with_the_reason_and_do_not_hold_u
     assert!(output.flush(Duration::from_millis(900)).await);
     assert_eq!(output.lost().lines(), 3);
     assert_eq!(
-        output.lost().sentences(),
-        ["3 log lines not written: stdout: no storage space"]
+        output.lost().losses(),
+        [Loss::LogLines {
+            count: 3,
+            error: Some(io::ErrorKind::StorageFull)
+        }]
     );
 }
