@@ -30,12 +30,13 @@ use tokio::{
 /// For whatever has to happen; far more than it takes.
 const LIMIT: Duration = Duration::from_secs(60);
 
-const LIBRARIES: [&str; 7] = [
+const LIBRARIES: [&str; 8] = [
     "openmetrics-exposition",
     "otel-instrumentation-http",
     "otel-propagation",
     "otel-settings",
     "otel-setup",
+    "otel-tracing-subscriber",
     "otlp-export",
     "serve-drained",
 ];

@@ -73,6 +73,7 @@ use openmetrics::Exposition;
 use opentelemetry::metrics::{Meter, MeterProvider, NoopMeterProvider};
 use opentelemetry::trace::{SpanContext, TracerProvider};
 use opentelemetry::{InstrumentationScope, KeyValue, global};
+use subscriber::{Events, Output};
 use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
@@ -89,16 +90,14 @@ mod propagators;
 mod resource;
 mod runtime;
 mod shutdown;
-mod subscriber;
 mod summary;
-mod tracer;
 mod traces;
 
 pub use error::{Error, FlushError};
 pub use losses::{Loss, Losses};
 pub use propagators::SharedPropagator;
 pub use settings::{Lookup, SettingError, Settings};
-pub use tracer::Tracer;
+pub use subscriber::Tracer;
 
 /// The semantic conventions that resource, spans and metrics follow.
 const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
@@ -132,7 +131,7 @@ pub struct Telemetry {
     propagator: SharedPropagator,
     exposition: Option<Exposition>,
     pipelines: Vec<Arc<otlp::Health>>,
-    output: logs::Output,
+    output: Output,
     warnings: Vec<String>,
     summary: String,
     /// Whether [`Telemetry::shutdown`] has run.
@@ -160,7 +159,7 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
         propagator: Arc::new(propagators::composite(&settings.propagators)),
         exposition: None,
         pipelines: Vec::new(),
-        output: logs::Output::stdout(settings.logs.color)?,
+        output: Output::stdout(settings.logs.color)?,
         warnings: settings.warnings().to_vec(),
         summary,
         is_ended: false,
@@ -182,7 +181,7 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
     process::observe(&own);
     runtime::observe(&own);
     otlp::observe(&own, &telemetry.pipelines);
-    logs::observe(&own, telemetry.output.lost());
+    logs::observe(&own, telemetry.output.clone());
     Ok(telemetry)
 }
 
@@ -201,7 +200,7 @@ pub fn init(service: Service, settings: &Settings) -> Result<Telemetry, Error> {
         return Err(Error::Installed);
     }
     #[cfg(feature = "log")]
-    if logs::bridge_log().is_err() {
+    if subscriber::bridge_log().is_err() {
         let elsewhere =
             "lines of libraries that use `log` go to the logger that is installed already";
         telemetry.warnings.push(elsewhere.to_owned());
@@ -230,12 +229,7 @@ impl Telemetry {
 
     /// A subscriber for the warnings that are about the filter itself, which may keep them out.
     fn all_warnings(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
-        Registry::default().with(logs::layer(
-            "warn",
-            &self.settings.traces,
-            &self.output,
-            self.providers.logs.as_ref(),
-        ))
+        Registry::default().with(self.events("warn"))
     }
 
     fn log_warnings(&self) {
@@ -312,13 +306,13 @@ impl Telemetry {
     pub fn subscriber(
         &self,
     ) -> impl tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync + use<> {
-        let events = logs::layer(
-            &self.settings.logs.filter.directives,
-            &self.settings.traces,
-            &self.output,
-            self.providers.logs.as_ref(),
-        );
+        let events = self.events(&self.settings.logs.filter.directives);
         subscriber::subscriber(self.tracer(self.service.name), events)
+    }
+
+    fn events(&self, filter: &str) -> Events {
+        let logs = self.providers.logs.as_ref();
+        logs::events(filter, &self.settings, &self.output, logs)
     }
 
     /// What is in effect, as [`init`] logs it: exporters with protocol and endpoint, sampler, propagators, log filter.
@@ -354,9 +348,10 @@ impl Telemetry {
         let in_time = std::mem::take(&mut self.providers)
             .shutdown(limit.saturating_sub(for_lines))
             .await;
-        let printed = self.output.flush(for_lines).await;
+        let flushed = own_thread::wait("log-flush", for_lines, self.output.flush());
+        let printed = flushed.await.is_some();
         self.is_ended = true;
-        let lines = self.output.lost().losses();
+        let lines = self.output.lost();
         shutdown::verdict(&self.pipelines, in_time, lines, printed)
     }
 }
@@ -373,7 +368,7 @@ impl Drop for Telemetry {
                 "telemetry was dropped without shutdown: call and await `Telemetry::shutdown`"
             );
         }
-        self.output.flush_at_drop();
+        let _ = own_thread::run("log-flush", shutdown::FLUSH_LINES, self.output.flush());
     }
 }
 

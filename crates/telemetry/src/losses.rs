@@ -1,7 +1,7 @@
 //! What was lost, for the caller who stops the service.
 
 use std::fmt;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 
 /// What was lost between start and shutdown, and why. Empty when nothing was lost.
 ///
@@ -25,12 +25,7 @@ pub enum Loss {
     /// The last push of metrics did not end in time. Metrics do not wait in a queue, so there is no count.
     LastMetrics,
     /// Log lines that stdout did not take.
-    LogLines {
-        /// How many.
-        count: u64,
-        /// Why stdout refused the last of them. None: stdout was too slow, and the queue was full.
-        error: Option<ErrorKind>,
-    },
+    LogLines(subscriber::LostLines),
     /// The last log lines were not written in time, because stdout is blocked.
     LastLogLines,
 }
@@ -40,7 +35,7 @@ impl Loss {
     pub fn count(&self) -> u64 {
         match self {
             Self::Items { loss, .. } => loss.count,
-            Self::LogLines { count, .. } => *count,
+            Self::LogLines(lost) => lost.count,
             Self::LastMetrics | Self::LastLogLines => 0,
         }
     }
@@ -58,22 +53,12 @@ impl fmt::Display for Loss {
                 loss,
             } => write!(f, "{loss}"),
             Self::LastMetrics => f.write_str("the last metrics were not pushed in time"),
-            Self::LogLines { count, error: None } => {
-                write!(f, "{} dropped, because stdout was too slow", lines(*count))
-            }
-            Self::LogLines {
-                count,
-                error: Some(error),
-            } => write!(f, "{} not written: stdout: {error}", lines(*count)),
+            Self::LogLines(lost) => write!(f, "{lost}"),
             Self::LastLogLines => f.write_str(
                 "the last log lines were not written in time, because stdout is blocked",
             ),
         }
     }
-}
-
-fn lines(count: u64) -> String {
-    format!("{count} log line{}", if count == 1 { "" } else { "s" })
 }
 
 impl Losses {

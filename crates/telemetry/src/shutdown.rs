@@ -10,6 +10,7 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp::{Health, Item};
+use subscriber::LostLines;
 use tokio::sync::watch;
 
 use crate::{FlushError, Loss, Losses, own_thread};
@@ -84,7 +85,7 @@ impl Providers {
 pub(crate) fn verdict(
     pipelines: &[Arc<Health>],
     in_time: bool,
-    lines: Vec<Loss>,
+    lines: impl Iterator<Item = LostLines>,
     printed: bool,
 ) -> Losses {
     let mut losses = Vec::new();
@@ -107,7 +108,7 @@ pub(crate) fn verdict(
     if !in_time && pipelines.iter().any(pushes_metrics) {
         losses.push(Loss::LastMetrics);
     }
-    losses.extend(lines);
+    losses.extend(lines.map(Loss::LogLines));
     if !printed {
         losses.push(Loss::LastLogLines);
     }

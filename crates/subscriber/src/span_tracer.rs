@@ -1,14 +1,14 @@
 //! The tracer behind `tracing` spans.
 //!
 //! Some of them are no spans of their own in the trace, and carry the span around them on:
-//! - stand-ins, see [`super::base`];
+//! - stand-ins, see [`super::registry`];
 //! - those below a span of this process that is not sampled. None of the samplers of `OTEL_TRACES_SAMPLER` samples any of
 //!   them, and an SDK span that records nothing costs as much as its ids.
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanBuilder, TraceContextExt};
 
-use super::base::STAND_IN;
+use super::registry::STAND_IN;
 use crate::tracer::{Span, Tracer};
 
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use opentelemetry::trace::{self, SpanBuilder, SpanContext, Status};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SdkTracer;
 
-/// Starts spans; see [`crate::Telemetry::tracer`].
+/// Starts spans.
 #[derive(Clone, Debug)]
 pub struct Tracer(Kind);
 
@@ -36,11 +36,13 @@ pub enum Span {
 }
 
 impl Tracer {
-    pub(crate) fn sdk(tracer: SdkTracer) -> Self {
+    /// Spans of the SDK.
+    pub fn sdk(tracer: SdkTracer) -> Self {
         Self(Kind::Sdk(tracer))
     }
 
-    pub(crate) fn disabled() -> Self {
+    /// Spans that record nothing and pass the parent's context on.
+    pub fn disabled() -> Self {
         Self(Kind::Disabled(NoopTracer::new()))
     }
 }

@@ -16,7 +16,7 @@ pub(super) const LONGEST: usize = 4 * 1024;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
     /// For people.
     Terminal {
         /// With escape sequences.

@@ -21,11 +21,10 @@ use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_core::callsite::DefaultCallsite;
 use tracing_core::span::Current;
 use tracing_core::{Kind, Level, LevelFilter};
-use tracing_subscriber::Registry;
 use tracing_subscriber::filter::FilterId;
-use tracing_subscriber::registry::{Data, LookupSpan};
+use tracing_subscriber::registry::{self, Data, LookupSpan};
 
-/// Name of stand-ins, by which [`super::tracer`] knows them.
+/// Name of stand-ins, by which [`super::span_tracer`] knows them.
 pub(super) const STAND_IN: &str = "current OpenTelemetry context";
 
 static CALLSITE: DefaultCallsite = DefaultCallsite::new(&METADATA);
@@ -39,17 +38,17 @@ static METADATA: Metadata<'static> = tracing_core::metadata! {
 };
 
 #[derive(Debug)]
-pub(super) struct Base {
-    registry: Registry,
+pub(super) struct Registry {
+    registry: registry::Registry,
     /// The permanent span that stands for "what OpenTelemetry says".
     placeholder: Id,
     /// The subscriber that this is part of.
     whole: OnceLock<WeakDispatch>,
 }
 
-impl Default for Base {
+impl Default for Registry {
     fn default() -> Self {
-        let registry = Registry::default();
+        let registry = registry::Registry::default();
         let placeholder = registry.new_span(&Attributes::new_root(
             &METADATA,
             &METADATA.fields().value_set(&[]),
@@ -62,7 +61,7 @@ impl Default for Base {
     }
 }
 
-impl Base {
+impl Registry {
     fn stand_in(&self) -> Option<Id> {
         let whole = self.whole.get()?.upgrade()?;
         let id = whole.new_span(&Attributes::new(
@@ -75,7 +74,7 @@ impl Base {
     }
 }
 
-impl Subscriber for Base {
+impl Subscriber for Registry {
     fn current_span(&self) -> Current {
         let current = self.registry.current_span();
         let only_opentelemetry = || {
@@ -160,7 +159,7 @@ impl Subscriber for Base {
     }
 }
 
-impl<'a> LookupSpan<'a> for Base {
+impl<'a> LookupSpan<'a> for Registry {
     type Data = Data<'a>;
 
     fn span_data(&'a self, id: &Id) -> Option<Data<'a>> {

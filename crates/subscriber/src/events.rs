@@ -42,7 +42,7 @@ const TRANSPORT: [&str; 7] = [
 /// its query, and the receiver's answer.
 const INDISCREET: &str = "HttpClient.";
 
-/// The SDK's events for an export that failed or is put off. [`crate::health`] tells of the former with the address
+/// The SDK's events for an export that failed or is put off. The crate `otlp` tells of the former with the address
 /// and the reason; the latter comes at every try, and nothing is lost yet.
 const TOLD_BETTER: [&str; 4] = [
     "BatchSpanProcessor.ExportError",
@@ -51,18 +51,31 @@ const TOLD_BETTER: [&str; 4] = [
     "Export.InProgress.Throttled",
 ];
 
-/// What decides about events and spans; see [`crate::Settings`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Choice<'a> {
-    /// `RUST_LOG`, which decides about lines and log records.
-    pub(super) filter: &'a str,
+/// Which spans and events exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Which events are printed and exported, in the syntax of `RUST_LOG` ([`EnvFilter`]). Directives that are not
+    /// understood are left out.
+    pub filter: String,
     /// The lowest level of spans. Libraries trace their insides below INFO.
-    pub(super) spans: LevelFilter,
-    /// Whether an error that marks a span is an event of that span as well.
-    pub(super) exceptions: bool,
+    pub span_level: LevelFilter,
+    /// Whether an error that marks a span as failed is an event `exception` of that span too.
+    pub exception_events: bool,
 }
 
-pub(crate) struct Events {
+/// INFO for events and spans, no `exception` events.
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            span_level: LevelFilter::INFO,
+            exception_events: false,
+        }
+    }
+}
+
+/// The layer for events: prints and exports them, and marks the spans whose errors they report.
+pub struct Events {
     filter: EnvFilter,
     /// Whether the filter has directives such as `[span]=debug`, for which it must see the spans.
     follows_spans: bool,
@@ -78,12 +91,9 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(choice: Choice<'_>, output: Output, logger: Option<SdkLogger>) -> Self {
-        let Choice {
-            filter,
-            spans,
-            exceptions,
-        } = choice;
+    /// Prints to `output`, and exports through `logger` if there is one.
+    pub fn new(choice: &Choice, output: Output, logger: Option<SdkLogger>) -> Self {
+        let filter = choice.filter.as_str();
         let muted = TRANSPORT
             .into_iter()
             .filter(|target| {
@@ -96,8 +106,8 @@ impl Events {
             filter: EnvFilter::builder().parse_lossy(filter),
             follows_spans: filter.contains('['),
             muted,
-            spans,
-            exceptions,
+            spans: choice.span_level,
+            exceptions: choice.exception_events,
             output,
             logger,
             repeats: Repeats::default(),
@@ -174,7 +184,7 @@ impl Events {
         if let Some(logger) = &self.logger
             && !by_sdk
             && !by_transport
-            && !super::is_suppressed()
+            && !Context::is_current_telemetry_suppressed()
         {
             record::emit(logger, line, event.metadata());
         }

@@ -4,23 +4,17 @@
 //! reads), the queue fills and further lines are dropped and counted. Without the queue, such a reader would stop the
 //! service.
 
+use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use super::line::Format;
-use crate::{Loss, own_thread};
 
 /// Lines that can wait for a slow stdout. With [`super::line::LONGEST`] that is 8 MiB of text at most.
 pub(super) const WAITING_LINES: usize = 2_048;
-
-/// How long the last lines may take when nobody has called [`Output::flush`].
-const FLUSH_AT_DROP: Duration = Duration::from_millis(500);
-
-const FLUSH_THREAD: &str = "log-flush";
 
 /// What the thread receives.
 #[derive(Debug)]
@@ -32,27 +26,49 @@ enum Message {
     },
 }
 
-/// The queue's end for those who write lines.
+/// Stdout, or another writer, behind a bounded queue. Clones share the queue.
 #[derive(Clone, Debug)]
-pub(crate) struct Output {
+pub struct Output {
     queue: SyncSender<Message>,
     lost: Arc<Lost>,
     pub(super) format: Format,
 }
 
-/// Lines that were lost since the start.
+/// Log lines that were lost for one reason. Displays as a sentence without its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LostLines {
+    /// How many.
+    pub count: u64,
+    /// Why the writer refused the last of them. None: it was too slow, and the queue was full.
+    pub error: Option<ErrorKind>,
+}
+
+impl fmt::Display for LostLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.count == 1 { "" } else { "s" };
+        write!(f, "{} log line{plural} ", self.count)?;
+        match self.error {
+            None => f.write_str("dropped, because stdout was too slow"),
+            Some(error) => write!(f, "not written: stdout: {error}"),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct Lost {
+struct Lost {
     dropped: AtomicU64,
     /// How many lines stdout refused, and the last reason: a full disk, a pipe whose reader has gone.
     refused: Mutex<Option<(u64, ErrorKind)>>,
 }
 
 impl Output {
+    /// Stdout: lines for people on a terminal, with colors if `color`; JSON elsewhere.
+    ///
     /// # Errors
     ///
     /// Fails when the machine refuses the thread.
-    pub(crate) fn stdout(color: bool) -> io::Result<Self> {
+    pub fn stdout(color: bool) -> io::Result<Self> {
         let stdout = io::stdout();
         let format = match stdout.is_terminal() {
             true => Format::Terminal { color },
@@ -61,7 +77,12 @@ impl Output {
         Self::new(stdout, format)
     }
 
-    pub(super) fn new(writer: impl Write + Send + 'static, format: Format) -> io::Result<Self> {
+    /// `writer` has a thread of its own, and can block it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the machine refuses the thread.
+    pub fn new(writer: impl Write + Send + 'static, format: Format) -> io::Result<Self> {
         let (queue, lines) = sync_channel(WAITING_LINES);
         let lost = Arc::new(Lost::default());
         let counted = Arc::clone(&lost);
@@ -82,23 +103,19 @@ impl Output {
         }
     }
 
-    pub(crate) fn lost(&self) -> Arc<Lost> {
-        Arc::clone(&self.lost)
+    /// What was lost since the start, one entry a reason.
+    pub fn lost(&self) -> impl Iterator<Item = LostLines> + use<> {
+        let dropped = self.lost.dropped.load(Ordering::Relaxed);
+        let dropped = (dropped > 0).then_some((dropped, None));
+        let refused = *self.lost.refused();
+        let refused = refused.map(|(count, reason)| (count, Some(reason)));
+        let lost = dropped.into_iter().chain(refused);
+        lost.map(|(count, error)| LostLines { count, error })
     }
 
-    /// Waits until what was queued before is written, for `limit` at most. Returns whether it was in time.
-    pub(crate) async fn flush(&self, limit: Duration) -> bool {
-        let flush = self.flush_blocking();
-        own_thread::wait(FLUSH_THREAD, limit, flush).await.is_some()
-    }
-
-    /// As [`Output::flush`], for a short time, and blocks.
-    pub(crate) fn flush_at_drop(&self) {
-        let _ = own_thread::run(FLUSH_THREAD, FLUSH_AT_DROP, self.flush_blocking());
-    }
-
-    /// On a blocked stdout the work never ends.
-    fn flush_blocking(&self) -> impl FnOnce() + Send + use<> {
+    /// Returns a function that blocks until every line that was queued before is written. On a blocked stdout it never
+    /// returns: call it on a thread of its own, and wait there for a limited time.
+    pub fn flush(&self) -> impl FnOnce() + Send + use<> {
         let queue = self.queue.clone();
         move || {
             let (done, is_done) = sync_channel(0);
@@ -115,7 +132,7 @@ fn write_all(mut writer: impl Write, lines: &Receiver<Message>, lost: &Lost) {
         match message {
             Message::Line(line) => {
                 if let Err(error) = writer.write_all(line.as_bytes()) {
-                    lost.refused(error.kind());
+                    lost.refuse(error.kind());
                 }
             }
             // A writer that holds lines back has taken them: they do not count as refused.
@@ -125,25 +142,13 @@ fn write_all(mut writer: impl Write, lines: &Receiver<Message>, lost: &Lost) {
 }
 
 impl Lost {
-    fn refused(&self, reason: ErrorKind) {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+    fn refuse(&self, reason: ErrorKind) {
+        let mut refused = self.refused();
         let lines = refused.map_or(0, |(lines, _)| lines);
         *refused = Some((lines + 1, reason));
     }
 
-    pub(crate) fn lines(&self) -> u64 {
-        self.losses().iter().map(Loss::count).sum()
-    }
-
-    /// One [`Loss::LogLines`] for each reason.
-    pub(crate) fn losses(&self) -> Vec<Loss> {
-        let dropped = self.dropped.load(Ordering::Relaxed);
-        let dropped = (dropped > 0).then_some((dropped, None));
-        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = refused.map(|(count, reason)| (count, Some(reason)));
-        let losses = dropped.into_iter().chain(refused);
-        losses
-            .map(|(count, error)| Loss::LogLines { count, error })
-            .collect()
+    fn refused(&self) -> MutexGuard<'_, Option<(u64, ErrorKind)>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use opentelemetry::Context;
@@ -10,13 +10,11 @@ use opentelemetry::trace::{TraceContextExt, Tracer as _};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde_json::Value;
 use tracing::{Dispatch, dispatcher};
-use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::Registry;
 
-use super::line::Format;
 use super::output::WAITING_LINES;
 use super::*;
-use crate::Loss;
 
 const JSON: Format = Format::Json;
 const TERMINAL: Format = Format::Terminal { color: false };
@@ -38,12 +36,11 @@ impl Write for Page {
 
 /// The layer with this filter.
 fn events(filter: &str, output: &Output) -> Events {
-    let choice = events::Choice {
-        filter,
-        spans: tracing::level_filters::LevelFilter::INFO,
-        exceptions: false,
+    let choice = Choice {
+        filter: filter.to_owned(),
+        ..Choice::default()
     };
-    Events::new(choice, output.clone(), None)
+    Events::new(&choice, output.clone(), None)
 }
 
 /// The lines that `log` writes through this filter.
@@ -52,7 +49,7 @@ fn lines(filter: &str, format: Format, log: impl FnOnce()) -> Vec<String> {
     let output = Output::new(page.clone(), format).unwrap();
     let subscriber = Registry::default().with(events(filter, &output));
     dispatcher::with_default(&Dispatch::new(subscriber), log);
-    output.flush_at_drop();
+    output.flush()();
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'));
     text.lines().map(str::to_owned).collect()
@@ -100,7 +97,7 @@ fn json_line_has_exactly_these_members() {
     let span = context.span().span_context().clone();
     let expected = BTreeMap::from([
         ("level".to_owned(), "WARN".into()),
-        ("target".to_owned(), "telemetry::logs::tests".into()),
+        ("target".to_owned(), "subscriber::tests".into()),
         ("message".to_owned(), "said so".into()),
         ("trace_id".to_owned(), span.trace_id().to_string().into()),
         ("span_id".to_owned(), span.span_id().to_string().into()),
@@ -314,8 +311,8 @@ impl Write for Blocked {
     }
 }
 
-#[tokio::test]
-async fn blocked_stdout_blocks_nobody_and_lost_lines_are_counted() {
+#[test]
+fn blocked_stdout_blocks_nobody_and_lost_lines_are_counted() {
     let (unblock, blocked) = mpsc::channel();
     let output = Output::new(Blocked(blocked), JSON).unwrap();
     let subscriber = Registry::default().with(events("info", &output));
@@ -325,17 +322,24 @@ async fn blocked_stdout_blocks_nobody_and_lost_lines_are_counted() {
         }
     });
     // One is in the writer's hands, or not yet.
-    let dropped = usize::try_from(output.lost().lines()).unwrap();
+    let dropped = usize::try_from(output.lost().next().unwrap().count).unwrap();
     assert!(
         (10_000 - WAITING_LINES - 1..=10_000 - WAITING_LINES).contains(&dropped),
         "{dropped}"
     );
-    assert!(!output.flush(Duration::from_millis(10)).await);
+    let (done, is_done) = mpsc::channel();
+    let flush = output.flush();
+    std::thread::spawn(move || {
+        flush();
+        let _ = done.send(());
+    });
+    let waited = is_done.recv_timeout(Duration::from_millis(10));
+    assert_eq!(waited, Err(mpsc::RecvTimeoutError::Timeout));
     drop(unblock);
 }
 
-#[tokio::test]
-async fn flush_writes_what_waits() {
+#[test]
+fn flush_writes_what_waits() {
     let page = Page::default();
     let output = Output::new(page.clone(), JSON).unwrap();
     let subscriber = Registry::default().with(events("info", &output));
@@ -344,10 +348,10 @@ async fn flush_writes_what_waits() {
             tracing::info!(number, "line");
         }
     });
-    assert!(output.flush(Duration::from_millis(900)).await);
+    output.flush()();
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().count(), WAITING_LINES / 2);
-    assert_eq!(output.lost().lines(), 0);
+    assert_eq!(output.lost().next(), None);
 }
 
 /// A stdout on a full disk.
@@ -363,8 +367,8 @@ impl Write for Full {
     }
 }
 
-#[tokio::test]
-async fn lines_that_stdout_refuses_are_counted_with_the_reason_and_do_not_hold_up_the_end() {
+#[test]
+fn lines_that_stdout_refuses_are_counted_with_the_reason_and_do_not_hold_up_the_end() {
     let output = Output::new(Full, JSON).unwrap();
     let subscriber = Registry::default().with(events("info", &output));
     dispatcher::with_default(&Dispatch::new(subscriber), || {
@@ -372,11 +376,10 @@ async fn lines_that_stdout_refuses_are_counted_with_the_reason_and_do_not_hold_u
             tracing::info!(number, "line");
         }
     });
-    assert!(output.flush(Duration::from_millis(900)).await);
-    assert_eq!(output.lost().lines(), 3);
+    output.flush()();
     assert_eq!(
-        output.lost().losses(),
-        [Loss::LogLines {
+        output.lost().collect::<Vec<_>>(),
+        [LostLines {
             count: 3,
             error: Some(io::ErrorKind::StorageFull)
         }]
