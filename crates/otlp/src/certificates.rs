@@ -41,8 +41,8 @@ impl Files {
                 })
                 .ok()
         };
-        let authorities = read(&otlp.certificate);
-        let (certificate, key) = (read(&otlp.client_certificate), read(&otlp.client_key));
+        let authorities = read(&otlp.tls.ca_file);
+        let (certificate, key) = (read(&otlp.tls.cert_file), read(&otlp.tls.key_file));
         if certificate.is_some() != key.is_some() {
             warnings.push(format!(
                 "a client certificate for {} needs both CLIENT_CERTIFICATE and CLIENT_KEY; used instead: none",

@@ -22,14 +22,18 @@
 //! ```no_run
 //! use opentelemetry_sdk::trace::SdkTracerProvider;
 //! use otlp::Pipelines;
-//! use settings::Settings;
+//! use settings::{Settings, SpanExporter, SpanProcessor};
 //!
 //! let settings = Settings::from_env(&|name: &str| std::env::var_os(name))?;
 //! let (ending, ended) = tokio::sync::watch::channel(false);
 //! let mut pipelines = Pipelines::new(ended);
 //! let mut provider = SdkTracerProvider::builder();
-//! if let Some(queue) = pipelines.spans(&settings.traces.otlp, &settings.traces.batch, None) {
-//!     provider = provider.with_span_processor(queue);
+//! for SpanProcessor::Batch { batch, exporter } in &settings.tracer_provider.processors {
+//!     if let SpanExporter::Otlp(otlp) = exporter
+//!         && let Some(queue) = pipelines.spans(otlp, batch, None)
+//!     {
+//!         provider = provider.with_span_processor(queue);
+//!     }
 //! }
 //! let provider = provider.build();
 //! // … spans …

@@ -33,9 +33,9 @@ impl LogQueue {
             health: Arc::clone(&health),
         };
         let config = BatchConfigBuilder::default()
-            .with_max_queue_size(batch.queue)
-            .with_max_export_batch_size(batch.batch)
-            .with_scheduled_delay(batch.delay)
+            .with_max_queue_size(batch.max_queue_size)
+            .with_max_export_batch_size(batch.max_export_batch_size)
+            .with_scheduled_delay(batch.schedule_delay)
             .build();
         Self {
             health,

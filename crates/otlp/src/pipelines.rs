@@ -53,8 +53,8 @@ impl Pipelines {
         value_length: Option<usize>,
     ) -> Option<SpanQueue> {
         const METHOD: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-        let (sender, destination) = self.sender(otlp, batch.timeout, METHOD)?;
-        let health = self.health_at(Item::Span, Some(batch.queue), &destination);
+        let (sender, destination) = self.sender(otlp, batch.export_timeout, METHOD)?;
+        let health = self.health_at(Item::Span, Some(batch.max_queue_size), &destination);
         let exporter = OtlpSpanExporter::new(sender);
         let destination = Some(destination);
         Some(SpanQueue::new(
@@ -74,15 +74,15 @@ impl Pipelines {
         batch: &Batch,
         value_length: Option<usize>,
     ) -> SpanQueue {
-        let health = self.health_of(Item::Span, Some(batch.queue), name);
+        let health = self.health_of(Item::Span, Some(batch.max_queue_size), name);
         SpanQueue::new(exporter, None, health, batch, value_length)
     }
 
     /// A queue of log records that are sent by OTLP. None as with [`Pipelines::spans`].
     pub fn logs(&mut self, otlp: &Otlp, batch: &Batch) -> Option<LogQueue> {
         const METHOD: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
-        let (sender, destination) = self.sender(otlp, batch.timeout, METHOD)?;
-        let health = self.health_at(Item::LogRecord, Some(batch.queue), &destination);
+        let (sender, destination) = self.sender(otlp, batch.export_timeout, METHOD)?;
+        let health = self.health_at(Item::LogRecord, Some(batch.max_queue_size), &destination);
         let exporter = OtlpLogExporter::new(sender);
         Some(LogQueue::new(exporter, destination, health, batch))
     }

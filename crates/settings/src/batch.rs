@@ -5,32 +5,33 @@ use std::time::Duration;
 use crate::otlp::Protocol;
 use crate::reader::Reader;
 
-/// The longest queue. The SDK allocates all of it ahead, some 370 bytes an item. Full of the spans of `/ping` it takes
-/// 30 MiB: with one of log records beside it, a service stays below 80 MiB.
+/// The longest queue. The SDK allocates all of it at once, about 370 bytes an item. Full of the spans of `/ping` it takes
+/// 30 MiB. With a queue of log records beside it, a service stays below 80 MiB.
 const LONGEST_QUEUE: u32 = 32_768;
 
 /// The largest batch. It is held beside a queue that fills meanwhile, as spans and as the bytes to send.
 const LARGEST_BATCH: u32 = 16_384;
 
-/// A queue before an exporter.
-#[derive(Clone, Debug, PartialEq)]
+/// `batch`: a queue before an exporter.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// How many items may wait; the next ones are dropped.
-    pub queue: usize,
-    /// How many items one export carries at most.
-    pub batch: usize,
     /// How long the first item waits for the batch to fill.
-    pub delay: Duration,
+    pub schedule_delay: Duration,
     /// How long one export may take.
-    pub timeout: Duration,
+    pub export_timeout: Duration,
+    /// How many items can wait. Those that come while the queue is full are dropped.
+    pub max_queue_size: usize,
+    /// How many items one export carries at most.
+    pub max_export_batch_size: usize,
 }
 
 impl Batch {
-    /// Not the specification's 2048, 512 and 5 s: to a collector that takes 50 ms an export those bring 10,000 spans a
-    /// second at most. Two cores make up to 100,000 when ping is asked as often as it can answer; with these, all of them
-    /// arrive. A queue full of the spans of `/ping` takes 15 MiB, a batch of them is a request of 2.6 MiB.
+    /// The defaults are larger than the specification's 2048, 512 and 5 s. With those, at most 10,000 spans a second reach a
+    /// collector that takes 50 ms an export. Two cores make up to 100,000 spans a second when ping is called as often as it
+    /// can answer; with the defaults here, all of them arrive. A queue full of the spans of `/ping` takes 15 MiB, and a batch
+    /// of them is a request of 2.6 MiB.
     ///
-    /// Over gRPC a batch is half of that: receivers refuse messages of more than 4 MiB, and spans can be longer.
+    /// Over gRPC a batch is half as large: receivers refuse messages of more than 4 MiB, and spans can be longer.
     pub(crate) fn of_spans(reader: &mut Reader<'_>, protocol: Protocol) -> Self {
         let batch = match protocol {
             Protocol::HttpProtobuf => 8_192,
@@ -57,10 +58,10 @@ impl Batch {
             ));
         }
         Self {
-            queue: queue_size as usize,
-            batch: asked.min(queue_size) as usize,
-            delay: reader.interval(&format!("{prefix}_SCHEDULE_DELAY"), delay),
-            timeout: reader.timeout(&format!("{prefix}_EXPORT_TIMEOUT"), 30_000),
+            max_queue_size: queue_size as usize,
+            max_export_batch_size: asked.min(queue_size) as usize,
+            schedule_delay: reader.interval(&format!("{prefix}_SCHEDULE_DELAY"), delay),
+            export_timeout: reader.timeout(&format!("{prefix}_EXPORT_TIMEOUT"), 30_000),
         }
     }
 }

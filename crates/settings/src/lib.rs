@@ -1,15 +1,33 @@
-//! Settings: environment variables, read once through a look-up, as typed values.
+//! The settings of OpenTelemetry as plain typed values, read once from `OTEL_*` or made in code.
 //!
-//! The SDK and its exporters read part of the environment themselves, each in its own way. Here everything is read in one
-//! place and then passed to them explicitly, so that wrong values are told in one voice, several `Telemetry`s
-//! can live in one process, and tests need no environment.
+//! The SDK and its exporters read a part of the environment themselves, each in its own way. This crate reads everything in
+//! one place, and the values are then passed on explicitly. So all wrong values are reported in the same form, several
+//! `Telemetry` can live in one process, and tests need no environment.
+//!
+//! [`Settings`] has the shape and the names of OpenTelemetry's
+//! [declarative configuration](https://opentelemetry.io/docs/specs/otel/configuration/data-model/) (its JSON schema 1.x):
+//! `tracer_provider.processors[].batch.exporter.otlp_http` is
+//! `settings.tracer_provider.processors[…]`, a [`SpanProcessor::Batch`] with a [`SpanExporter::Otlp`]. Where the schema has
+//! more than is supported here (other samplers, simple processors, views), the field is missing.
+//!
+//! Without an environment:
+//!
+//! ```
+//! use settings::{Otlp, Protocol, Settings, SpanExporter, SpanProcessor};
+//!
+//! let mut settings = Settings::default();
+//! let endpoint: settings::Endpoint = "https://otlp.example.com/v1/traces".parse()?;
+//! for SpanProcessor::Batch { exporter, .. } in &mut settings.tracer_provider.processors {
+//!     *exporter = SpanExporter::Otlp(Otlp::new(Protocol::HttpProtobuf, endpoint.clone()));
+//! }
+//! # Ok::<(), settings::InvalidEndpoint>(())
+//! ```
 //!
 //! Rules of the [specification](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/):
 //! an empty value counts as unset; a value that is not understood makes one warning and counts as unset; enumerations
 //! and booleans ignore case; a timeout of 0 means none.
 
 use std::ffi::OsString;
-use std::time::Duration;
 
 use tracing_core::LevelFilter;
 
@@ -29,10 +47,13 @@ mod unsupported;
 
 pub use batch::Batch;
 pub use error::SettingError;
-pub use exporters::{LogsExporter, MetricsExporter, TracesExporter};
+pub use exporters::{
+    ExemplarFilter, LogRecordExporter, LogRecordProcessor, MetricExporter, MetricReader,
+    SpanExporter, SpanProcessor,
+};
 pub use filter::Filter;
-pub use limits::Limits;
-pub use otlp::{Endpoint, Otlp, PemFile, Protocol};
+pub use limits::SpanLimits;
+pub use otlp::{Endpoint, InvalidEndpoint, Otlp, PemFile, Protocol, Tls};
 pub use propagators::Propagator;
 pub use proxy::Proxy;
 pub use sampler::{Root, Sampler};
@@ -43,28 +64,27 @@ use reader::Reader;
 /// counts as unset. `OsString`, so that a value that is not UTF-8 is told apart from one that is not set.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// Everything that can be set, read once.
-///
-/// `Debug` shows no header values.
+/// Everything that can be set. `Debug` shows no header values.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `OTEL_SDK_DISABLED`: nothing is recorded or exported; propagators work.
+    /// `disabled` (`OTEL_SDK_DISABLED`): nothing is recorded or exported; propagators work.
     pub disabled: bool,
-    /// `OTEL_SERVICE_NAME`, which wins over the name in the code.
-    pub service_name: Option<String>,
-    /// `OTEL_RESOURCE_ATTRIBUTES`, decoded; they win over those in the code.
+    /// `resource.attributes` (`OTEL_RESOURCE_ATTRIBUTES`, and `service.name` from `OTEL_SERVICE_NAME`), decoded. They win
+    /// over those in the code; of two with one name the later one wins.
     pub resource_attributes: Vec<(String, String)>,
-    /// `OTEL_PROPAGATORS`.
+    /// `propagator.composite` (`OTEL_PROPAGATORS`).
     pub propagators: Vec<Propagator>,
-    /// Spans.
-    pub traces: Traces,
-    /// Metrics.
-    pub metrics: Metrics,
-    /// The printed log, and the exported one.
-    pub logs: Logs,
-    /// `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`: the HTTP methods that are labels of their own, for whoever makes the
+    /// `tracer_provider`: where spans go, which, and how much of them.
+    pub tracer_provider: TracerProvider,
+    /// `meter_provider`: where metrics go, and how much of them.
+    pub meter_provider: MeterProvider,
+    /// `logger_provider`: where log records go, besides stdout.
+    pub logger_provider: LoggerProvider,
+    /// `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`: the HTTP methods that keep their name in spans and metrics, for the
     /// instrumentation. None: the default of the conventions.
     pub known_methods: Option<Vec<String>>,
+    /// What the schema has no name for: how the spans and events of `tracing` are taken.
+    pub tracing: Tracing,
     warnings: Vec<String>,
 }
 
@@ -76,39 +96,25 @@ impl Default for Settings {
     }
 }
 
-/// Where spans go, which, and how much of them.
-#[derive(Clone, Debug)]
-pub struct Traces {
-    /// `OTEL_TRACES_EXPORTER`; each has a queue of its own.
-    pub exporters: Vec<TracesExporter>,
-    /// How [`TracesExporter::Otlp`] sends.
-    pub otlp: Otlp,
-    /// `OTEL_BSP_*`.
-    pub batch: Batch,
+/// Spans.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TracerProvider {
+    /// `OTEL_TRACES_EXPORTER`, `OTEL_BSP_*`, `OTEL_EXPORTER_OTLP_*`. Each exporter has a queue of its own.
+    pub processors: Vec<SpanProcessor>,
+    /// How much one span may hold.
+    pub limits: SpanLimits,
     /// `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`.
     pub sampler: Sampler,
-    /// How much one span may hold.
-    pub limits: Limits,
-    /// See [`Settings::with_span_level`].
-    pub span_level: LevelFilter,
-    /// See [`Settings::with_exception_events`].
-    pub exception_events: bool,
 }
 
-/// Where metrics go, and how often those that are pushed.
-#[derive(Clone, Debug)]
-pub struct Metrics {
-    /// `OTEL_METRICS_EXPORTER`.
-    pub exporters: Vec<MetricsExporter>,
-    /// How [`MetricsExporter::Otlp`] sends.
-    pub otlp: Otlp,
-    /// `OTEL_METRIC_EXPORT_INTERVAL`, between two pushes.
-    pub interval: Duration,
-    /// `OTEL_METRIC_EXPORT_TIMEOUT`, of one push.
-    pub timeout: Duration,
-    /// `OTEL_METRICS_EXEMPLAR_FILTER`: false is `always_off`.
-    pub exemplars: bool,
-    /// See [`Settings::with_cardinality_limit`].
+/// Metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeterProvider {
+    /// `OTEL_METRICS_EXPORTER`, `OTEL_METRIC_EXPORT_*`, `OTEL_EXPORTER_OTLP_*`.
+    pub readers: Vec<MetricReader>,
+    /// `OTEL_METRICS_EXEMPLAR_FILTER`.
+    pub exemplar_filter: ExemplarFilter,
+    /// `cardinality_limits.default`, of all readers; see [`Settings::with_cardinality_limit`].
     pub cardinality_limit: usize,
 }
 
@@ -116,22 +122,27 @@ pub struct Metrics {
 /// [specification](https://opentelemetry.io/docs/specs/otel/metrics/sdk/#cardinality-limits).
 const CARDINALITY_LIMIT: usize = 2000;
 
-/// The largest one that can be set: the SDK reserves room for it, 4 MiB of addresses an instrument here.
+/// The largest limit that can be set: the SDK reserves room for it, here 4 MiB of addresses an instrument.
 const MOST_CARDINALITY_LIMIT: usize = 65_536;
 
-/// Which log lines are let through, and where they go besides stdout.
-#[derive(Clone, Debug)]
-pub struct Logs {
-    /// `RUST_LOG`.
+/// Log records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoggerProvider {
+    /// `OTEL_LOGS_EXPORTER`, `OTEL_BLRP_*`, `OTEL_EXPORTER_OTLP_*`.
+    pub processors: Vec<LogRecordProcessor>,
+}
+
+/// How the spans and events of `tracing` are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracing {
+    /// `RUST_LOG`: which events are printed and exported.
     pub filter: Filter,
     /// Whether a terminal gets colors: not with `NO_COLOR`.
     pub color: bool,
-    /// `OTEL_LOGS_EXPORTER`.
-    pub exporters: Vec<LogsExporter>,
-    /// How [`LogsExporter::Otlp`] sends.
-    pub otlp: Otlp,
-    /// `OTEL_BLRP_*`.
-    pub batch: Batch,
+    /// See [`Settings::with_span_level`].
+    pub span_level: LevelFilter,
+    /// See [`Settings::with_exception_events`].
+    pub exception_events: bool,
 }
 
 impl Settings {
@@ -148,45 +159,58 @@ impl Settings {
 
         let disabled = reader.boolean("OTEL_SDK_DISABLED");
         let service_name = reader.text("OTEL_SERVICE_NAME");
-        let resource_attributes = resource::attributes(&mut reader);
+        let mut resource_attributes = resource::attributes(&mut reader);
+        resource_attributes.extend(service_name.map(|name| ("service.name".to_owned(), name)));
         let propagators = propagators::read(&mut reader);
+
         let otlp = Otlp::read(&mut reader, otlp::Signal::Traces, jaeger.as_deref());
-        let traces = Traces {
-            exporters: exporters::traces(&mut reader),
-            batch: Batch::of_spans(&mut reader, otlp.protocol),
-            otlp,
-            sampler: Sampler::read(&mut reader),
-            limits: Limits::read(&mut reader),
-            span_level: LevelFilter::INFO,
-            exception_events: false,
+        let exporters = exporters::spans(&mut reader, &otlp);
+        let batch = Batch::of_spans(&mut reader, otlp.protocol);
+        let queued = |exporter| SpanProcessor::Batch {
+            batch: batch.clone(),
+            exporter,
         };
-        let metrics = Metrics {
-            exporters: exporters::metrics(&mut reader),
-            otlp: Otlp::read(&mut reader, otlp::Signal::Metrics, None),
-            interval: reader.interval("OTEL_METRIC_EXPORT_INTERVAL", 60_000),
-            timeout: reader.timeout("OTEL_METRIC_EXPORT_TIMEOUT", 30_000),
-            exemplars: exporters::exemplars(&mut reader),
+        let tracer_provider = TracerProvider {
+            processors: exporters.into_iter().map(queued).collect(),
+            sampler: Sampler::read(&mut reader),
+            limits: SpanLimits::read(&mut reader),
+        };
+
+        let otlp = Otlp::read(&mut reader, otlp::Signal::Metrics, None);
+        let meter_provider = MeterProvider {
+            readers: exporters::metrics(&mut reader, &otlp),
+            exemplar_filter: exporters::exemplar_filter(&mut reader),
             cardinality_limit: CARDINALITY_LIMIT,
         };
-        let logs = Logs {
-            filter,
-            color: !reader.is_set("NO_COLOR"),
-            exporters: exporters::logs(&mut reader),
-            otlp: Otlp::read(&mut reader, otlp::Signal::Logs, None),
-            batch: Batch::of_log_records(&mut reader),
+
+        let color = !reader.is_set("NO_COLOR");
+        let otlp = Otlp::read(&mut reader, otlp::Signal::Logs, None);
+        let exporters = exporters::log_records(&mut reader, &otlp);
+        let batch = Batch::of_log_records(&mut reader);
+        let queued = |exporter| LogRecordProcessor::Batch {
+            batch: batch.clone(),
+            exporter,
+        };
+        let logger_provider = LoggerProvider {
+            processors: exporters.into_iter().map(queued).collect(),
         };
         let known_methods = known_methods::read(&mut reader);
         unsupported::warn(&mut reader);
 
         Ok(Self {
             disabled,
-            service_name,
             resource_attributes,
             propagators,
-            traces,
-            metrics,
-            logs,
+            tracer_provider,
+            meter_provider,
+            logger_provider,
             known_methods,
+            tracing: Tracing {
+                filter,
+                color,
+                span_level: LevelFilter::INFO,
+                exception_events: false,
+            },
             warnings: reader.into_warnings(),
         })
     }
@@ -197,19 +221,41 @@ impl Settings {
     /// either. Spans made by the OpenTelemetry API have no level, and are not touched.
     #[must_use]
     pub fn with_span_level(mut self, level: LevelFilter) -> Self {
-        self.traces.span_level = level;
+        self.tracing.span_level = level;
         self
     }
 
     /// Exports without a proxy, whatever `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` say. They count unless this is called.
     #[must_use]
     pub fn without_proxy(mut self) -> Self {
-        self.traces.otlp.proxy = None;
-        self.metrics.otlp.proxy = None;
-        self.logs.otlp.proxy = None;
+        self.otlp_mut().for_each(|otlp| otlp.proxy = None);
         self.warnings
             .retain(|warning| !proxy::is_warning_of_proxy(warning));
         self
+    }
+
+    /// Every exporter by OTLP.
+    fn otlp_mut(&mut self) -> impl Iterator<Item = &mut Otlp> {
+        let spans = self.tracer_provider.processors.iter_mut();
+        let spans = spans.filter_map(|SpanProcessor::Batch { exporter, .. }| match exporter {
+            SpanExporter::Otlp(otlp) => Some(otlp),
+            SpanExporter::Console => None,
+        });
+        let metrics = self.meter_provider.readers.iter_mut();
+        let metrics = metrics.filter_map(|reader| match reader {
+            MetricReader::Periodic {
+                exporter: MetricExporter::Otlp(otlp),
+                ..
+            } => Some(otlp),
+            MetricReader::Periodic { .. } | MetricReader::Prometheus => None,
+        });
+        let logs = self.logger_provider.processors.iter_mut();
+        let logs = logs.map(
+            |LogRecordProcessor::Batch { exporter, .. }| match exporter {
+                LogRecordExporter::Otlp(otlp) => otlp,
+            },
+        );
+        spans.chain(metrics).chain(logs)
     }
 
     /// Adds an event `exception` to a span that an ERROR event or `#[tracing::instrument(err)]` marks as failed. Off,
@@ -222,7 +268,7 @@ impl Settings {
     /// [exceptions]: https://opentelemetry.io/docs/specs/semconv/general/recording-errors/#recording-exceptions
     #[must_use]
     pub fn with_exception_events(mut self, add: bool) -> Self {
-        self.traces.exception_events = add;
+        self.tracing.exception_events = add;
         self
     }
 
@@ -234,7 +280,7 @@ impl Settings {
     /// An attribute set of a histogram of 15 buckets takes about 3 KiB of memory, once it is used.
     #[must_use]
     pub fn with_cardinality_limit(mut self, limit: usize) -> Self {
-        self.metrics.cardinality_limit = limit.clamp(1, MOST_CARDINALITY_LIMIT);
+        self.meter_provider.cardinality_limit = limit.clamp(1, MOST_CARDINALITY_LIMIT);
         self
     }
 

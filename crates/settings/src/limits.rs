@@ -1,28 +1,28 @@
-//! `OTEL_SPAN_*_LIMIT`, `OTEL_ATTRIBUTE_*_LIMIT`, `OTEL_EVENT_…`, `OTEL_LINK_…`: how much one span may hold.
+//! `tracer_provider.limits`: `OTEL_SPAN_*_LIMIT`, `OTEL_ATTRIBUTE_*_LIMIT`, `OTEL_EVENT_…`, `OTEL_LINK_…`: how much one span may hold.
 
 use crate::reader::Reader;
 
-/// What the specification allows a span to hold when nothing is set.
+/// The default of the specification.
 const COUNT: u32 = 128;
 
-/// How much one span may hold; what is beyond is dropped and counted in the span.
+/// How much one span may hold. What exceeds a limit is dropped and counted in the span.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
+pub struct SpanLimits {
     /// Attributes of the span.
-    pub attributes: u32,
+    pub attribute_count_limit: u32,
     /// Events of the span.
-    pub events: u32,
+    pub event_count_limit: u32,
     /// Links of the span.
-    pub links: u32,
+    pub link_count_limit: u32,
     /// Attributes of each event.
-    pub attributes_per_event: u32,
+    pub event_attribute_count_limit: u32,
     /// Attributes of each link.
-    pub attributes_per_link: u32,
-    /// Longest string value, in characters, of any attribute of spans, events and links.
-    pub value_length: Option<usize>,
+    pub link_attribute_count_limit: u32,
+    /// The longest string value, in characters, of an attribute of spans, events and links.
+    pub attribute_value_length_limit: Option<usize>,
 }
 
-impl Limits {
+impl SpanLimits {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let any_count = reader.number("OTEL_ATTRIBUTE_COUNT_LIMIT", 0, COUNT);
         let any_length = reader.optional_number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", 0, "no limit");
@@ -31,12 +31,12 @@ impl Limits {
             reader.optional_number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", 0, &instead);
         let mut count = |name: &str, default: u32| reader.number(name, 0, default);
         Self {
-            attributes: count("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", any_count),
-            events: count("OTEL_SPAN_EVENT_COUNT_LIMIT", COUNT),
-            links: count("OTEL_SPAN_LINK_COUNT_LIMIT", COUNT),
-            attributes_per_event: count("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", any_count),
-            attributes_per_link: count("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", any_count),
-            value_length: own_length.or(any_length).map(|length| length as usize),
+            attribute_count_limit: count("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", any_count),
+            event_count_limit: count("OTEL_SPAN_EVENT_COUNT_LIMIT", COUNT),
+            link_count_limit: count("OTEL_SPAN_LINK_COUNT_LIMIT", COUNT),
+            event_attribute_count_limit: count("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", any_count),
+            link_attribute_count_limit: count("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", any_count),
+            attribute_value_length_limit: own_length.or(any_length).map(|length| length as usize),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -36,6 +37,25 @@ pub enum Protocol {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint(String);
 
+/// The text is not the URL of an endpoint: it must start with `http://` or `https://` and have no user or password, which
+/// belong into the header `Authorization`. The text is not shown, since it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a URL that starts with http:// or https:// and has no user or password")]
+pub struct InvalidEndpoint;
+
+impl FromStr for Endpoint {
+    type Err = InvalidEndpoint;
+
+    /// The whole URL of one signal: over HTTP with its path, such as `http://localhost:4318/v1/traces`.
+    fn from_str(url: &str) -> Result<Self, InvalidEndpoint> {
+        let url = parsed_endpoint(url, Protocol::HttpProtobuf, false).ok_or(InvalidEndpoint)?;
+        match without_credentials(url) {
+            (endpoint, None) => Ok(endpoint),
+            (_, Some(_)) => Err(InvalidEndpoint),
+        }
+    }
+}
+
 impl Endpoint {
     /// The whole URL, to connect with.
     pub fn url(&self) -> &str {
@@ -59,8 +79,8 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// How one signal is sent by OTLP.
-#[derive(Clone, Debug)]
+/// `otlp_http` or `otlp_grpc`: how one signal is sent by OTLP.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Otlp {
     /// `…_PROTOCOL`.
     pub protocol: Protocol,
@@ -70,22 +90,32 @@ pub struct Otlp {
     pub headers: HeaderMap,
     /// `…_TIMEOUT`, of one export with its retries.
     pub timeout: Duration,
-    /// `…_COMPRESSION`.
+    /// `…_COMPRESSION`: gzip, or none.
     pub gzip: bool,
-    /// The authorities to trust instead of the platform's.
-    pub certificate: Option<PemFile>,
-    /// What to identify ourselves with.
-    pub client_certificate: Option<PemFile>,
-    /// The key of that certificate.
-    pub client_key: Option<PemFile>,
-    /// What is between us and the endpoint.
+    /// `…_CERTIFICATE`, `…_CLIENT_CERTIFICATE`, `…_CLIENT_KEY`.
+    pub tls: Tls,
+    /// The proxy between the exporter and the endpoint.
     pub proxy: Option<Proxy>,
 }
+
+/// The files for TLS. An `https://` endpoint needs none of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The authorities to trust instead of the platform's.
+    pub ca_file: Option<PemFile>,
+    /// The certificate of the client.
+    pub cert_file: Option<PemFile>,
+    /// The key of that certificate.
+    pub key_file: Option<PemFile>,
+}
+
+/// The specification's, of one request with its retries.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A file that is read when the exporter is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PemFile {
-    /// The variable that named it.
+    /// The setting that named it, for warnings.
     pub variable: String,
     /// Where it is.
     pub path: PathBuf,
@@ -127,6 +157,19 @@ impl fmt::Display for Protocol {
 }
 
 impl Otlp {
+    /// The defaults of the specification: 10 seconds a request, no headers, no compression. No proxy.
+    pub fn new(protocol: Protocol, endpoint: Endpoint) -> Self {
+        Self {
+            protocol,
+            endpoint,
+            headers: HeaderMap::new(),
+            timeout: DEFAULT_TIMEOUT,
+            gzip: false,
+            tls: Tls::default(),
+            proxy: None,
+        }
+    }
+
     /// `address` is `JAEGER_ADDRESS`: `host:port` to fall back on when no endpoint is set.
     pub(crate) fn read(reader: &mut Reader<'_>, signal: Signal, address: Option<&str>) -> Self {
         let protocol = option(
@@ -177,11 +220,11 @@ impl Otlp {
                     Some(PemFile { variable, path })
                 })
         };
-        let (certificate, client_certificate, client_key) = (
-            file("CERTIFICATE"),
-            file("CLIENT_CERTIFICATE"),
-            file("CLIENT_KEY"),
-        );
+        let tls = Tls {
+            ca_file: file("CERTIFICATE"),
+            cert_file: file("CLIENT_CERTIFICATE"),
+            key_file: file("CLIENT_KEY"),
+        };
         let mut headers = option(reader, signal, "HEADERS", "none", headers).unwrap_or_default();
         let (endpoint, credentials) = endpoint(reader, signal, protocol, address);
         // A header that is set wins.
@@ -196,11 +239,9 @@ impl Otlp {
             protocol,
             endpoint,
             headers,
-            timeout: timeout.unwrap_or(Duration::from_secs(10)),
+            timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
             gzip: gzip.unwrap_or(false),
-            certificate,
-            client_certificate,
-            client_key,
+            tls,
             proxy,
         }
     }
@@ -379,4 +420,31 @@ pub(crate) fn jaeger_address(reader: &Reader<'_>) -> Result<Option<String>, Sett
         });
     }
     Ok(Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, InvalidEndpoint};
+
+    #[test]
+    fn endpoint_made_in_code_is_a_url_without_credentials() {
+        let endpoint: Endpoint = "https://otlp.example.com/v1/traces?token=s3cret"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            endpoint.url(),
+            "https://otlp.example.com/v1/traces?token=s3cret"
+        );
+        assert_eq!(endpoint.to_string(), "https://otlp.example.com/v1/traces");
+        for wrong in [
+            "",
+            "localhost:4318",
+            "ftp://localhost",
+            "http://",
+            "http://user@localhost:4318",
+            "http://:s3cret@localhost:4318",
+        ] {
+            assert_eq!(wrong.parse::<Endpoint>(), Err(InvalidEndpoint), "{wrong}");
+        }
+    }
 }

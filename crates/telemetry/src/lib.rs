@@ -96,6 +96,7 @@ mod traces;
 pub use error::{Error, FlushError};
 pub use losses::{Loss, Losses};
 pub use propagators::SharedPropagator;
+use settings::ExemplarFilter;
 pub use settings::{Lookup, SettingError, Settings};
 pub use subscriber::Tracer;
 
@@ -159,7 +160,7 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
         propagator: Arc::new(propagators::composite(&settings.propagators)),
         exposition: None,
         pipelines: Vec::new(),
-        output: Output::stdout(settings.logs.color)?,
+        output: Output::stdout(settings.tracing.color)?,
         warnings: settings.warnings().to_vec(),
         summary,
         is_ended: false,
@@ -168,10 +169,11 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
         return Ok(telemetry);
     }
     let mut pipelines = otlp::Pipelines::new(telemetry.providers.ending.subscribe());
-    let traces = traces::provider(&settings.traces, resource.clone(), &mut pipelines);
+    let traces = traces::provider(&settings.tracer_provider, resource.clone(), &mut pipelines);
     telemetry.providers.traces = Some(traces);
-    telemetry.providers.logs = logs::provider(&settings.logs, resource.clone(), &mut pipelines);
-    let metrics = metrics::metrics(&settings.metrics, resource, &mut pipelines)?;
+    telemetry.providers.logs =
+        logs::provider(&settings.logger_provider, resource.clone(), &mut pipelines);
+    let metrics = metrics::metrics(&settings.meter_provider, resource, &mut pipelines)?;
     telemetry.exposition = metrics.exposition;
     telemetry.pipelines = pipelines.health;
     telemetry.warnings.extend(pipelines.warnings);
@@ -208,7 +210,7 @@ pub fn init(service: Service, settings: &Settings) -> Result<Telemetry, Error> {
     // OpenTelemetry logs each of these, which says nothing that the next line does not.
     tracing::subscriber::with_default(NoSubscriber::default(), || telemetry.set_globals());
     tracing::info!("telemetry: {}", telemetry.summary);
-    if settings.logs.filter.is_doubtful {
+    if settings.tracing.filter.is_doubtful {
         tracing::subscriber::with_default(telemetry.all_warnings(), || telemetry.log_warnings());
     } else {
         telemetry.log_warnings();
@@ -293,7 +295,8 @@ impl Telemetry {
                 series.record(value, at, trace_id.to_bytes(), span_id.to_bytes());
             })
         });
-        self.settings.metrics.exemplars.then_some(series)
+        let is_wanted = self.settings.meter_provider.exemplar_filter != ExemplarFilter::AlwaysOff;
+        is_wanted.then_some(series)
     }
 
     /// A subscriber that turns `tracing` spans into spans of the trace, and events into log lines. [`init`] installs it;
@@ -306,13 +309,13 @@ impl Telemetry {
     pub fn subscriber(
         &self,
     ) -> impl tracing::Subscriber + for<'span> LookupSpan<'span> + Send + Sync + use<> {
-        let events = self.events(&self.settings.logs.filter.directives);
+        let events = self.events(&self.settings.tracing.filter.directives);
         subscriber::subscriber(self.tracer(self.service.name), events)
     }
 
     fn events(&self, filter: &str) -> Events {
         let logs = self.providers.logs.as_ref();
-        logs::events(filter, &self.settings, &self.output, logs)
+        logs::events(filter, &self.settings.tracing, &self.output, logs)
     }
 
     /// What is in effect, as [`init`] logs it: exporters with protocol and endpoint, sampler, propagators, log filter.

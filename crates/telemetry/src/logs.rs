@@ -5,37 +5,42 @@ use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use otlp::Pipelines;
-use settings::{LogsExporter, Settings};
+use settings::{LogRecordExporter, LogRecordProcessor, LoggerProvider, Tracing};
 use subscriber::{Choice, Events, Output};
 
 /// None when logs are not exported.
 pub(crate) fn provider(
-    settings: &settings::Logs,
+    settings: &LoggerProvider,
     resource: Resource,
     pipelines: &mut Pipelines,
 ) -> Option<SdkLoggerProvider> {
-    if !settings.exporters.contains(&LogsExporter::Otlp) {
-        return None;
-    }
-    let queue = pipelines.logs(&settings.otlp, &settings.batch)?;
-    let provider = SdkLoggerProvider::builder()
-        .with_resource(resource)
-        .with_log_processor(queue)
-        .build();
-    Some(provider)
+    let queues = settings.processors.iter();
+    let mut queues = queues
+        .filter_map(
+            |LogRecordProcessor::Batch { batch, exporter }| match exporter {
+                LogRecordExporter::Otlp(otlp) => pipelines.logs(otlp, batch),
+            },
+        )
+        .peekable();
+    queues.peek()?;
+    let provider = SdkLoggerProvider::builder().with_resource(resource);
+    let provider = queues.fold(provider, |provider, queue| {
+        provider.with_log_processor(queue)
+    });
+    Some(provider.build())
 }
 
 /// Prints the events that `filter` lets through, and exports them if there is a provider.
 pub(crate) fn events(
     filter: &str,
-    settings: &Settings,
+    settings: &Tracing,
     output: &Output,
     provider: Option<&SdkLoggerProvider>,
 ) -> Events {
     let choice = Choice {
         filter: filter.to_owned(),
-        span_level: settings.traces.span_level,
-        exception_events: settings.traces.exception_events,
+        span_level: settings.span_level,
+        exception_events: settings.exception_events,
     };
     // The scope's name is empty: a record's scope is its target, the module that the code states.
     let logger = provider.map(|provider| provider.logger(""));

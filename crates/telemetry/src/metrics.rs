@@ -4,6 +4,7 @@
 //! `otel.metric.overflow=true`. Without that bound, a client that invents user agents would fill the memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openmetrics::Exposition;
 use opentelemetry_sdk::Resource;
@@ -12,7 +13,7 @@ use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, PeriodicReader, SdkMeterProvider, Stream,
 };
 use otlp::Pipelines;
-use settings::MetricsExporter;
+use settings::{MeterProvider, MetricExporter, MetricReader};
 
 use crate::Error;
 use crate::overflow::{Overflows, Pushed, Scraped};
@@ -24,7 +25,7 @@ pub(crate) struct Metrics {
 }
 
 pub(crate) fn metrics(
-    settings: &settings::Metrics,
+    settings: &MeterProvider,
     resource: Resource,
     pipelines: &mut Pipelines,
 ) -> Result<Metrics, Error> {
@@ -33,13 +34,13 @@ pub(crate) fn metrics(
         .with_view(bounded(settings.cardinality_limit));
     let overflows = Arc::new(Overflows::default());
     let is_pushed = settings
-        .exporters
+        .readers
         .iter()
-        .any(|exporter| *exporter != MetricsExporter::Prometheus);
+        .any(|reader| *reader != MetricReader::Prometheus);
     let mut exposition = None;
-    for exporter in &settings.exporters {
-        match exporter {
-            MetricsExporter::Prometheus => {
+    for reader in &settings.readers {
+        match reader {
+            MetricReader::Prometheus => {
                 let registry = prometheus::Registry::new();
                 let reader = opentelemetry_prometheus::exporter()
                     .with_registry(registry.clone())
@@ -54,17 +55,25 @@ pub(crate) fn metrics(
                 };
                 exposition = Some(Exposition::new(registry));
             }
-            MetricsExporter::Otlp => {
-                if let Some(exporter) = pipelines.metrics(&settings.otlp, settings.timeout) {
-                    provider = provider.with_reader(reader(exporter, &overflows, settings));
+            MetricReader::Periodic {
+                interval,
+                timeout,
+                exporter: MetricExporter::Otlp(otlp),
+            } => {
+                if let Some(exporter) = pipelines.metrics(otlp, *timeout) {
+                    provider = provider.with_reader(periodic(exporter, &overflows, *interval));
                 }
             }
-            MetricsExporter::Console => {
+            MetricReader::Periodic {
+                interval,
+                exporter: MetricExporter::Console,
+                ..
+            } => {
                 let exporter = pipelines.metrics_to(
                     opentelemetry_stdout::MetricExporter::default(),
                     "opentelemetry_stdout::MetricExporter",
                 );
-                provider = provider.with_reader(reader(exporter, &overflows, settings));
+                provider = provider.with_reader(periodic(exporter, &overflows, *interval));
             }
         }
     }
@@ -74,18 +83,17 @@ pub(crate) fn metrics(
     })
 }
 
-/// Pushes at the interval of the settings.
-fn reader<E: PushMetricExporter>(
+fn periodic<E: PushMetricExporter>(
     exporter: E,
     overflows: &Arc<Overflows>,
-    settings: &settings::Metrics,
+    interval: Duration,
 ) -> PeriodicReader<Pushed<E>> {
     let exporter = Pushed {
         exporter,
         overflows: Arc::clone(overflows),
     };
     PeriodicReader::builder(exporter)
-        .with_interval(settings.interval)
+        .with_interval(interval)
         .build()
 }
 

@@ -53,12 +53,6 @@ pub(crate) fn resource(service: Service, settings: &Settings) -> Resource {
                 .iter()
                 .map(|(key, value)| KeyValue::new(key.clone(), value.clone())),
         )
-        .with_attributes(
-            settings
-                .service_name
-                .iter()
-                .map(|name| KeyValue::new(SERVICE_NAME, name.clone())),
-        )
         .build()
 }
 

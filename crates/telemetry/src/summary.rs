@@ -5,8 +5,10 @@
 
 use std::fmt::Write;
 
-use crate::Settings;
-use settings::{LogsExporter, MetricsExporter, Otlp, Propagator, TracesExporter};
+use settings::{
+    ExemplarFilter, LogRecordExporter, LogRecordProcessor, MetricExporter, MetricReader, Otlp,
+    Propagator, Settings, SpanExporter, SpanProcessor,
+};
 
 /// `service_name` as it is sent, after the environment.
 pub(crate) fn summary(service_name: &str, version: &str, settings: &Settings) -> String {
@@ -15,41 +17,36 @@ pub(crate) fn summary(service_name: &str, version: &str, settings: &Settings) ->
     if settings.disabled {
         line.push_str("traces, metrics and logs off (OTEL_SDK_DISABLED)");
     } else {
-        let traces = list(
-            settings
-                .traces
-                .exporters
-                .iter()
-                .map(|exporter| match exporter {
-                    TracesExporter::Otlp => otlp(&settings.traces.otlp),
-                    TracesExporter::Console => "console".to_owned(),
-                }),
-        );
-        let metrics = list(
-            settings
-                .metrics
-                .exporters
-                .iter()
-                .map(|exporter| match exporter {
-                    MetricsExporter::Prometheus if settings.metrics.exemplars => {
-                        "prometheus".to_owned()
-                    }
-                    MetricsExporter::Prometheus => "prometheus without exemplars".to_owned(),
-                    MetricsExporter::Otlp => otlp(&settings.metrics.otlp),
-                    MetricsExporter::Console => "console".to_owned(),
-                }),
-        );
-        let logs = list(
-            std::iter::once("stdout".to_owned()).chain(settings.logs.exporters.iter().map(
-                |exporter| match exporter {
-                    LogsExporter::Otlp => otlp(&settings.logs.otlp),
-                },
-            )),
+        let (tracer, meter) = (&settings.tracer_provider, &settings.meter_provider);
+        let traces = tracer.processors.iter();
+        let traces = traces.map(|SpanProcessor::Batch { exporter, .. }| match exporter {
+            SpanExporter::Otlp(to) => otlp(to),
+            SpanExporter::Console => "console".to_owned(),
+        });
+        let prometheus = match meter.exemplar_filter {
+            ExemplarFilter::TraceBased => "prometheus",
+            ExemplarFilter::AlwaysOff => "prometheus without exemplars",
+        };
+        let metrics = meter.readers.iter().map(|reader| match reader {
+            MetricReader::Prometheus => prometheus.to_owned(),
+            MetricReader::Periodic { exporter, .. } => match exporter {
+                MetricExporter::Otlp(to) => otlp(to),
+                MetricExporter::Console => "console".to_owned(),
+            },
+        });
+        let logs = settings.logger_provider.processors.iter();
+        let logs = logs.map(
+            |LogRecordProcessor::Batch { exporter, .. }| match exporter {
+                LogRecordExporter::Otlp(to) => otlp(to),
+            },
         );
         let _ = write!(
             line,
-            "traces: {traces}, sampler {}; metrics: {metrics}; logs: {logs}",
-            settings.traces.sampler
+            "traces: {}, sampler {}; metrics: {}; logs: {}",
+            list(traces),
+            tracer.sampler,
+            list(metrics),
+            list(std::iter::once("stdout".to_owned()).chain(logs)),
         );
     }
     let propagators = list(
@@ -64,7 +61,7 @@ pub(crate) fn summary(service_name: &str, version: &str, settings: &Settings) ->
     let _ = write!(
         line,
         "; propagators: {propagators}; log filter: {}",
-        settings.logs.filter.directives
+        settings.tracing.filter.directives
     );
     line
 }

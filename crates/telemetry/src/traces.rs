@@ -3,11 +3,11 @@
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
 use otlp::Pipelines;
-use settings::{Limits, Root, TracesExporter};
+use settings::{Root, SpanExporter, SpanProcessor};
 
 /// The provider; its pipelines are added to `pipelines`.
 pub(crate) fn provider(
-    settings: &settings::Traces,
+    settings: &settings::TracerProvider,
     resource: Resource,
     pipelines: &mut Pipelines,
 ) -> SdkTracerProvider {
@@ -15,11 +15,11 @@ pub(crate) fn provider(
         .with_resource(resource)
         .with_sampler(sampler(&settings.sampler))
         .with_span_limits(limits(&settings.limits));
-    let (batch, length) = (&settings.batch, settings.limits.value_length);
-    for exporter in &settings.exporters {
+    let length = settings.limits.attribute_value_length_limit;
+    for SpanProcessor::Batch { batch, exporter } in &settings.processors {
         let queue = match exporter {
-            TracesExporter::Otlp => pipelines.spans(&settings.otlp, batch, length),
-            TracesExporter::Console => Some(pipelines.spans_to(
+            SpanExporter::Otlp(otlp) => pipelines.spans(otlp, batch, length),
+            SpanExporter::Console => Some(pipelines.spans_to(
                 opentelemetry_stdout::SpanExporter::default(),
                 "opentelemetry_stdout::SpanExporter",
                 batch,
@@ -46,12 +46,12 @@ fn sampler(settings: &settings::Sampler) -> Sampler {
     }
 }
 
-fn limits(settings: &Limits) -> SpanLimits {
+fn limits(settings: &settings::SpanLimits) -> SpanLimits {
     SpanLimits {
-        max_events_per_span: settings.events,
-        max_attributes_per_span: settings.attributes,
-        max_links_per_span: settings.links,
-        max_attributes_per_event: settings.attributes_per_event,
-        max_attributes_per_link: settings.attributes_per_link,
+        max_events_per_span: settings.event_count_limit,
+        max_attributes_per_span: settings.attribute_count_limit,
+        max_links_per_span: settings.link_count_limit,
+        max_attributes_per_event: settings.event_attribute_count_limit,
+        max_attributes_per_link: settings.link_attribute_count_limit,
     }
 }
