@@ -20,6 +20,10 @@ pub enum SpanProcessor {
 
 /// Where spans go.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few values, made once: a box would only be in the reader's way"
+)]
 pub enum SpanExporter {
     /// `otlp_http` or `otlp_grpc`: to a receiver of OTLP.
     Otlp(Otlp),
@@ -29,6 +33,10 @@ pub enum SpanExporter {
 
 /// Who collects the metrics.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few values, made once: a box would only be in the reader's way"
+)]
 pub enum MetricReader {
     /// `periodic`: they are pushed at each interval.
     Periodic {
@@ -45,6 +53,10 @@ pub enum MetricReader {
 
 /// Where pushed metrics go.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few values, made once: a box would only be in the reader's way"
+)]
 pub enum MetricExporter {
     /// `otlp_http` or `otlp_grpc`: to a receiver of OTLP.
     Otlp(Otlp),
