@@ -41,10 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut span = global::tracer("MyService").start("hello-span");
     span.set_attribute(KeyValue::new("environment", "staging"));
+    span.end();
+
     let meter = global::meter("MyService");
     let counter = meter.u64_counter("my_service.int_counter").build();
     counter.add(1, &[KeyValue::new("environment", "staging")]);
-    span.end();
 
     // A service answers `GET /metrics` with this text.
     print!(

@@ -9,10 +9,13 @@
 //! | the order of the scopes in a request | the stock exporter groups spans in a `HashMap` |
 //! | the end of a span that ends before it starts | ours is its start: `trace.proto` expects `end_time >= start_time` |
 //!
-//! The last two tests show what differs in sending; `docs/tutorial.md` tells it.
+//! The last tests show what does differ: what becomes of a batch that is not taken, and of a caller's flags.
+//! `docs/tutorial.md` has the whole list.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
+use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
     Link, Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId,
     TraceState, Tracer as _, TracerProvider as _,
@@ -368,4 +371,19 @@ async fn a_redirect_hands_headers_to_another_host_by_the_stock_exporter_alone() 
         assert_eq!(ours.first().header("x-key"), Some("secret"));
         assert!(to_ours.requests().is_empty());
     });
+}
+
+#[test]
+fn the_random_flag_of_a_caller_is_passed_on_by_our_propagator_alone() {
+    const SENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03";
+    let passed_on = |propagator: &dyn TextMapPropagator| {
+        let caller = HashMap::from([("traceparent".to_owned(), SENT.to_owned())]);
+        let mut headers = HashMap::new();
+        propagator.inject_context(&propagator.extract(&caller), &mut headers);
+        headers.remove("traceparent").unwrap()
+    };
+    let stock = opentelemetry_sdk::propagation::TraceContextPropagator::new();
+    assert_eq!(passed_on(&stock), SENT.replace("-03", "-01"));
+    let ours = propagation::TraceContextPropagator::default();
+    assert_eq!(passed_on(&ours), SENT);
 }
