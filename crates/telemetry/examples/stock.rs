@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Registry, TextEncoder};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Who speaks.
+    // Describes this program in everything that it sends.
     let resource = Resource::builder().with_service_name("MyService").build();
 
     // Spans wait in a queue, and a thread sends them in batches.
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build();
     global::set_meter_provider(metrics.clone());
 
-    // What writes and reads `traceparent`.
+    // Writes and reads the header `traceparent`.
     global::set_text_map_propagator(TraceContextPropagator::new());
 
     let mut span = global::tracer("MyService").start("hello-span");
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         TextEncoder::new().encode_to_string(&registry.gather())?
     );
 
-    // Sends the span. Without it the program ends first.
+    // Sends the span, which would be lost otherwise.
     traces.shutdown()?;
     metrics.shutdown()?;
     Ok(())
