@@ -14,7 +14,7 @@
 //! | headers | `traceparent`, `tracestate`, `baggage` | requests, by [`Telemetry::propagator`] |
 //! | resource | `service.name`, `.version`, `.namespace`, `.instance.id`, `host.name`, `os.type`, `process.pid`, `telemetry.sdk.*` | with all of the above |
 //!
-//! Resource and spans follow the semantic conventions 1.44. Which settings there are: the table in the project's README;
+//! Resource and spans follow the semantic conventions 1.44. Which settings there are: `docs/settings.md` of the project;
 //! what they were understood as: the line that [`init`] logs, [`Telemetry::summary`].
 //!
 //! # What is guaranteed

@@ -191,6 +191,68 @@ fn spawned_work_keeps_the_trace_only_with_the_context() {
     assert_ne!(parent, root);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stock_crates_send_the_same_span_and_count_in_a_registry() {
+    let backend = Backend::start(Settings::on_free_ports()).unwrap();
+    let endpoint = format!("http://{}", backend.otlp_http());
+    let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
+    let printed = tokio::task::block_in_place(|| run("stock", &[], &env));
+    let trace = backend.store().wait_for_trace(1, PATIENCE).await.unwrap();
+    backend.stop().await;
+    let [span] = &trace.spans[..] else {
+        panic!("{trace:#?}");
+    };
+    assert_eq!(
+        (span.name.as_str(), span.kind, span.service()),
+        ("hello-span", SpanKind::Internal, "MyService")
+    );
+    assert_eq!(
+        span.attributes,
+        Attributes::from([("environment", "staging".into())])
+    );
+    let counter =
+        r#"my_service_int_counter_total{environment="staging",otel_scope_name="MyService"} 1"#;
+    assert!(printed.lines().any(|line| line == counter), "{printed}");
+}
+
+/// What the tutorial says of the two set-ups. Of ours, the tests above and those of `it` say more.
+#[test]
+fn the_stock_set_up_is_silent_about_a_lost_span_and_settings_do_not_reach_it() {
+    // Nobody listens on the reserved port 1.
+    let nobody = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
+    let stock = |variable| run_aloud("stock", &[], &[nobody, variable]);
+    for variable in [
+        ("OTEL_SERVICE_NAME", "Orders"),
+        ("OTEL_SDK_DISABLED", "true"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_TRACES_SAMPLER", "nonsense"),
+    ] {
+        let (printed, said) = stock(variable);
+        assert!(
+            printed.contains("service_name=\"MyService\""),
+            "{variable:?}: {printed}"
+        );
+        assert_eq!(said, "", "{variable:?}");
+    }
+
+    let ours = |variable| run_aloud("hello_span", &[], &[nobody, variable]);
+    let (printed, _) = ours(("OTEL_SERVICE_NAME", "Orders"));
+    assert!(
+        printed.contains("service.name=String(Owned(\"Orders\"))"),
+        "{printed}"
+    );
+    for variable in [
+        ("OTEL_SDK_DISABLED", "true"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+    ] {
+        let (printed, said) = ours(variable);
+        assert!(!printed.contains("hello-span"), "{printed}");
+        assert_eq!(said, "");
+    }
+    let (printed, _) = ours(("OTEL_TRACES_SAMPLER", "nonsense"));
+    assert!(printed.contains("OTEL_TRACES_SAMPLER is "), "{printed}");
+}
+
 #[test]
 fn counter_is_printed_every_second_and_once_more_at_the_end() {
     let printed = run("counter", &[], &[]);
@@ -225,11 +287,14 @@ fn output_in_the_tutorial_is_what_the_examples_print() {
         ("hello_span", &[][..]),
         ("two_operations", &["--quick"]),
         ("counter", &[]),
+        ("stock", &[]),
     ] {
         let marker = format!("<!-- printed by `cargo run -p otel-setup --example {example}` -->");
         let (_, fence) = tutorial.split_once(&marker).expect(&marker);
         let shown = fence.split("```").nth(1).unwrap().lines().skip(1);
-        let printed = run(example, arguments, &[]);
+        // For the one that sends: nobody listens on the reserved port 1.
+        let nobody = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
+        let printed = run(example, arguments, &[nobody]);
         let mut printed = printed.lines().map(masked);
         // In this order; `…` stands for lines that are left out.
         for line in shown.filter(|line| line.trim() != "…") {

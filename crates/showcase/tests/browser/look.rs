@@ -1,9 +1,9 @@
 //! How it looks: pictures of the views, in both themes, wide and narrow. They are written to `tmp/screenshots` in the
-//! target folder; those of `docs/images/page-*` are copies of them.
+//! target folder; `docs/images/page-*` and `docs/images/readme-*` are copies of them.
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::page::Page;
 
@@ -74,6 +74,46 @@ async fn no_view_is_wider_than_the_screen() {
                 std::fs::write(file, picture).unwrap();
             }
         }
+    }
+    page.close().await;
+    println!("screenshots: {}", folder.display());
+}
+
+/// The README's picture, the trace of a slow ping: about as wide as a README is shown, with two pixels for each of the
+/// page's, so that its text stays readable there.
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver on PATH"]
+async fn the_trace_of_a_ping_fits_into_the_width_of_a_readme() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+    let page = Page::open().await;
+    page.go("try").await;
+    page.press("100 to 400 ms").await;
+    page.see("[aria-label='Make pong slow'] .said", "restarted")
+        .await;
+    // The first one connects, which takes time that later ones do not need.
+    for _ in 0..2 {
+        page.press("One ping").await;
+        page.see("[aria-label='Send requests'] .said", "1 × 200")
+            .await;
+        page.go("traces").await;
+        page.see("a.trace-row .count", "5").await;
+        page.go("try").await;
+    }
+    page.go("traces").await;
+    page.click("a.trace-row").await;
+    page.see(".span-row[aria-posinset='5']", "pong-request")
+        .await;
+    let metrics = json!({"width": 880, "height": 460, "deviceScaleFactor": 2, "mobile": false});
+    page.browser
+        .devtools("Emulation.setDeviceMetricsOverride", metrics)
+        .await;
+    for theme in ["light", "dark"] {
+        page.system_is(theme).await;
+        let last = "return document.querySelector(\".span-row[aria-posinset='5']\").getBoundingClientRect().bottom <= innerHeight";
+        assert_eq!(page.run(last, Value::Null).await, json!(true));
+        let picture = page.browser.client.screenshot().await.unwrap();
+        std::fs::write(folder.join(format!("readme-{theme}.png")), picture).unwrap();
     }
     page.close().await;
     println!("screenshots: {}", folder.display());

@@ -8,13 +8,15 @@
 //! | `diff of FILE and FILE` | is their difference, from the first `use` on |
 //! | ``printed by `COMMAND` `` | is printed by it, but for numbers; `…` stands for lines left out |
 //!
-//! `snippets` checks the first two, `printed` the last, `names` and `commands` what stands between backticks.
+//! `snippets` checks the first two, `printed` the last, `names` and `commands` what stands between backticks, `reading_path` the
+//! README's list of files. `.ci/run` checks the links.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
 mod markdown;
 mod names;
 mod printed;
+mod reading_path;
 mod running;
 mod snippets;
 

@@ -16,5 +16,6 @@ mod retries;
 mod settings;
 mod shutdown;
 mod spans;
+mod stock;
 mod tls;
 mod traces;

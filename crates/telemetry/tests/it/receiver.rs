@@ -58,6 +58,8 @@ pub(crate) enum Answer {
     Partial(i64),
     /// A status with a body of that type.
     Body(u16, &'static str, &'static [u8]),
+    /// Says that the receiver is at this URL now.
+    Moved(&'static str),
     /// Reads the request and says nothing.
     Never,
 }
@@ -273,6 +275,12 @@ impl Handler {
                 let mut response = http_answer(status, &[]);
                 let when = HeaderValue::from_static(when);
                 response.headers_mut().insert("retry-after", when);
+                response
+            }
+            Answer::Moved(url) => {
+                let mut response = http_answer(307, &[]);
+                let url = HeaderValue::from_static(url);
+                response.headers_mut().insert("location", url);
                 response
             }
             Answer::Body(status, kind, body) => {
