@@ -72,11 +72,7 @@ pub async fn call(client: Client, address: SocketAddr, count: u64) -> Result<(),
             );
         }
         Client::Wrapped => {
-            let service = Service {
-                name: "Ping",
-                version: "0.0.0",
-                namespace: None,
-            };
+            let service = Service::new("Ping", "0.0.0");
             let telemetry = telemetry::init(service, &Settings::from_env(&crate::env)?)?;
             let meter = telemetry.meter_with_scope(InstrumentationScope::builder("Ping").build());
             let client = instrumentation::client::Client::new(

@@ -75,11 +75,7 @@ pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), 
     // Before there is telemetry to end: what is wrong here is one line and nothing else.
     let listener = service::listen(settings.address).await?;
     let http = pong::http_client(&settings.pong_endpoint)?;
-    let service = Service {
-        name: NAME,
-        version: ABOUT.version,
-        namespace: Some("ping-pong"),
-    };
+    let service = Service::new(NAME, ABOUT.version).with_namespace("ping-pong");
     let telemetry = telemetry::init(service, &settings.telemetry)?;
 
     let readiness = Readiness::default();

@@ -76,11 +76,7 @@ pub async fn run(env: Lookup<'_>, stop: impl Future<Output = ()>) -> Result<(), 
     let settings = Settings::from_env(env)?;
     // Before there is telemetry to end: a port in use is one line and nothing else.
     let listener = service::listen(settings.address).await?;
-    let service = Service {
-        name: NAME,
-        version: ABOUT.version,
-        namespace: Some("ping-pong"),
-    };
+    let service = Service::new(NAME, ABOUT.version).with_namespace("ping-pong");
     let telemetry = telemetry::init(service, &settings.telemetry)?;
 
     let readiness = Readiness::default();

@@ -22,11 +22,7 @@ use tower_http::cors::CorsLayer;
 )]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env(&|name| std::env::var_os(name))?;
-    let orders = Service {
-        name: "Orders",
-        version: "1.0.0",
-        namespace: None,
-    };
+    let orders = Service::new("Orders", "1.0.0");
     let telemetry = telemetry::init(orders, &settings)?;
     let (tracer, meter) = (telemetry.tracer("Orders"), telemetry.meter("Orders"));
     let layer = Layer::new(tracer, &meter, telemetry.propagator());

@@ -18,11 +18,7 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env(&|name| std::env::var_os(name))?;
-    let hello = Service {
-        name: "Hello",
-        version: "1.0.0",
-        namespace: None,
-    };
+    let hello = Service::new("Hello", "1.0.0");
     let telemetry = telemetry::init(hello, &settings)?;
     let (tracer, meter) = (telemetry.tracer("Hello"), telemetry.meter("Hello"));
     let layer = Layer::new(tracer, &meter, telemetry.propagator());

@@ -33,11 +33,7 @@ struct Orders {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env(&|name| std::env::var_os(name))?;
-    let service = Service {
-        name: "Orders",
-        version: "1.0.0",
-        namespace: Some("shop"),
-    };
+    let service = Service::new("Orders", "1.0.0").with_namespace("shop");
     let telemetry = telemetry::init(service, &settings)?;
     let (tracer, meter) = (telemetry.tracer("Orders"), telemetry.meter("Orders"));
     let layer = Layer::new(tracer.clone(), &meter, telemetry.propagator());

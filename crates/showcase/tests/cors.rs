@@ -55,11 +55,7 @@ async fn a_page_on_another_origin_continues_its_trace_and_its_preflights_are_see
     let backend = Backend::start(backend::Settings::on_free_ports()).unwrap();
     let receiver = format!("http://{}", backend.otlp_http());
     let env = |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| receiver.clone().into());
-    let service = Service {
-        name: "Orders",
-        version: "1.0.0",
-        namespace: None,
-    };
+    let service = Service::new("Orders", "1.0.0");
     let telemetry = telemetry::build(service, &Settings::from_env(&env).unwrap()).unwrap();
     let meter = telemetry.meter("orders");
     let layer = Layer::new(telemetry.tracer("Orders"), &meter, telemetry.propagator());

@@ -13,11 +13,7 @@ use serde_json::Value;
 use service::{About, Readiness};
 use telemetry::{Service, Settings};
 
-const ORDERS: Service = Service {
-    name: "Orders",
-    version: "1.0.0",
-    namespace: None,
-};
+const ORDERS: Service = Service::new("Orders", "1.0.0");
 
 const ABOUT: About = About {
     name: "orders",

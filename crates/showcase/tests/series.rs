@@ -23,11 +23,7 @@ use telemetry::{Losses, Service, Settings, Telemetry, Tracer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const SHOP: Service = Service {
-    name: "Shop",
-    version: "1.0.0",
-    namespace: None,
-};
+const SHOP: Service = Service::new("Shop", "1.0.0");
 
 const ABOUT: About = About {
     name: "shop",

@@ -13,11 +13,7 @@ use telemetry::{Service, Settings};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let service = Service {
-        name: "MyService",
-        version: "1.0.0",
-        namespace: None,
-    };
+    let service = Service::new("MyService", "1.0.0");
     let telemetry = telemetry::init(service, &Settings::from_env(&env)?)?;
     let tracer = telemetry.tracer("MyService");
 

@@ -15,11 +15,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let second = Duration::from_millis(if quick { 10 } else { 1_000 });
 
-    let service = Service {
-        name: "MyService",
-        version: "1.0.0",
-        namespace: None,
-    };
+    let service = Service::new("MyService", "1.0.0");
     let telemetry = telemetry::init(service, &Settings::from_env(&env)?)?;
     let tracer = telemetry.tracer("MyService");
 

@@ -47,7 +47,7 @@
 //! // In a service: `|name: &str| std::env::var_os(name)`.
 //! let environment = |name: &str| (name == "OTEL_TRACES_EXPORTER").then(|| "console".into());
 //! let settings = Settings::from_env(&environment)?;
-//! let service = Service { name: "Ping", version: env!("CARGO_PKG_VERSION"), namespace: None };
+//! let service = Service::new("Ping", env!("CARGO_PKG_VERSION"));
 //! let telemetry = telemetry::init(service, &settings)?;
 //!
 //! let requests = telemetry.meter("my-service").u64_counter("request_count").build();
@@ -106,15 +106,34 @@ const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
 /// Scope of the metrics that this crate makes itself.
 const OWN_SCOPE: &str = "telemetry";
 
-/// What telemetry says about the service when the environment says nothing else.
+/// What telemetry says about the service. The environment beats all of it (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Service {
-    /// `service.name`, and the name of the tracer of manual spans.
+    /// `service.name`, and the name of the tracer of `tracing` spans.
     pub name: &'static str,
     /// `service.version`.
     pub version: &'static str,
     /// `service.namespace`: what the services of one system have in common.
     pub namespace: Option<&'static str>,
+}
+
+impl Service {
+    /// A service without a namespace. The version usually is `env!("CARGO_PKG_VERSION")`.
+    pub const fn new(name: &'static str, version: &'static str) -> Self {
+        Self {
+            name,
+            version,
+            namespace: None,
+        }
+    }
+
+    /// Sets `service.namespace`.
+    #[must_use]
+    pub const fn with_namespace(mut self, namespace: &'static str) -> Self {
+        self.namespace = Some(namespace);
+        self
+    }
 }
 
 /// Where exemplars are recorded, as whoever instruments calls it: once a series, with the instrument's name and unit, the

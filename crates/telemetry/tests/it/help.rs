@@ -9,11 +9,7 @@ use telemetry::{Losses, Service, Settings, Telemetry};
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) const SERVICE: Service = Service {
-    name: "Ping",
-    version: "1.2.3",
-    namespace: Some("ping-pong"),
-};
+pub(crate) const SERVICE: Service = Service::new("Ping", "1.2.3").with_namespace("ping-pong");
 
 pub(crate) type Variables<'a> = &'a [(&'a str, &'a str)];
 

@@ -26,6 +26,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits};
 use prost::Message;
+use settings::SpanProcessor;
 use tokio::sync::watch;
 
 use crate::help::{eventually, settings};
@@ -61,10 +62,16 @@ fn our_queue(protocol: &str, receiver: &Receiver) -> otlp::SpanQueue {
         // Other batches than the stock processor's, which have 512 spans.
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "300"),
     ]);
-    let traces = &settings.traces;
+    let [SpanProcessor::Batch { batch, exporter }] = &settings.tracer_provider.processors[..]
+    else {
+        panic!("one exporter");
+    };
+    let settings::SpanExporter::Otlp(otlp) = exporter else {
+        panic!("by OTLP");
+    };
     let (_, not_ending) = watch::channel(false);
     otlp::Pipelines::new(not_ending)
-        .spans(&traces.otlp, &traces.batch, None)
+        .spans(otlp, batch, None)
         .unwrap()
 }
 

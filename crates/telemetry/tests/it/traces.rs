@@ -8,7 +8,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Array, Context, KeyValue, Value};
 use opentelemetry_proto::tonic::trace::v1 as proto;
-use telemetry::{Losses, Service, Telemetry};
+use telemetry::{Losses, Telemetry};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::help::{
@@ -80,10 +80,8 @@ async fn namespace_is_there_where_the_code_or_the_environment_names_one() {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
             ("OTEL_RESOURCE_ATTRIBUTES", listed),
         ]);
-        let service = Service {
-            namespace,
-            ..SERVICE
-        };
+        let mut service = SERVICE;
+        service.namespace = namespace;
         let telemetry = telemetry::build(service, &settings).unwrap();
         span(&telemetry, "span");
         end(telemetry).await;
