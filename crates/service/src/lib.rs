@@ -104,14 +104,12 @@
 
 mod about;
 mod backlog;
-mod caller;
 mod connection;
 mod healthcheck;
 mod limits;
 mod listen;
 mod occasionally;
 mod operations;
-mod per_caller;
 mod readiness;
 mod run;
 mod runtime;
@@ -127,12 +125,10 @@ mod upload;
 mod support;
 
 pub use about::{About, Endpoint, Setting};
-pub use caller::Caller;
 pub use healthcheck::healthcheck;
 pub use limits::Limits;
 pub use listen::{ListenError, address, listen};
 pub use operations::operations;
-pub use per_caller::PerCaller;
 pub use readiness::Readiness;
 pub use run::{Command, Error, main};
 pub use serve::serve;
