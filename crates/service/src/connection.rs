@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, HOST, HeaderValue};
+use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Method, Request, Response, StatusCode, Version};
 use axum::response::IntoResponse;
 use futures_util::task::AtomicWaker;
@@ -23,7 +23,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tower_service::Service;
 
-use crate::serve::Shared;
+use crate::host::names_one_host;
+use crate::shared::Shared;
 use crate::stream::{self, Stream};
 use crate::upload::Upload;
 
@@ -401,24 +402,6 @@ impl Connection {
     fn progressed(&self) {
         self.progress.store(self.shared.now(), Ordering::Relaxed);
     }
-}
-
-/// RFC 9112, section 3.2: HTTP/1.1 has exactly one `Host`, whose value is a host with or without a port, or empty. A proxy
-/// in front that takes another one of two would route by a host that the service does not see.
-///
-/// HTTP/2 has `:authority` instead (RFC 9113, section 8.3.1).
-fn names_one_host(request: &Request<Incoming>) -> bool {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) => request.version() != Version::HTTP_11,
-        (Some(host), None) => host.as_bytes().iter().all(|byte| is_of_authority(*byte)),
-        (Some(_), Some(_)) => false,
-    }
-}
-
-/// RFC 3986, section 3.2, without the user information: what ends a host, or has no place in a URL, is not in it.
-fn is_of_authority(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
 /// RFC 9110, sections 15.2.2 and 9.3.6.

@@ -2,19 +2,17 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::TaskTracker;
@@ -22,9 +20,9 @@ use tokio_util::task::TaskTracker;
 use crate::backlog;
 use crate::connection::{Connection, Doing};
 use crate::limits;
-use crate::occasionally::Occasionally;
+use crate::log_limit::LogLimit;
+use crate::shared::{Shared, Streams, http};
 use crate::stream;
-use crate::timer::PatientTimer;
 use crate::{Limits, Readiness};
 
 /// Serves `app` on `listener` until `stop` completes, then drains and returns.
@@ -47,70 +45,6 @@ pub async fn serve(
         .await;
 }
 
-/// What all connections use.
-pub(crate) struct Shared {
-    pub(crate) app: Router,
-    pub(crate) http: Builder<Streams>,
-    pub(crate) limits: Limits,
-    readiness: Readiness,
-    began: Instant,
-    /// Milliseconds in which this process did not run.
-    frozen: AtomicU64,
-    crowded: AtomicBool,
-    http2_requests: Arc<Semaphore>,
-    /// By the limit's name.
-    cuts: Mutex<HashMap<&'static str, Occasionally>>,
-}
-
-impl Shared {
-    /// Whether an answer shall be the last on its HTTP/1 connection.
-    ///
-    /// While it drains; and while there is hardly room for more connections, since that gives others their turn
-    /// without losing a request.
-    pub(crate) fn wants_close(&self) -> bool {
-        !self.readiness.is_ready() || self.crowded.load(Ordering::Relaxed)
-    }
-
-    /// Milliseconds in which this process ran and its clients could have been heard.
-    ///
-    /// A paused container, a laptop that sleeps: what a client sends meanwhile is read later, and is no silence.
-    pub(crate) fn now(&self) -> u64 {
-        let began = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        began.saturating_sub(self.frozen.load(Ordering::Relaxed))
-    }
-
-    /// Room for one more HTTP/2 request, until its whole answer is sent.
-    pub(crate) fn http2_room(&self) -> Option<OwnedSemaphorePermit> {
-        let room = Arc::clone(&self.http2_requests).try_acquire_owned().ok();
-        if room.is_none() {
-            self.cut("http2_requests", &self.limits.http2_requests);
-        }
-        room
-    }
-
-    /// Logs now and then that somebody was cut by the limit of that name.
-    pub(crate) fn cut(&self, limit: &'static str, value: &dyn fmt::Debug) {
-        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(times) = cuts.entry(limit).or_default().count(1) {
-            tracing::warn!(limit, ?value, times, "cut by a limit of service::Limits");
-        }
-    }
-}
-
-/// Spawns an HTTP/2 connection's streams. They are tracked, because a stream's task can end after its connection's,
-/// and what it still has to do (a span that ends) must be done when [`serve`] returns.
-#[derive(Clone, Default)]
-pub(crate) struct Streams(TaskTracker);
-
-impl<F> hyper::rt::Executor<F> for Streams
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        self.0.spawn(stream);
-    }
-}
-
 pub(crate) struct Server {
     limits: Limits,
     /// Connections at a time.
@@ -120,9 +54,9 @@ pub(crate) struct Server {
     streams: TaskTracker,
     tasks: JoinSet<()>,
     open: HashMap<Id, Open>,
-    accept_failures: Occasionally,
-    evictions: Occasionally,
-    clock_refusals: Occasionally,
+    accept_failures: LogLimit,
+    evictions: LogLimit,
+    clock_refusals: LogLimit,
 }
 
 struct Open {
@@ -161,9 +95,9 @@ impl Server {
             streams: tracker,
             tasks: JoinSet::new(),
             open: HashMap::new(),
-            accept_failures: Occasionally::default(),
-            evictions: Occasionally::default(),
-            clock_refusals: Occasionally::default(),
+            accept_failures: LogLimit::default(),
+            evictions: LogLimit::default(),
+            clock_refusals: LogLimit::default(),
         }
     }
 
@@ -419,30 +353,6 @@ async fn passed(limit: Option<Duration>) {
 
 /// axum's extractors hold to it unless they are told otherwise.
 const AXUM_BODY_LIMIT: usize = 2 * 1024 * 1024;
-
-/// How HTTP is spoken.
-fn http(streams: Streams, limits: &Limits) -> Builder<Streams> {
-    // hyper's own least.
-    let head = limits.head_bytes.unwrap_or(usize::MAX).max(8 * 1024);
-    let mut http = Builder::new(streams);
-    http.http1()
-        // `Server::sweep` sees to slow heads and to idle connections, without a timer for each request.
-        .header_read_timeout(None)
-        .max_buf_size(head);
-    http.http2()
-        .timer(PatientTimer)
-        .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
-        .max_concurrent_streams(limits.http2_streams)
-        .initial_stream_window_size(limits::WINDOW)
-        .initial_connection_window_size(limits::WINDOW)
-        .max_send_buf_size(limits::SEND_BUFFER);
-    if let Some(limit) = limits.http2_ping {
-        http.http2()
-            .keep_alive_interval(limits::PING_INTERVAL)
-            .keep_alive_timeout(limit);
-    }
-    http
-}
 
 #[cfg(test)]
 mod tests;

@@ -6,12 +6,12 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// Counts what happens and says now and then that it is time to log it.
 #[derive(Default)]
-pub(crate) struct Occasionally {
+pub(crate) struct LogLimit {
     logged: Option<Instant>,
     times: usize,
 }
 
-impl Occasionally {
+impl LogLimit {
     /// It has happened so many times more: how often since it was last logged, if it is time to log it again.
     pub(crate) fn count(&mut self, times: usize) -> Option<usize> {
         self.times += times;
@@ -29,14 +29,12 @@ mod tests {
 
     #[test]
     fn what_happens_often_is_logged_once_in_a_while_with_its_count() {
-        let mut occasionally = Occasionally::default();
-        assert_eq!(occasionally.count(2), Some(2));
-        assert_eq!(occasionally.count(1), None);
-        assert_eq!(occasionally.count(4), None);
+        let mut limit = LogLimit::default();
+        assert_eq!(limit.count(2), Some(2));
+        assert_eq!(limit.count(1), None);
+        assert_eq!(limit.count(4), None);
         // Ten seconds later:
-        occasionally.logged = occasionally
-            .logged
-            .and_then(|logged| logged.checked_sub(PAUSE));
-        assert_eq!(occasionally.count(1), Some(6));
+        limit.logged = limit.logged.and_then(|logged| logged.checked_sub(PAUSE));
+        assert_eq!(limit.count(1), Some(6));
     }
 }
