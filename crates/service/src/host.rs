@@ -1,23 +1,23 @@
 //! Which host a request is for.
+//!
+//! A proxy in front of the service may route by the first of two `Host` headers, or by a part of one. If the service took
+//! another, a client could reach a host that the proxy hides.
 
 use axum::http::header::HOST;
 use axum::http::{Request, Version};
-use hyper::body::Incoming;
 
-/// RFC 9112, section 3.2: HTTP/1.1 has exactly one `Host`, whose value is a host with or without a port, or empty. A proxy
-/// in front that takes another one of two would route by a host that the service does not see.
-///
+/// RFC 9112, section 3.2: an HTTP/1.1 request has exactly one `Host`, which is empty or a host with or without a port.
 /// HTTP/2 has `:authority` instead (RFC 9113, section 8.3.1).
-pub(crate) fn names_one_host(request: &Request<Incoming>) -> bool {
+pub(crate) fn is_valid<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => request.version() != Version::HTTP_11,
-        (Some(host), None) => host.as_bytes().iter().all(|byte| is_of_authority(*byte)),
+        (Some(host), None) => host.as_bytes().iter().copied().all(is_authority_byte),
         (Some(_), Some(_)) => false,
     }
 }
 
-/// RFC 3986, section 3.2, without the user information: what ends a host, or has no place in a URL, is not in it.
-fn is_of_authority(byte: u8) -> bool {
+/// RFC 3986, section 3.2, without user information.
+fn is_authority_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }

@@ -103,8 +103,11 @@
 //! `ADDRESS is "nonsense"; wanted: IP:PORT, for example 127.0.0.1:8081`, and exit code 2.
 
 mod about;
+mod activity;
 mod backlog;
+mod clock;
 mod connection;
+mod connections;
 mod healthcheck;
 mod host;
 mod limits;
@@ -120,7 +123,7 @@ mod shared;
 mod signals;
 mod stream;
 mod timer;
-mod upload;
+mod watched;
 
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]

@@ -1,25 +1,34 @@
-//! For what can happen a thousand times a second and must not fill the log.
+//! At most one log line in ten seconds for each kind of event.
+//!
+//! Clients cause these events, a thousand a second if they like. Without the limit they would fill the log.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-const PAUSE: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Counts what happens and says now and then that it is time to log it.
+/// Counts events by kind.
 #[derive(Default)]
-pub(crate) struct LogLimit {
+pub(crate) struct LogLimit(Mutex<HashMap<&'static str, Events>>);
+
+#[derive(Default)]
+struct Events {
     logged: Option<Instant>,
-    times: usize,
+    unlogged: usize,
 }
 
 impl LogLimit {
-    /// It has happened so many times more: how often since it was last logged, if it is time to log it again.
-    pub(crate) fn count(&mut self, times: usize) -> Option<usize> {
-        self.times += times;
-        if self.logged.is_some_and(|logged| logged.elapsed() < PAUSE) {
+    /// Adds `count` events of `kind`. Returns the count since the last log line once another line is due.
+    pub(crate) fn add(&self, kind: &'static str, count: usize) -> Option<usize> {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = kinds.entry(kind).or_default();
+        events.unlogged += count;
+        if events.logged.is_some_and(|at| at.elapsed() < INTERVAL) {
             return None;
         }
-        self.logged = Some(Instant::now());
-        Some(std::mem::take(&mut self.times))
+        events.logged = Some(Instant::now());
+        Some(std::mem::take(&mut events.unlogged))
     }
 }
 
@@ -29,12 +38,16 @@ mod tests {
 
     #[test]
     fn what_happens_often_is_logged_once_in_a_while_with_its_count() {
-        let mut limit = LogLimit::default();
-        assert_eq!(limit.count(2), Some(2));
-        assert_eq!(limit.count(1), None);
-        assert_eq!(limit.count(4), None);
+        let limit = LogLimit::default();
+        assert_eq!(limit.add("a", 2), Some(2));
+        assert_eq!(limit.add("a", 1), None);
+        assert_eq!(limit.add("a", 4), None);
+        assert_eq!(limit.add("b", 1), Some(1), "each kind has its own interval");
         // Ten seconds later:
-        limit.logged = limit.logged.and_then(|logged| logged.checked_sub(PAUSE));
-        assert_eq!(limit.count(1), Some(6));
+        let mut kinds = limit.0.lock().unwrap();
+        let events = kinds.get_mut("a").unwrap();
+        events.logged = events.logged.and_then(|at| at.checked_sub(INTERVAL));
+        drop(kinds);
+        assert_eq!(limit.add("a", 1), Some(6));
     }
 }

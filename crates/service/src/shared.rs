@@ -1,75 +1,88 @@
-//! What all connections use.
+//! What all connections use: the app, the protocol's parameters, the limits, and what has to be counted across connections.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use hyper_util::server::conn::auto::Builder;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use crate::clock::Clock;
 use crate::limits;
 use crate::log_limit::LogLimit;
-use crate::timer::PatientTimer;
+use crate::timer::FreezeAwareTimer;
 use crate::{Limits, Readiness};
 
-/// What all connections use.
 pub(crate) struct Shared {
     pub(crate) app: Router,
     pub(crate) http: Builder<Streams>,
+    /// The tasks of HTTP/2 streams.
+    pub(crate) streams: TaskTracker,
     pub(crate) limits: Limits,
     pub(crate) readiness: Readiness,
-    pub(crate) began: Instant,
-    /// Milliseconds in which this process did not run.
-    pub(crate) frozen: AtomicU64,
+    pub(crate) clock: Clock,
+    pub(crate) log_limit: LogLimit,
+    /// There is hardly room for more connections.
     pub(crate) crowded: AtomicBool,
-    pub(crate) http2_requests: Arc<Semaphore>,
-    /// By the limit's name.
-    pub(crate) cuts: Mutex<HashMap<&'static str, LogLimit>>,
+    http2_requests: Arc<Semaphore>,
 }
 
 impl Shared {
-    /// Whether an answer shall be the last on its HTTP/1 connection.
-    ///
-    /// While it drains; and while there is hardly room for more connections, since that gives others their turn
-    /// without losing a request.
+    pub(crate) fn new(app: Router, readiness: Readiness, limits: Limits) -> Arc<Self> {
+        // `Limits::body_bytes` holds, also above axum's own limit. Below that the layer would only cost time.
+        let app = match limits.body_bytes {
+            Some(bytes) if bytes <= AXUM_BODY_LIMIT => app,
+            _ => app.layer(DefaultBodyLimit::disable()),
+        };
+        let streams = TaskTracker::new();
+        let http2_requests = limits.http2_requests.unwrap_or(usize::MAX);
+        Arc::new(Self {
+            // Builds the routes here instead of at every request.
+            app: app.with_state(()),
+            http: http(streams.clone(), &limits),
+            streams,
+            limits,
+            readiness,
+            clock: Clock::new(),
+            log_limit: LogLimit::default(),
+            crowded: AtomicBool::new(false),
+            http2_requests: Arc::new(Semaphore::new(http2_requests.min(Semaphore::MAX_PERMITS))),
+        })
+    }
+
+    /// Whether an HTTP/1 response must be the last on its connection: during the drain, and while there is hardly room
+    /// for more connections, so that clients take turns without a lost request.
     pub(crate) fn wants_close(&self) -> bool {
         !self.readiness.is_ready() || self.crowded.load(Ordering::Relaxed)
     }
 
-    /// Milliseconds in which this process ran and its clients could have been heard.
-    ///
-    /// A paused container, a laptop that sleeps: what a client sends meanwhile is read later, and is no silence.
-    pub(crate) fn now(&self) -> u64 {
-        let began = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        began.saturating_sub(self.frozen.load(Ordering::Relaxed))
-    }
-
-    /// Room for one more HTTP/2 request, until its whole answer is sent.
-    pub(crate) fn http2_room(&self) -> Option<OwnedSemaphorePermit> {
-        let room = Arc::clone(&self.http2_requests).try_acquire_owned().ok();
-        if room.is_none() {
-            self.cut("http2_requests", &self.limits.http2_requests);
+    /// A permit for one HTTP/2 request, to be held until its whole response is sent.
+    pub(crate) fn http2_permit(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = Arc::clone(&self.http2_requests).try_acquire_owned().ok();
+        if permit.is_none() {
+            self.log_cut("http2_requests", &self.limits.http2_requests);
         }
-        room
+        permit
     }
 
-    /// Logs now and then that somebody was cut by the limit of that name.
-    pub(crate) fn cut(&self, limit: &'static str, value: &dyn fmt::Debug) {
-        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(times) = cuts.entry(limit).or_default().count(1) {
+    /// Logs that the field `limit` of [`Limits`] has cut a client.
+    pub(crate) fn log_cut(&self, limit: &'static str, value: &dyn fmt::Debug) {
+        if let Some(times) = self.log_limit.add(limit, 1) {
             tracing::warn!(limit, ?value, times, "cut by a limit of service::Limits");
         }
     }
 }
 
-/// Spawns an HTTP/2 connection's streams. They are tracked, because a stream's task can end after its connection's,
-/// and what it still has to do (a span that ends) must be done when [`serve`] returns.
-#[derive(Clone, Default)]
-pub(crate) struct Streams(pub(crate) TaskTracker);
+/// axum's extractors read at most this many bytes of a body, unless they are told otherwise.
+const AXUM_BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// Spawns the streams of HTTP/2 connections. They are tracked because a stream's task can outlive its connection's task,
+/// and a span that it ends must have ended when `serve` returns.
+#[derive(Clone)]
+pub(crate) struct Streams(TaskTracker);
 
 impl<F> hyper::rt::Executor<F> for Streams
 where
@@ -80,17 +93,17 @@ where
     }
 }
 
-/// How HTTP is spoken.
-pub(crate) fn http(streams: Streams, limits: &Limits) -> Builder<Streams> {
-    // hyper's own least.
+/// The parameters of HTTP/1 and HTTP/2.
+fn http(streams: TaskTracker, limits: &Limits) -> Builder<Streams> {
+    // Less makes hyper panic.
     let head = limits.head_bytes.unwrap_or(usize::MAX).max(8 * 1024);
-    let mut http = Builder::new(streams);
+    let mut http = Builder::new(Streams(streams));
     http.http1()
-        // `Server::sweep` sees to slow heads and to idle connections, without a timer for each request.
+        // `Connections::close_overdue` looks for slow heads and idle connections, without a timer for each request.
         .header_read_timeout(None)
         .max_buf_size(head);
     http.http2()
-        .timer(PatientTimer)
+        .timer(FreezeAwareTimer)
         .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits.http2_streams)
         .initial_stream_window_size(limits::WINDOW)
