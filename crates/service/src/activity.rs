@@ -3,7 +3,7 @@
 //! The parts of a connection write it, the accept loop reads it to find connections that hang or can be closed. Without it
 //! a connection could only be judged by its age. The fields are hints to that loop and need no ordering.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::Context;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::flag::Flag;
 use crate::limits;
 use crate::shared::Shared;
 
@@ -51,18 +52,18 @@ pub(crate) struct Flags {
     /// Responses whose bodies have not ended.
     responding: AtomicU32,
     /// At least one request was answered.
-    pub(crate) answered: AtomicBool,
+    pub(crate) answered: Flag,
     /// At least one HTTP/2 request was received.
-    pub(crate) http2: AtomicBool,
-    pub(crate) upgraded: AtomicBool,
+    pub(crate) http2: Flag,
+    pub(crate) upgraded: Flag,
     /// A part of an HTTP/1 head, or of a body, has arrived.
-    pub(crate) partial: AtomicBool,
+    pub(crate) partial: Flag,
     /// A handler waits for more of a request's body.
-    pub(crate) uploading: AtomicBool,
+    pub(crate) uploading: Flag,
     /// The client still sends what will not be read.
-    pub(crate) unread: AtomicBool,
+    pub(crate) unread: Flag,
     /// A warning was logged that a limit has cut it.
-    logged: AtomicBool,
+    logged: Flag,
 }
 
 impl Activity {
@@ -81,7 +82,7 @@ impl Activity {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        if self.flags.upgraded.load(Relaxed) {
+        if self.flags.upgraded.get() {
             Phase::Upgraded
         } else if self.flags.handling.load(Relaxed) > 0 {
             Phase::Handling
@@ -100,8 +101,8 @@ impl Activity {
         self.shared.clock.since(self.progress.load(Relaxed))
     }
 
-    /// Whether the client could have sent a request by now, and none is in flight. An HTTP/1 connection that is closed
-    /// earlier may lose the request that is on its way.
+    /// Whether no handler is at work, and the last progress was `grace` ago. A client whose HTTP/1 connection is closed
+    /// earlier may just be sending a request, which would be lost.
     pub(crate) fn is_past(&self, grace: Duration) -> bool {
         matches!(self.phase(), Phase::Responding | Phase::Idle) && self.since_progress() >= grace
     }
@@ -109,7 +110,7 @@ impl Activity {
     /// Whether the connection can be closed for others that wait.
     pub(crate) fn can_give_way(&self) -> bool {
         let limits = &self.shared.limits;
-        let grace = if self.flags.answered.load(Relaxed) {
+        let grace = if self.flags.answered.get() {
             limits.grace
         } else {
             limits::FIRST_REQUEST_GRACE
@@ -122,15 +123,13 @@ impl Activity {
     /// Takes note of what the client has sent.
     pub(crate) fn received(&self, bytes: &[u8]) {
         // HTTP/2 begins with a preface (RFC 9113, section 3.4), which is not a head.
-        let is_http1 = !bytes.starts_with(b"PRI ") && !self.flags.http2.load(Relaxed);
-        self.flags
-            .partial
-            .store(!bytes.is_empty() && is_http1, Relaxed);
+        let is_http1 = !bytes.starts_with(b"PRI ") && !self.flags.http2.get();
+        self.flags.partial.set(!bytes.is_empty() && is_http1);
     }
 
     /// Whether a part of an HTTP/1 head has arrived and no request is in flight.
     pub(crate) fn has_partial_head(&self) -> bool {
-        self.phase() == Phase::Idle && self.flags.partial.load(Relaxed)
+        self.phase() == Phase::Idle && self.flags.partial.get()
     }
 
     /// Sets what a client that has sent a part of a head gets when the connection is dropped.
@@ -156,14 +155,14 @@ impl Activity {
 
     /// Logs that the field `limit` of [`Limits`](crate::Limits) has cut the client: once for each connection.
     pub(crate) fn log_cut(&self, limit: &'static str, value: Duration) {
-        if !self.flags.logged.swap(true, Relaxed) {
+        if self.flags.logged.set_first() {
             self.shared.log_cut(limit, &value);
         }
     }
 
     /// A request's body is larger than it may be.
     pub(crate) fn body_too_large(&self) {
-        self.flags.unread.store(true, Relaxed);
+        self.flags.unread.set(true);
         let limit = &self.shared.limits.body_bytes;
         self.shared.log_cut("body_bytes", limit);
     }
@@ -172,9 +171,9 @@ impl Activity {
     /// may wait no longer.
     pub(crate) fn awaits_response(&self, context: &Context<'_>) -> bool {
         let awaits = matches!(self.phase(), Phase::Handling | Phase::Responding)
-            && !self.flags.http2.load(Relaxed)
+            && !self.flags.http2.get()
             // The rest of the request will not come.
-            && !self.flags.uploading.load(Relaxed);
+            && !self.flags.uploading.get();
         if awaits {
             self.reader.register(context.waker());
             self.half_closed.get_or_init(|| self.shared.clock.now());
@@ -200,7 +199,7 @@ impl Activity {
 
     /// Counts a request until its handler returns, or is dropped because the client has left.
     pub(crate) fn handling(self: &Arc<Self>) -> InFlight {
-        self.flags.partial.store(false, Relaxed);
+        self.flags.partial.set(false);
         InFlight::new(self, |flags| &flags.handling)
     }
 

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use axum::body::{Body as ResponseBody, Bytes};
@@ -34,7 +33,7 @@ pub(crate) async fn serve(activity: Arc<Activity>, tcp: TcpStream, peer: SocketA
         && let Some(error) = error.downcast_ref::<hyper::Error>()
         && error.is_parse_too_large()
     {
-        activity.flags.unread.store(true, Ordering::Relaxed);
+        activity.flags.unread.set(true);
         let limit = &activity.shared.limits.head_bytes;
         activity.shared.log_cut("head_bytes", limit);
     }
@@ -42,7 +41,7 @@ pub(crate) async fn serve(activity: Arc<Activity>, tcp: TcpStream, peer: SocketA
     // stream if it is aborted.
     let _cut = activity.cut.clone().drop_guard();
     if let Ok(tcp) = released.await
-        && activity.flags.unread.load(Ordering::Relaxed)
+        && activity.flags.unread.get()
     {
         Box::pin(stream::linger(tcp)).await;
     }
@@ -79,7 +78,7 @@ async fn respond(
     let is_http2 = request.version() == Version::HTTP_2;
     let is_connect = request.method() == Method::CONNECT;
     let permit = if is_http2 {
-        activity.flags.http2.store(true, Ordering::Relaxed);
+        activity.flags.http2.set(true);
         shared.http2_permit()
     } else {
         None
@@ -93,14 +92,15 @@ async fn respond(
         let text = "a request needs one valid Host header\n";
         (StatusCode::BAD_REQUEST, text).into_response()
     };
+    let responding = activity.responding();
     drop(handling);
 
     // What has arrived meanwhile was the request's body.
-    activity.flags.partial.store(false, Ordering::Relaxed);
-    activity.flags.answered.store(true, Ordering::Relaxed);
+    activity.flags.partial.set(false);
+    activity.flags.answered.set(true);
     if !is_http2 && is_upgrade(is_connect, response.status()) {
         // Before the handler gets the stream. `Connection` has another meaning in this response.
-        activity.flags.upgraded.store(true, Ordering::Relaxed);
+        activity.flags.upgraded.set(true);
     } else if !is_http2
         // A request without a valid host may be followed by one that is meant for another host.
         && (!has_valid_host || shared.wants_close() || activity.timed_out.is_cancelled())
@@ -110,9 +110,8 @@ async fn respond(
     }
 
     let permit = permit.map(Arc::new);
-    let responding = activity.responding();
     Ok(response.map(|body| {
-        Watched::new(body, move |polled| {
+        Watched(body, move |polled| {
             if polled.is_ready() {
                 responding.activity.progressed();
             }
@@ -141,12 +140,9 @@ async fn handle(
     let is_http2 = request.version() == Version::HTTP_2;
     let uploading = Arc::clone(activity);
     let mut request = request.map(|body| {
-        Watched::new(Limited::new(body, limit), move |polled| {
+        Watched(Limited::new(body, limit), move |polled| {
             let is_pending = polled.is_pending();
-            uploading
-                .flags
-                .uploading
-                .store(is_pending, Ordering::Relaxed);
+            uploading.flags.uploading.set(is_pending);
             if let Poll::Ready(Some(Err(error))) = &polled
                 && error.is::<LengthLimitError>()
             {
@@ -162,8 +158,8 @@ async fn handle(
         // No timer for each request: the accept loop says when.
         () = activity.timed_out.cancelled() => {
             // An HTTP/2 connection does not tell which of its streams waits for a body.
-            if !is_http2 && activity.flags.uploading.load(Ordering::Relaxed) {
-                activity.flags.unread.store(true, Ordering::Relaxed);
+            if !is_http2 && activity.flags.uploading.get() {
+                activity.flags.unread.set(true);
                 let text = "the request did not arrive in time\n";
                 (StatusCode::REQUEST_TIMEOUT, text).into_response()
             } else {

@@ -6,7 +6,6 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use tokio::net::TcpStream;
@@ -62,8 +61,7 @@ impl Connections {
                     "the clock is before 1970, which HTTP has no date for: clients get 503 until it is set"
                 );
             }
-            let _ = tcp.try_write(limits::SERVICE_UNAVAILABLE);
-            self.tasks.spawn(stream::linger(tcp))
+            self.tasks.spawn(stream::refuse(tcp))
         };
         self.open.insert(task.id(), Connection { activity, task });
         self.mark_crowded();
@@ -83,7 +81,7 @@ impl Connections {
 
     fn mark_crowded(&self) {
         let is_crowded = self.tasks.len() >= self.limit - self.limit / 8;
-        self.shared.crowded.store(is_crowded, Ordering::Relaxed);
+        self.shared.crowded.set(is_crowded);
     }
 
     /// Closes the connections whose client or handler has exceeded a limit.
@@ -163,9 +161,7 @@ impl Connections {
     /// while a request may be on its way: an active client gets a grace period for it, and the response tells it.
     pub(crate) fn shut_down_idle(&self) {
         for Connection { activity, .. } in self.open.values() {
-            if activity.flags.http2.load(Ordering::Relaxed)
-                || activity.is_past(self.shared.limits.grace)
-            {
+            if activity.flags.http2.get() || activity.is_past(self.shared.limits.grace) {
                 activity.shut_down();
             }
         }

@@ -39,15 +39,12 @@ pub enum Command {
 ///
 /// With exit codes 1 and 2, one line on stderr says why. A blocking call that still runs when `service` returns does not
 /// delay the exit.
-pub fn main<A>(
+pub fn main(
     about: &About,
-    arguments: impl IntoIterator<Item = A>,
+    arguments: impl IntoIterator<Item: Into<OsString>>,
     service: impl AsyncFnOnce(Command) -> Result<(), Error>,
-) -> ExitCode
-where
-    A: Into<OsString> + Clone,
-{
-    let command = match parse(about, arguments) {
+) -> ExitCode {
+    let command = match parse(about, arguments.into_iter().map(Into::into).collect()) {
         Ok(command) => command,
         Err(error) => {
             // Where it cannot be printed, the exit code still tells.
@@ -67,10 +64,7 @@ where
     }
 }
 
-fn parse<A>(about: &About, arguments: impl IntoIterator<Item = A>) -> Result<Command, clap::Error>
-where
-    A: Into<OsString> + Clone,
-{
+fn parse(about: &About, arguments: Vec<OsString>) -> Result<Command, clap::Error> {
     let healthcheck = Arg::new("healthcheck")
         .long("healthcheck")
         .help("Ask the service that listens on ADDRESS whether it is ready: exit code 0 or 1")

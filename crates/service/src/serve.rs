@@ -3,7 +3,6 @@
 use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -82,7 +81,7 @@ async fn not_accepted(shared: &Shared, connections: &mut Connections, error: &io
     }
     // Most likely descriptors have run out, which requests need too.
     let evicted = connections.evict();
-    shared.crowded.store(true, Ordering::Relaxed);
+    shared.crowded.set(true);
     if let Some(failures) = shared.log_limit.add("accept", 1) {
         let open = connections.len();
         tracing::warn!(%error, failures, evicted, open, "connections cannot be accepted");

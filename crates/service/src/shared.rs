@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -11,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::flag::Flag;
 use crate::limits;
 use crate::log_limit::LogLimit;
 use crate::timer::FreezeAwareTimer;
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) log_limit: LogLimit,
     /// There is hardly room for more connections.
-    pub(crate) crowded: AtomicBool,
+    pub(crate) crowded: Flag,
     http2_requests: Arc<Semaphore>,
 }
 
@@ -48,7 +48,7 @@ impl Shared {
             readiness,
             clock: Clock::new(),
             log_limit: LogLimit::default(),
-            crowded: AtomicBool::new(false),
+            crowded: Flag::default(),
             http2_requests: Arc::new(Semaphore::new(http2_requests.min(Semaphore::MAX_PERMITS))),
         })
     }
@@ -56,7 +56,7 @@ impl Shared {
     /// Whether an HTTP/1 response must be the last on its connection: during the drain, and while there is hardly room
     /// for more connections, so that clients take turns without a lost request.
     pub(crate) fn wants_close(&self) -> bool {
-        !self.readiness.is_ready() || self.crowded.load(Ordering::Relaxed)
+        !self.readiness.is_ready() || self.crowded.get()
     }
 
     /// A permit for one HTTP/2 request, to be held until its whole response is sent.

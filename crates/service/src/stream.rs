@@ -7,7 +7,6 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -49,7 +48,7 @@ impl Stream {
 
     /// The socket, or an error once the connection was upgraded and is cut.
     fn tcp(&mut self, half: usize, context: &mut Context<'_>) -> io::Result<Pin<&mut TcpStream>> {
-        if self.activity.flags.upgraded.load(Ordering::Relaxed) {
+        if self.activity.flags.upgraded.get() {
             let cut = self.cut[half]
                 .get_or_insert_with(|| Box::pin(self.activity.cut.clone().cancelled_owned()));
             if cut.as_mut().poll(context).is_ready() {
@@ -129,6 +128,12 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.tcp(WRITER, context)?.poll_shutdown(context)
     }
+}
+
+/// Answers 503, whatever the client sends.
+pub(crate) async fn refuse(mut tcp: TcpStream) {
+    let _ = tcp.write_all(limits::SERVICE_UNAVAILABLE).await;
+    linger(tcp).await;
 }
 
 /// Reads and drops what the client still sends, for a limited time, so that it can read its response.
