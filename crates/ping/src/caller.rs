@@ -66,10 +66,12 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 /// The first hundred callers have a value each. All others share one, made with `otel.metric.overflow=true`, so that an
 /// instrument has at most 101 series.
 pub(crate) struct PerCaller<T> {
-    make: Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>,
+    make: Make<T>,
     /// `None` is the key of the value that callers share.
     made: Mutex<HashMap<Option<Caller>, Arc<T>>>,
 }
+
+type Make<T> = Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>;
 
 impl<T> PerCaller<T> {
     /// `make` gets the attributes of a caller, or `otel.metric.overflow=true`.

@@ -107,8 +107,8 @@ impl Activity {
         matches!(self.phase(), Phase::Responding | Phase::Idle) && self.since_progress() >= grace
     }
 
-    /// Whether the connection can be closed for others that wait.
-    pub(crate) fn can_give_way(&self) -> bool {
+    /// For how long the connection has been idle, if it can be closed for others that wait.
+    pub(crate) fn can_give_way_since(&self) -> Option<Duration> {
         let limits = &self.shared.limits;
         let grace = if self.flags.answered.get() {
             limits.grace
@@ -117,7 +117,7 @@ impl Activity {
         };
         // A response that may pause for ever looks like one whose client does not read.
         let may_pause = limits.pause.is_none() && self.phase() == Phase::Responding;
-        self.is_past(grace) && !may_pause
+        (self.is_past(grace) && !may_pause).then(|| self.since_progress())
     }
 
     /// Takes note of what the client has sent.
@@ -163,8 +163,8 @@ impl Activity {
     /// A request's body is larger than it may be.
     pub(crate) fn body_too_large(&self) {
         self.flags.unread.set(true);
-        let limit = &self.shared.limits.body_bytes;
-        self.shared.log_cut("body_bytes", limit);
+        self.shared
+            .log_cut("body_bytes", &self.shared.limits.body_bytes);
     }
 
     /// Whether a client that has closed its sending half waits for a response. If so, the reader is woken when it

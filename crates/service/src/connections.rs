@@ -51,9 +51,10 @@ impl Connections {
         // A response is written whole: waiting for more to fill a packet would only delay it.
         let _ = tcp.set_nodelay(true);
         let activity = Arc::new(Activity::new(Arc::clone(&self.shared)));
-        let task = if has_http_date(SystemTime::now()) {
-            let serve = connection::serve(Arc::clone(&activity), tcp, peer);
-            self.tasks.spawn(serve)
+        // Before 1970 hyper panics at each connection, also if it is told to send no `Date`.
+        let task = if SystemTime::now() >= SystemTime::UNIX_EPOCH {
+            self.tasks
+                .spawn(connection::serve(Arc::clone(&activity), tcp, peer))
         } else {
             if let Some(refused) = self.shared.log_limit.add("clock", 1) {
                 tracing::error!(
@@ -138,19 +139,16 @@ impl Connections {
     /// Closes the longest idle of the connections that can give way, and returns how many. Several at once, because looking
     /// through all of them for each new connection would cost too much.
     pub(crate) fn evict(&mut self) -> usize {
-        let idle = self
-            .open
-            .iter()
-            .filter(|(_, open)| open.activity.can_give_way());
+        let idle = self.open.iter();
         let mut idle: Vec<_> = idle
-            .map(|(id, open)| (open.activity.since_progress(), *id))
+            .filter_map(|(id, open)| Some((open.activity.can_give_way_since()?, *id)))
             .collect();
         idle.sort_unstable_by_key(|(since, _)| Reverse(*since));
         idle.truncate(self.limit.div_ceil(limits::EVICTED_PART));
         for (_, id) in &idle {
             if let Some(open) = self.open.remove(id) {
-                open.activity
-                    .set_final_response(limits::SERVICE_UNAVAILABLE);
+                let activity = open.activity;
+                activity.set_final_response(limits::SERVICE_UNAVAILABLE);
                 open.task.abort();
             }
         }
@@ -182,9 +180,4 @@ impl Connections {
         })
         .await;
     }
-}
-
-/// Whether hyper can write `now` as a `Date`. Before 1970 it panics at each connection, also if it is told to send no date.
-fn has_http_date(now: SystemTime) -> bool {
-    now >= SystemTime::UNIX_EPOCH
 }

@@ -9,11 +9,9 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::backlog;
 use crate::connections::Connections;
-use crate::limits;
 use crate::shared::Shared;
-use crate::{Limits, Readiness};
+use crate::{Limits, Readiness, backlog, limits};
 
 /// Serves `app` on `listener` until `stop` completes, then drains and returns.
 ///

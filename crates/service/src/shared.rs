@@ -11,10 +11,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::flag::Flag;
-use crate::limits;
 use crate::log_limit::LogLimit;
 use crate::timer::FreezeAwareTimer;
-use crate::{Limits, Readiness};
+use crate::{Limits, Readiness, limits};
 
 pub(crate) struct Shared {
     pub(crate) app: Router,
