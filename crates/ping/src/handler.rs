@@ -11,6 +11,7 @@
 //! | counter, {request} | `request_count` | `remoteAddr`, `userAgent` |
 //! | histogram, ms | `duration` | `remoteAddr`, `userAgent` |
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::State;
@@ -18,16 +19,16 @@ use axum::http::StatusCode;
 use opentelemetry::Context;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, Meter};
 use opentelemetry::trace::{Status, TraceContextExt};
-use service::{Caller, PerCaller};
 use tracing::{Instrument, info_span, warn};
 
+use crate::caller::{Caller, PerCaller};
 use crate::pong::Pong;
 
 /// What a request needs; made once, shared by all.
 #[derive(Clone)]
 pub(crate) struct Ping {
     pong: Pong,
-    metrics: PerCaller<Metrics>,
+    metrics: Arc<PerCaller<Metrics>>,
 }
 
 /// The instruments, bound to the attributes of a caller.
@@ -50,10 +51,10 @@ impl Ping {
             .build();
         Self {
             pong,
-            metrics: PerCaller::new(move |attributes| Metrics {
+            metrics: Arc::new(PerCaller::new(move |attributes| Metrics {
                 request_count: request_count.bind(attributes),
                 duration: duration.bind(attributes),
-            }),
+            })),
         }
     }
 
@@ -79,7 +80,7 @@ impl Ping {
         };
 
         span.add_event("Update metrics", vec![]);
-        let metrics = self.metrics.of(&caller);
+        let metrics = self.metrics.get(caller);
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
         metrics.request_count.add(1);
         metrics.duration.record(milliseconds);

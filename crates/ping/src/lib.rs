@@ -15,6 +15,7 @@
 //! | `request_count`, `duration` | `handler` |
 //! | `process.*`, `tokio.*`, `otel.sdk.*` | [`telemetry`] |
 
+mod caller;
 mod handler;
 mod pong;
 mod settings;

@@ -10,6 +10,7 @@
 //! | counter, {request} | `request_count` | `remoteAddr`, `userAgent` |
 //! | histogram, ms | `duration` | `remoteAddr`, `userAgent` |
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
@@ -17,10 +18,10 @@ use axum::http::StatusCode;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, Meter};
 use opentelemetry::trace::{FutureExt, Status, TraceContextExt, Tracer as _};
 use opentelemetry::{Context, KeyValue};
-use service::{Caller, PerCaller};
 use telemetry::Tracer;
 
 use crate::Settings;
+use crate::caller::{Caller, PerCaller};
 
 /// What a request needs; made once, shared by all.
 #[derive(Clone)]
@@ -28,7 +29,7 @@ pub(crate) struct Pong {
     latency: (Duration, Duration),
     failure_rate: f64,
     tracer: Tracer,
-    metrics: PerCaller<Metrics>,
+    metrics: Arc<PerCaller<Metrics>>,
 }
 
 /// The instruments, bound to the attributes of a caller.
@@ -53,10 +54,10 @@ impl Pong {
             latency: settings.latency.clone().into_inner(),
             failure_rate: settings.failure_rate,
             tracer,
-            metrics: PerCaller::new(move |attributes| Metrics {
+            metrics: Arc::new(PerCaller::new(move |attributes| Metrics {
                 request_count: request_count.bind(attributes),
                 duration: duration.bind(attributes),
-            }),
+            })),
         }
     }
 
@@ -80,7 +81,7 @@ impl Pong {
         };
 
         span.add_event("Update metrics", vec![]);
-        let metrics = self.metrics.of(&caller);
+        let metrics = self.metrics.get(caller);
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
         metrics.request_count.add(1);
         metrics.duration.record(milliseconds);

@@ -14,6 +14,7 @@
 //! | `request_count`, `duration` | `handler` |
 //! | `process.*`, `tokio.*`, `otel.sdk.*` | [`telemetry`] |
 
+mod caller;
 mod handler;
 mod settings;
 

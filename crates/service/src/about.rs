@@ -1,140 +1,108 @@
-//! What a service says of itself, to `--help` and at `/`.
+//! What `--help` and `/` say about a service.
 
 use std::fmt::Write;
 
-/// One service's name, settings and endpoints.
+/// A service's name, settings and endpoints.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
-    /// As the executable is called, for example `ping`.
+    /// Name of the executable, for example `ping`.
     pub name: &'static str,
-    /// Of the executable.
+    /// Version of the executable.
     pub version: &'static str,
-    /// One sentence.
+    /// What the service does, in one sentence.
     pub summary: &'static str,
-    /// Whether it has telemetry, by the crate `telemetry`: its settings and `GET /metrics` are listed then.
+    /// Whether the service uses the crate `telemetry`. Its settings and `GET /metrics` are then listed.
     pub telemetry: bool,
-    /// Those that this service has beyond [what all have](crate#settings-that-all-have).
+    /// Settings beyond [those that all services have](crate#settings-that-all-have).
     pub settings: &'static [Setting],
-    /// Those that this service has beyond [what all have](crate#operations-routes).
+    /// Endpoints beyond [those that all services have](crate#operations-routes).
     pub endpoints: &'static [Endpoint],
 }
 
 /// An environment variable that a service reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// Its name.
+    /// Name of the variable.
     pub variable: &'static str,
     /// What it does, in a few words.
     pub meaning: &'static str,
-    /// What holds if it is unset.
+    /// Value if the variable is unset.
     pub default: &'static str,
 }
 
-/// Something that can be requested.
+/// An endpoint that a service serves.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoint {
     /// Method and path, for example `GET /ping`.
     pub request: &'static str,
-    /// What is answered, in a few words.
+    /// What the response is, in a few words.
     pub meaning: &'static str,
 }
 
-/// What every service with telemetry reads, beside its own.
-const TELEMETRY_SETTINGS: &[Setting] = &[
-    Setting {
-        variable: "JAEGER_ADDRESS",
-        meaning: "host:port of an OTLP receiver, for traces",
-        default: "localhost:4318",
-    },
-    Setting {
-        variable: "RUST_LOG",
-        meaning: "filter of the printed log",
-        default: "info",
-    },
-    Setting {
-        variable: "OTEL_*",
-        meaning: "as OpenTelemetry's specification says",
-        default: "the specification's",
-    },
+/// A line of a table.
+type Row = (&'static str, &'static str);
+
+const TELEMETRY_SETTINGS: &[Row] = &[
+    (
+        "JAEGER_ADDRESS",
+        "host:port of an OTLP receiver, for traces [localhost:4318]",
+    ),
+    ("RUST_LOG", "filter of the printed log [info]"),
+    (
+        "OTEL_*",
+        "as OpenTelemetry's specification says [the specification's]",
+    ),
 ];
 
-/// What every service with telemetry answers, beside its own.
-const TELEMETRY_ENDPOINTS: &[Endpoint] = &[Endpoint {
-    request: "GET /metrics",
-    meaning: "metrics, Prometheus text or OpenMetrics",
-}];
+const TELEMETRY_ENDPOINTS: &[Row] = &[("GET /metrics", "metrics, Prometheus text or OpenMetrics")];
 
-/// What every service here answers, beside its own.
-const COMMON_ENDPOINTS: &[Endpoint] = &[
-    Endpoint {
-        request: "GET /healthz",
-        meaning: "200 while the process lives",
-    },
-    Endpoint {
-        request: "GET /readyz",
-        meaning: "200 while requests are wanted, 503 while it stops",
-    },
-    Endpoint {
-        request: "GET /",
-        meaning: "this list",
-    },
+const COMMON_ENDPOINTS: &[Row] = &[
+    ("GET /healthz", "200 while the process lives"),
+    (
+        "GET /readyz",
+        "200 while requests are wanted, 503 while it stops",
+    ),
+    ("GET /", "this list"),
 ];
 
 impl About {
     /// Name, version and endpoints: the text of `/`.
     pub(crate) fn index(&self) -> String {
-        let Self {
-            name,
-            version,
-            summary,
-            ..
-        } = self;
+        let (name, version, summary) = (self.name, self.version, self.summary);
         format!("{name} {version}\n{summary}\n\n{}", self.endpoints_table())
     }
 
     /// Settings and endpoints: the end of `--help`.
     pub(crate) fn help(&self) -> String {
-        let settings: Vec<_> = self
-            .settings
-            .iter()
-            .chain(self.of_telemetry(TELEMETRY_SETTINGS))
-            .map(|setting| {
-                (
-                    setting.variable,
-                    format!("{} [{}]", setting.meaning, setting.default),
-                )
-            })
-            .collect();
-        format!(
-            "Settings, from the environment [default]:\n{}\nEndpoints:\n{}",
-            table(&settings),
-            self.endpoints_table()
-        )
-    }
-
-    /// Those, or none without telemetry.
-    fn of_telemetry<T>(&self, common: &'static [T]) -> &'static [T] {
-        if self.telemetry { common } else { &[] }
+        let own = self.settings.iter().map(|setting| {
+            let text = format!("{} [{}]", setting.meaning, setting.default);
+            (setting.variable, text)
+        });
+        let settings = table(own, &[self.of_telemetry(TELEMETRY_SETTINGS)]);
+        let endpoints = self.endpoints_table();
+        format!("Settings, from the environment [default]:\n{settings}\nEndpoints:\n{endpoints}")
     }
 
     fn endpoints_table(&self) -> String {
-        let endpoints: Vec<_> = self
-            .endpoints
-            .iter()
-            .chain(self.of_telemetry(TELEMETRY_ENDPOINTS))
-            .chain(COMMON_ENDPOINTS)
-            .map(|endpoint| (endpoint.request, endpoint.meaning.to_owned()))
-            .collect();
-        table(&endpoints)
+        let own = self.endpoints.iter();
+        let own = own.map(|endpoint| (endpoint.request, endpoint.meaning.to_owned()));
+        let telemetry = self.of_telemetry(TELEMETRY_ENDPOINTS);
+        table(own, &[telemetry, COMMON_ENDPOINTS])
+    }
+
+    /// `rows`, or none without telemetry.
+    fn of_telemetry(&self, rows: &'static [Row]) -> &'static [Row] {
+        if self.telemetry { rows } else { &[] }
     }
 }
 
-fn table(rows: &[(&str, String)]) -> String {
-    let width = rows
-        .iter()
-        .map(|(left, _)| left.len())
-        .max()
-        .unwrap_or_default();
+/// A service's own rows, then common ones.
+fn table(own: impl Iterator<Item = (&'static str, String)>, common: &[&[Row]]) -> String {
+    let common = common.concat().into_iter();
+    let common = common.map(|(left, right)| (left, right.to_owned()));
+    let rows: Vec<_> = own.chain(common).collect();
+    let width = rows.iter().map(|(left, _)| left.len()).max();
+    let width = width.unwrap_or_default();
     rows.iter().fold(String::new(), |mut text, (left, right)| {
         let _ = writeln!(text, "  {left:width$}  {right}");
         text

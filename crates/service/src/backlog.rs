@@ -1,4 +1,4 @@
-//! Closing a listener without resetting those who have just connected.
+//! Closes a listener without resetting clients that have just connected.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -7,47 +7,45 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::limits;
 
-/// Closes `listener` and returns who was waiting in its backlog.
+/// Closes `listener` and returns the connections that were waiting in its backlog.
 ///
-/// Those clients are connected as far as they can tell, and may have sent a request; closing alone resets them. Whoever
-/// comes between the last look into the backlog and the end would be reset too, so the kernel first stops answering
-/// newcomers where it can be told to (Linux): they find nobody listening a second later, when they try again.
+/// Closing alone would reset them, although their clients may have sent a request already. A connection that arrives
+/// after the last look into the backlog would be reset too. So on Linux the kernel first ignores new clients: they
+/// try again a second later and get a refusal.
 pub(crate) async fn close(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let mut waiting = Vec::new();
+    // tokio's listener knows only of connections that its reactor has seen.
     let Ok(listener) = listener.into_std() else {
         return waiting;
     };
-    if refuse_newcomers(&listener).is_ok() {
-        // Those whom the kernel has answered already are about to be connected.
-        take(&listener, &mut waiting);
+    if ignore_new_clients(&listener).is_ok() {
+        accept_waiting(&listener, &mut waiting);
+        // Handshakes that have begun are completed.
         tokio::time::sleep(limits::HANDSHAKE).await;
     }
-    take(&listener, &mut waiting);
-    drop(listener);
+    accept_waiting(&listener, &mut waiting);
     waiting
 }
 
-fn take(listener: &std::net::TcpListener, waiting: &mut Vec<(TcpStream, SocketAddr)>) {
+fn accept_waiting(listener: &std::net::TcpListener, waiting: &mut Vec<(TcpStream, SocketAddr)>) {
     while waiting.len() < limits::BACKLOG {
         match listener.accept() {
-            Ok((stream, peer)) => {
-                waiting.extend(registered(stream).map(|stream| (stream, peer)).ok())
+            Ok((tcp, peer)) => {
+                let tcp = tcp
+                    .set_nonblocking(true)
+                    .and_then(|()| TcpStream::from_std(tcp));
+                waiting.extend(tcp.map(|tcp| (tcp, peer)));
             }
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-            Err(_) => break,
+            Err(_) => return,
         }
     }
 }
 
-fn registered(stream: std::net::TcpStream) -> io::Result<TcpStream> {
-    stream.set_nonblocking(true)?;
-    TcpStream::from_std(stream)
-}
-
-/// A filter on the listening socket that drops packets with SYN and without ACK: the first of a connection, and no
-/// other. (A connection's own socket inherits it and never gets such a packet.)
+/// Sets a filter on the listening socket that drops packets with SYN and without ACK: the first of each connection, and no
+/// other. The sockets of connections inherit the filter, but never get such a packet.
 #[cfg(target_os = "linux")]
-fn refuse_newcomers(listener: &std::net::TcpListener) -> io::Result<()> {
+fn ignore_new_clients(listener: &std::net::TcpListener) -> io::Result<()> {
     use socket2::{SockFilter, SockRef};
 
     // Classic BPF, from the kernel's linux/filter.h; a TCP socket's filter sees the TCP header first.
@@ -69,7 +67,7 @@ fn refuse_newcomers(listener: &std::net::TcpListener) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn refuse_newcomers(_: &std::net::TcpListener) -> io::Result<()> {
+fn ignore_new_clients(_: &std::net::TcpListener) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
@@ -83,14 +81,14 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let early = TcpStream::connect(address).await.unwrap();
-        refuse_newcomers(&listener).unwrap();
+        ignore_new_clients(&listener).unwrap();
         let newcomer = tokio::spawn(TcpStream::connect(address));
         // Lets the newcomer begin: it has this thread.
         tokio::task::yield_now().await;
 
         listener.set_nonblocking(true).unwrap();
         let mut waiting = Vec::new();
-        take(&listener, &mut waiting);
+        accept_waiting(&listener, &mut waiting);
         let peers: Vec<_> = waiting.iter().map(|(_, peer)| *peer).collect();
         assert_eq!(peers, [early.local_addr().unwrap()]);
 

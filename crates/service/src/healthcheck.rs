@@ -1,4 +1,4 @@
-//! The health check of an image that has neither shell nor curl.
+//! The health check, for container images that have neither a shell nor curl.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,20 +9,18 @@ use tokio::net::TcpStream;
 
 use crate::Error;
 
-/// Docker's own limit is 30 s by default; a service that is well answers within milliseconds.
+/// Docker's own limit is 30 s by default; a healthy service answers within milliseconds.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// Longest status line that is read.
+/// Bytes that are read of the status line.
 const STATUS_LINE_LIMIT: u64 = 256;
 
-/// Asks the `/readyz` of the service that listens on `address`; an unspecified address (`0.0.0.0`, `[::]`) is asked
-/// at loopback.
-///
-/// Takes at most three seconds.
+/// Requests `/readyz` of the service that listens on `address`, at loopback if that is an unspecified address (`0.0.0.0`,
+/// `[::]`). Takes at most three seconds.
 ///
 /// # Errors
 ///
-/// One line, if there is no answer or it is not 200.
+/// An error of one line if there is no response, or if its status is not 200.
 pub async fn healthcheck(address: SocketAddr) -> Result<(), Error> {
     let address = SocketAddr::new(local(address.ip()), address.port());
     let reason = match tokio::time::timeout(LIMIT, status_line(address)).await {
@@ -42,7 +40,7 @@ fn local(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// The status line says it all, so a client for one line is enough.
+/// The status line of `/readyz`. Nothing else is needed, so this is not a whole HTTP client.
 async fn status_line(address: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

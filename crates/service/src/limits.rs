@@ -1,16 +1,17 @@
 //! Every limit, with its reason.
+//!
+//! [`Limits`] has those that a service may have to change; the constants below need no change.
 
 use std::time::Duration;
 
-/// The limits that [`serve`](crate::serve) holds clients and handlers to.
+/// Limits on clients and handlers, which [`serve`](crate::serve) enforces.
 ///
-/// `None` switches a limit off. The defaults suit a service with small requests and quick answers; change what yours
-/// needs:
+/// `None` switches a limit off. The defaults suit a service with small requests and quick responses; change the others:
 ///
 /// ```
 /// use service::Limits;
 ///
-/// // Server-sent events, which may be silent for long, and uploads of up to a megabyte.
+/// // For server-sent events, which may pause for long, and uploads of up to a megabyte.
 /// let limits = Limits {
 ///     pause: None,
 ///     body_bytes: Some(1024 * 1024),
@@ -18,83 +19,83 @@ use std::time::Duration;
 /// };
 /// ```
 ///
-/// A client that is cut by a limit gets the answer named below if HTTP allows one. A warning names the limit, by its
-/// name here, at most once every ten seconds for each limit.
+/// A client that is cut by a limit gets the status named below if HTTP allows one. A warning names the field, at most once
+/// in ten seconds for each field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time, upgraded ones included. Default: 1,280.
+    /// Open connections, including upgraded ones. Default: 1,280.
     ///
-    /// Clients beyond it wait in the kernel's backlog; the longest idle connections are closed to let them in. Without a
-    /// limit the process takes as many as its descriptors allow.
+    /// Further clients wait in the kernel's backlog until the longest idle connections are closed for them. Without a limit
+    /// the number of descriptors is the limit.
     pub connections: Option<usize>,
-    /// Descriptors that a request takes beside its connection, at most: the calls that its handler makes at the same time,
-    /// the files that it opens. Default: 0.
+    /// Descriptors that a request needs beside its connection: calls that its handler makes at the same time, files that
+    /// it opens. Default: 0.
     ///
-    /// Where the process may have few descriptors (`ulimit -n`), so many are left to each connection's request, and fewer
-    /// connections are let in: a client then waits in the backlog instead of getting an answer that its call failed.
+    /// Where the process may have few descriptors (`ulimit -n`), this many are reserved for each connection, and fewer
+    /// connections are accepted: clients then wait in the backlog instead of getting an error.
     pub descriptors_per_request: usize,
-    /// The time for a whole request head to arrive: the first, the rest of one, or the next one. Default: 20 s.
+    /// Time for a whole request head to arrive, from the connection's start or from the last response. Default: 20 s.
     ///
-    /// Then 408 if a part of a head has arrived; an idle connection is closed.
+    /// Then 408 if a part of a head has arrived. Otherwise the connection is closed.
     pub idle: Option<Duration>,
-    /// Bytes of a request's head. Default: 16 KiB. Then 431, which for HTTP/2 the protocol answers without a log line.
+    /// Bytes of a request's head. Default: 16 KiB; at least 8 KiB. Then 431; over HTTP/2 without a log line.
     ///
-    /// 8 KiB is the least. It is also the size of a connection's buffers, and so of its memory.
+    /// It is also the size of a connection's buffers.
     pub head_bytes: Option<usize>,
     /// Bytes of a request's body. Default: 64 KiB. Then 413.
     ///
-    /// It replaces axum's own default of 2 MB; an app's `DefaultBodyLimit` layer holds as well.
+    /// It replaces axum's default of 2 MB. A `DefaultBodyLimit` layer of the app applies as well.
     pub body_bytes: Option<usize>,
-    /// The time from a request's head to the head of its answer. Default: 30 s.
+    /// Time from a request's head to its response's head. Default: 30 s.
     ///
-    /// Then the handler is dropped: 408 if it is waiting for the rest of the request's body, else 503.
+    /// Then the handler is dropped: 408 if it waits for the rest of the request's body, else 503.
     pub answer: Option<Duration>,
-    /// The time between two pieces of an answer's body: for the handler to make one and the client to take it.
-    /// Default: 20 s.
+    /// Time between two pieces of a response's body: for the handler to make one and the client to read it. Default: 20 s.
     ///
-    /// Then the connection is closed, which tells a client that the answer is not whole.
+    /// Then the connection is closed, which tells the client that the response is incomplete.
     pub pause: Option<Duration>,
-    /// The time that an HTTP/1 client which has closed its sending half gets for its answer. Default: 10 s.
+    /// Time in which an HTTP/1 client that has closed its sending half is still sent its response. Default: 10 s.
     ///
-    /// Such a client cannot be told from one that has hung up, as most of them have. So their handlers are dropped only
-    /// then, unless writing to the client fails before, and no warning comes. `None` leaves it to the other limits.
+    /// Such a client looks like one that has hung up, which is more common. So its handler is dropped after this time, or
+    /// as soon as writing to the client fails, without a warning. With `None` the other limits apply.
     pub half_closed: Option<Duration>,
-    /// The time that an active client gets for its next request, when it is about to be told to leave. Default: 1 s.
-    pub moment: Duration,
-    /// The time for draining. Default: 5 s. Then 503, and what is left is cut.
+    /// Grace period for an active client's next request before its connection is closed by the drain or for others.
+    /// Default: 1 s.
+    pub grace: Duration,
+    /// Time for the drain. Default: 5 s. Then requests in flight get 503, and their connections are cut.
     pub drain: Option<Duration>,
-    /// HTTP/2 streams of a connection at a time. Default: 8. More are refused by the protocol.
+    /// Concurrent HTTP/2 streams of a connection. Default: 8. Further ones are refused by the protocol.
     pub http2_streams: Option<u32>,
-    /// HTTP/2 requests whose answers are not sent yet, of all connections. Default: 1,024. Then 503.
+    /// HTTP/2 requests whose responses are not sent yet, across all connections. Default: 1,024. Then 503.
     pub http2_requests: Option<usize>,
-    /// The time for an HTTP/2 client to answer a ping, which it gets every ten seconds. Default: 5 s. Then the
-    /// connection is closed.
+    /// Time for an HTTP/2 client to answer a ping, which it gets every ten seconds. Default: 5 s. Then the connection is
+    /// closed.
     pub http2_ping: Option<Duration>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // At up to 28 KiB each (a head that never ends) they take 35 MiB.
+            // 35 MiB at most: a head that never ends takes 28 KiB.
             connections: Some(1280),
             descriptors_per_request: 0,
-            // Longer than the usual 15 s between two scrapes; short enough that slow heads bind little.
+            // Longer than the usual 15 s between two scrapes, so that Prometheus keeps its connection.
             idle: Some(Duration::from_secs(20)),
             head_bytes: Some(16 * 1024),
             body_bytes: Some(64 * 1024),
-            // Ping gives pong 5 s; whatever takes much longer hangs.
+            // Handlers here take 5 s at most; one that takes much longer hangs.
             answer: Some(Duration::from_secs(30)),
             pause: Some(Duration::from_secs(20)),
-            // Longer than ping gives pong.
+            // Longer than a handler here takes.
             half_closed: Some(Duration::from_secs(10)),
-            // Also on a busy machine a client's turnaround is far below it.
-            moment: Duration::from_secs(1),
-            // Leaves as much again for telemetry's flush before Docker kills at 10 s.
+            // A client's turnaround is far below it, also on a busy machine.
+            grace: Duration::from_secs(1),
+            // Docker kills after 10 s. The other half is for the flush of telemetry.
             drain: Some(Duration::from_secs(5)),
-            // RFC 9113 (6.5.2) recommends 100, but a connection keeps room for as many as it ever had, 2 KiB each: with
-            // 100, all connections together take 240 MiB.
+            // RFC 9113 (6.5.2) recommends 100, but a connection keeps 2 KiB for each stream that it ever had at a time:
+            // with 100, all connections together take 240 MiB.
             http2_streams: Some(8),
-            // About as many as HTTP/1 has, which sends one request at a time on each connection. Without it,
+            // About as many as HTTP/1 has, with one request at a time on each connection. Without it there could be
             // connections times streams.
             http2_requests: Some(1024),
             http2_ping: Some(Duration::from_secs(5)),
@@ -102,17 +103,13 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    /// Connections at a time, as far as this process may have descriptors.
-    pub(crate) fn most_connections(&self) -> usize {
-        let spare = spare_descriptors() / self.descriptors_per_request.saturating_add(1);
-        self.connections
-            .map_or(spare, |limit| limit.min(spare))
-            .max(1)
-    }
+/// The limit on connections, lowered to what the process's limit on descriptors allows.
+pub(crate) fn most_connections(limits: &Limits) -> usize {
+    let spare = spare_descriptors() / limits.descriptors_per_request.saturating_add(1);
+    limits.connections.unwrap_or(spare).min(spare).max(1)
 }
 
-/// Descriptors that connections and their requests leave to everything else: exporters, scrapes, files.
+/// Descriptors that are left for everything but connections and their requests: exporters, scrapes, files.
 #[cfg(unix)]
 const RESERVED_DESCRIPTORS: u64 = 128;
 
@@ -128,58 +125,51 @@ fn spare_descriptors() -> usize {
     usize::MAX
 }
 
-/// HTTP/2 flow control, a stream's and a connection's: what a client may send before a handler reads it. RFC 9113's
-/// own initial value, and as much as a body may have.
+/// HTTP/2 flow control, of a stream and of a connection: bytes that a client may send before a handler reads them. The
+/// initial value of RFC 9113, and as much as a body may have.
 pub(crate) const WINDOW: u32 = 65_535;
 
-/// What an HTTP/2 stream holds of an answer that its client does not take.
+/// Bytes of a response that an HTTP/2 stream holds while its client does not read.
 pub(crate) const SEND_BUFFER: usize = 64 * 1024;
 
-/// Finds an HTTP/2 client that has vanished while it waits for an answer.
+/// Interval of HTTP/2 pings, which find clients that have vanished while they wait for a response.
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Between two looks for connections on which nothing happens.
+/// Interval at which connections are held to the limits.
 pub(crate) const SWEEP: Duration = Duration::from_secs(1);
 
-/// By which a look or a timer comes late if this process did not run; less is a busy machine.
-pub(crate) const LATE: Duration = Duration::from_secs(1);
+/// How long a new connection is safe from eviction, so that its first request can arrive.
+pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(100);
 
-/// For the first bytes of a request to follow its connection, before the connection gives way to others.
-pub(crate) const GREETING: Duration = Duration::from_millis(100);
-
-/// Until the next look for a connection that can give way, when there is no room.
+/// Interval at which a connection that can give way is looked for while there is no room.
 pub(crate) const FULL_PAUSE: Duration = Duration::from_millis(20);
 
-/// From a friendly end (an answer that is still being written, GOAWAY) to the cut.
-pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
+/// From a graceful end (a response that is still being written, GOAWAY) to the cut.
+pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
-/// Between two looks, while draining, for connections that can be finished.
-pub(crate) const FAREWELL_TICK: Duration = Duration::from_millis(20);
+/// Interval at which connections that can be closed are looked for during the drain.
+pub(crate) const DRAIN_TICK: Duration = Duration::from_millis(20);
 
-/// For cut connections to go away.
+/// How long to wait for connections that are being cut.
 pub(crate) const CUT: Duration = Duration::from_millis(200);
 
-/// Connections let in from the backlog as the stop begins: as many as tokio's listeners have there. More come only
-/// as fast as they are let in.
+/// Connections accepted from the backlog when the stop begins: as many as tokio's listeners have there. Further ones only
+/// arrive as fast as these are accepted.
 pub(crate) const BACKLOG: usize = 1024;
 
-/// From the kernel's answer to a newcomer to a connection: a round trip, generously.
+/// Generous time for a TCP handshake's last round trip.
 pub(crate) const HANDSHAKE: Duration = Duration::from_millis(50);
 
-/// Until the next try after a connection could not be accepted; without it the loop would spin.
+/// Pause after a connection could not be accepted.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The part of all connections that is closed at once, if idle, when there is no room or no descriptor.
+/// The fraction of all connections that is closed at once, if idle, when there is no room or no descriptor: one in 64.
 pub(crate) const EVICTED_PART: usize = 64;
 
-/// To a client whose head has not come in time.
+/// Sent to a client whose head has not arrived in time.
 pub(crate) const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// To a client that connects while there is no date to answer it with.
-pub(crate) const NO_CLOCK: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-
-/// To a client that has sent a part of a head when others need its place.
-pub(crate) const NO_ROOM: &[u8] =
+/// Sent to a client that has sent a part of a head when others need its place, and while the clock has no valid date.
+pub(crate) const SERVICE_UNAVAILABLE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";

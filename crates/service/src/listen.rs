@@ -1,4 +1,4 @@
-//! Where to listen: `ADDRESS`, and what may be wrong with it.
+//! Where to listen: the setting `ADDRESS` and the listener.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -13,13 +13,13 @@ pub(crate) const ADDRESS: &str = "ADDRESS";
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is no IP address with a port. A host name is none: which of its addresses would be meant?
+/// [`SettingError`] if it is not an IP address with a port. Host names are refused, since they may have several addresses.
 pub fn address(lookup: Lookup<'_>, default: &str) -> Result<SocketAddr, SettingError> {
     let wanted = "IP:PORT, for example 127.0.0.1:8081";
     setting(lookup, ADDRESS, default, wanted, |value| value.parse().ok())
 }
 
-/// It cannot listen where `ADDRESS` says.
+/// The service cannot listen on `ADDRESS`.
 #[derive(Debug, thiserror::Error)]
 #[error("{ADDRESS} is \"{address}\"; {}", reason(.source))]
 pub struct ListenError {
@@ -44,11 +44,11 @@ fn reason(source: &io::Error) -> String {
 
 /// Listens on `address`; port 0 takes any free port.
 ///
-/// Clients can connect from now on; they wait in the kernel's backlog until [`serve`](crate::serve) takes them.
+/// Clients can connect as soon as this returns. They wait in the kernel's backlog until [`serve`](crate::serve) accepts them.
 ///
 /// # Errors
 ///
-/// [`ListenError`], one line, if the port is in use or the address is not this machine's.
+/// [`ListenError`], one line, if the port is in use, not permitted, or the address is not one of this machine.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     TcpListener::bind(address)
         .await

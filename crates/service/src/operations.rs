@@ -1,21 +1,23 @@
-//! The routes that are for whoever runs the service: `/metrics`, `/healthz`, `/readyz`, `/`.
+//! The operations routes: `/metrics`, `/healthz`, `/readyz`, `/`.
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 
 use crate::{About, Readiness};
 
 /// Adds the operations routes to `router`.
 ///
-/// Call it after `router.layer(..)`: a layer covers what was there before it, so that neither scrapes nor probes are
-/// traced or counted. `router` must not have these four paths itself; axum panics then.
+/// Call it after `router.layer(..)`. A layer covers only the routes that were added before it, so that scrapes and probes
+/// are neither traced nor counted.
 ///
-/// `metrics` is the route that answers `/metrics`, such as `openmetrics::route` makes; without one it answers 404 with the
-/// reason, and is still not counted.
+/// `metrics` serves `/metrics`, for example the route of `openmetrics::route`. Without it `/metrics` is 404 with the reason.
+///
+/// # Panics
+///
+/// If `router` has one of the four paths already.
 pub fn operations(
     router: Router,
     about: &About,
@@ -31,21 +33,14 @@ pub fn operations(
         };
         get(async move || (StatusCode::NOT_FOUND, reason))
     });
+    let content_type = (CONTENT_TYPE, "text/plain; charset=utf-8");
+    let ready = async move || match readiness.is_ready() {
+        true => (StatusCode::OK, "ready\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+    };
     router
-        .route("/", get(async move || plain(index)))
+        .route("/", get(async move || ([content_type], index)))
         .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(async move || ready(&readiness)))
+        .route("/readyz", get(ready))
         .route("/metrics", metrics)
-}
-
-fn plain(text: Bytes) -> Response {
-    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
-}
-
-fn ready(readiness: &Readiness) -> (StatusCode, &'static str) {
-    if readiness.is_ready() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    }
 }

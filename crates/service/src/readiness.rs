@@ -1,44 +1,29 @@
-//! Whether new requests are wanted; what `/readyz` says.
+//! Whether the service wants new requests, as `/readyz` says.
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tokio_util::sync::CancellationToken;
 
-use tokio::sync::Notify;
-
-/// Ready from the start, until [`serve`](crate::serve) is told to stop. Clones share one state.
+/// Ready from the start until [`serve`](crate::serve) begins to drain. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    draining: Arc<Draining>,
-}
-
-#[derive(Debug, Default)]
-struct Draining {
-    has_begun: AtomicBool,
-    begins: Notify,
+    draining: CancellationToken,
 }
 
 impl Readiness {
-    /// False once the service drains.
+    /// Returns false once the service drains.
     pub fn is_ready(&self) -> bool {
-        !self.draining.has_begun.load(Ordering::Relaxed)
+        !self.draining.is_cancelled()
     }
 
-    /// Completes once the service drains.
+    /// Completes once the service drains, at once if it does already.
     ///
-    /// Handlers that never end by themselves wait for it beside their work: a WebSocket's handler then closes it with
-    /// code 1001, a stream of events ends. What is still open when the drain's limit has passed is cut.
+    /// A handler that never ends by itself should wait for this beside its work: a WebSocket's handler then closes the
+    /// socket with code 1001, a stream of events ends. What is still open after [`Limits::drain`](crate::Limits::drain) is
+    /// cut.
     pub async fn draining(&self) {
-        let mut begins = pin!(self.draining.begins.notified());
-        // From here on no notice is missed.
-        begins.as_mut().enable();
-        if self.is_ready() {
-            begins.await;
-        }
+        self.draining.cancelled().await;
     }
 
     pub(crate) fn drain(&self) {
-        self.draining.has_begun.store(true, Ordering::Relaxed);
-        self.draining.begins.notify_waiters();
+        self.draining.cancel();
     }
 }

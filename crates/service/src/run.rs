@@ -1,63 +1,53 @@
-//! From the command line to the exit code.
+//! A service's process: from the command line to the exit code.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgAction};
 
 use crate::listen::ListenError;
 use crate::setting::SettingError;
 use crate::{About, runtime};
 
-/// Whatever ends a service; its text is printed as one line.
+/// What ends a service. Its text is printed as one line.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Serve until told to stop.
+    /// Serve until the stop.
     Serve,
     /// Ask the service that runs beside this process, by [`healthcheck`](crate::healthcheck).
     Healthcheck,
 }
 
-#[derive(Parser)]
-struct Arguments {
-    /// Ask the service that listens on ADDRESS whether it is ready: exit code 0 or 1
-    #[arg(long)]
-    healthcheck: bool,
-}
-
 /// Runs a service from its command line to its exit code, on a runtime of its own.
 ///
-/// `arguments` begins with the name under which the usage is printed: `std::env::args_os()` for an executable,
-/// `showcase ping` and what follows for a subcommand. `--help` (settings with their defaults, endpoints), `--version`
-/// and wrong arguments are answered here; everything else is `service`'s.
+/// `arguments` begins with the name that the usage is printed with: `std::env::args_os()` for an executable. `--help`
+/// (settings with their defaults, endpoints), `--version` and wrong arguments are handled here. Otherwise `service` is called
+/// with the [`Command`].
 ///
 /// | exit code | when |
 /// | --- | --- |
-/// | 0 | it ended as it should |
-/// | 1 | it failed |
-/// | 2 | a wrong argument, a wrong setting, or it cannot listen on `ADDRESS` |
+/// | 0 | `service` returned `Ok`, or `--help` or `--version` was printed |
+/// | 1 | `service` returned any other error, or the process may not start enough threads |
+/// | 2 | a wrong argument, [`SettingError`] or [`ListenError`] |
 ///
-/// The runtime has as many worker threads as `TOKIO_WORKER_THREADS` says, by default one for each processor. A process
-/// that may not start that many, and eight more, does not begin to serve: it would fail later, in the midst of it.
+/// The runtime has as many worker threads as `TOKIO_WORKER_THREADS` says, by default one for each processor. The process
+/// must be allowed to start that many threads and eight more; otherwise `service` is not called.
 ///
-/// On 1 and 2, stderr has one line that says why. A blocking call that is still running when `service` has ended
-/// does not hold up the exit.
-pub fn main<A>(
+/// With exit codes 1 and 2, one line on stderr says why. A blocking call that still runs when `service` returns does not
+/// delay the exit.
+pub fn main(
     about: &About,
-    arguments: impl IntoIterator<Item = A>,
+    arguments: impl IntoIterator<Item: Into<OsString>>,
     service: impl AsyncFnOnce(Command) -> Result<(), Error>,
-) -> ExitCode
-where
-    A: Into<OsString> + Clone,
-{
-    let command = match parse(about, arguments) {
+) -> ExitCode {
+    let command = match parse(about, arguments.into_iter().map(Into::into).collect()) {
         Ok(command) => command,
         Err(error) => {
-            // Nobody is left to tell if it cannot be printed.
+            // Where it cannot be printed, the exit code still tells.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
@@ -74,36 +64,29 @@ where
     }
 }
 
-fn parse<A>(about: &About, arguments: impl IntoIterator<Item = A>) -> Result<Command, clap::Error>
-where
-    A: Into<OsString> + Clone,
-{
-    let arguments = Arguments::command()
-        .name(about.name)
+fn parse(about: &About, arguments: Vec<OsString>) -> Result<Command, clap::Error> {
+    let healthcheck = Arg::new("healthcheck")
+        .long("healthcheck")
+        .help("Ask the service that listens on ADDRESS whether it is ready: exit code 0 or 1")
+        .action(ArgAction::SetTrue);
+    let matches = clap::Command::new(about.name)
         .version(about.version)
         .about(about.summary)
         .after_help(about.help())
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Arguments::from_arg_matches(&matches))?;
-    Ok(if arguments.healthcheck {
+        .arg(healthcheck)
+        .try_get_matches_from(arguments)?;
+    Ok(if matches.get_flag("healthcheck") {
         Command::Healthcheck
     } else {
         Command::Serve
     })
 }
 
+/// Prints `error` as one line, even if a cause has put several into its text.
 fn report(error: &Error) -> ExitCode {
-    // A line of its own, whatever a cause further down has put into its text. Where stderr is closed or full, the exit
-    // code still says it: `eprintln!` would panic.
     let line = error.to_string().replace(['\n', '\r'], " ");
+    // `eprintln!` would panic where stderr is closed or full. The exit code still tells.
     let _ = writeln!(std::io::stderr(), "{line}");
-    ExitCode::from(exit_code(error))
-}
-
-fn exit_code(error: &Error) -> u8 {
-    if error.is::<SettingError>() || error.is::<ListenError>() {
-        2
-    } else {
-        1
-    }
+    let is_wrong_setting = error.is::<SettingError>() || error.is::<ListenError>();
+    ExitCode::from(if is_wrong_setting { 2 } else { 1 })
 }

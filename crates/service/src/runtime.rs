@@ -1,4 +1,6 @@
-//! The runtime: what tokio panics at, said in one line.
+//! The runtime.
+//!
+//! tokio panics at a wrong `TOKIO_WORKER_THREADS`, and where threads cannot be started. Here both are an error of one line.
 
 use std::io::Write;
 use std::num::NonZeroU16;
@@ -9,33 +11,35 @@ use std::thread;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Error;
-use crate::setting::SettingError;
+use crate::setting::setting;
 
-const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
-
-/// Threads beside tokio's workers: blocking calls, exporters.
+/// Threads beside tokio's workers, for blocking calls and exporters.
 const SPARE_THREADS: usize = 8;
 
 /// Enough for a thread that only waits.
 const LEAST_STACK: usize = 64 * 1024;
 
-/// A runtime with as many workers as `TOKIO_WORKER_THREADS` says, or else the machine has processors.
+/// Starts a runtime with as many workers as `TOKIO_WORKER_THREADS` says, by default one for each processor.
 ///
 /// # Errors
 ///
-/// [`SettingError`] if that variable is no number from 1 on; one line if this process may not start enough threads.
+/// [`SettingError`](crate::SettingError) if that variable is not a positive number; one line if this process may not start
+/// enough threads.
 pub(crate) fn start() -> Result<Runtime, Error> {
     #[expect(
         clippy::disallowed_methods,
         reason = "tokio would read it here, and panic"
     )]
-    let workers = match std::env::var(WORKER_THREADS) {
-        Ok(value) => Some(value),
-        Err(std::env::VarError::NotPresent) => None,
-        Err(std::env::VarError::NotUnicode(value)) => Some(value.to_string_lossy().into_owned()),
-    };
-    let workers = workers.filter(|value| !value.is_empty());
-    let workers = workers.map_or_else(|| Ok(processors()), worker_threads)?;
+    let env = |name: &str| std::env::var_os(name);
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let workers = setting(
+        &env,
+        "TOKIO_WORKER_THREADS",
+        &processors.to_string(),
+        "a number of threads from 1 to 65535",
+        |value| value.parse::<NonZeroU16>().ok(),
+    )?;
+    let workers = usize::from(workers.get());
     can_start(workers + SPARE_THREADS)?;
     exiting_at_a_panic(|| {
         Builder::new_multi_thread()
@@ -46,26 +50,9 @@ pub(crate) fn start() -> Result<Runtime, Error> {
     .map_err(|error| format!("no runtime can be started: {error}").into())
 }
 
-fn processors() -> usize {
-    thread::available_parallelism().map_or(1, Into::into)
-}
-
-fn worker_threads(value: String) -> Result<usize, SettingError> {
-    match value.parse::<NonZeroU16>() {
-        Ok(workers) => Ok(usize::from(workers.get())),
-        Err(_) => Err(SettingError {
-            variable: WORKER_THREADS,
-            value: value.into(),
-            wanted: "a number of threads from 1 to 65535",
-        }),
-    }
-}
-
-/// Starts so many threads at the same time, and ends them.
-///
-/// A service that gets some of them only would fail later, at a place that panics.
+/// Starts this many threads at the same time and ends them. A service that gets fewer would fail later, with a panic.
 fn can_start(threads: usize) -> Result<(), Error> {
-    // They all wait for it, until it is dropped on either way out.
+    // All threads wait for it until it is dropped, on either way out.
     let gate = Mutex::new(());
     thread::scope(|scope| {
         let _held = gate.lock();
@@ -84,7 +71,7 @@ fn can_start(threads: usize) -> Result<(), Error> {
     })
 }
 
-/// Should a thread not start all the same, tokio panics, and then waits for ever for those that have.
+/// Exits if `build` panics: where a thread does not start after all, tokio panics, then waits for ever for the others.
 fn exiting_at_a_panic<T>(build: impl FnOnce() -> T) -> T {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|panic| {

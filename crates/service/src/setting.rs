@@ -1,24 +1,24 @@
-//! A service's own setting: one variable of the environment.
+//! A setting of a service: one environment variable.
 
 use std::ffi::{OsStr, OsString};
 
-/// The environment as a function: name in, value out; in a service `|name: &str| std::env::var_os(name)`. An empty value
-/// counts as unset. `OsString`, so that a value that is not UTF-8 is told apart from one that is not set.
+/// Looks up an environment variable by name; in a service `|name: &str| std::env::var_os(name)`. An empty value counts as
+/// unset. An `OsString`, so that a value that is not UTF-8 is an error and not unset.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// A setting whose value is not understood. A value that may hold a password is not in the text.
+/// A setting with a wrong value. The error's text leaves out a value that may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is {}; wanted: {wanted}", shown(.value))]
 pub struct SettingError {
     /// Name of the environment variable.
     pub variable: &'static str,
-    /// What it holds.
+    /// Its value.
     pub value: OsString,
-    /// What it may hold, as the rest of the sentence "wanted: …".
+    /// What it must be, as the rest of the sentence "wanted: …".
     pub wanted: &'static str,
 }
 
-/// The value quoted, unless it looks like a URL with a password or a token: stderr ends up in logs.
+/// The quoted value, unless it looks like a URL with a password or a token: stderr ends up in logs.
 fn shown(value: &OsStr) -> String {
     if value.to_string_lossy().contains(['@', '?']) {
         "not shown, since it may hold a password".to_owned()
@@ -27,12 +27,12 @@ fn shown(value: &OsStr) -> String {
     }
 }
 
-/// Reads `variable`; `default` holds if it is unset or empty. `wanted` says what `parse` understands, as the rest of the
-/// sentence "wanted: …".
+/// Reads `variable`, or `default` if it is unset or empty, with `parse`. `wanted` says what `parse` accepts, as the rest of
+/// the sentence "wanted: …".
 ///
 /// # Errors
 ///
-/// [`SettingError`] if it is not UTF-8, or if `parse` does not understand it.
+/// [`SettingError`] if the value is not UTF-8 or `parse` returns `None`.
 pub fn setting<T>(
     env: Lookup<'_>,
     variable: &'static str,

@@ -1,15 +1,14 @@
-//! When to stop.
+//! The signals that stop a service.
 
-/// Returns at the first SIGINT or SIGTERM (Ctrl-C where there are no signals).
+/// Completes at the first SIGINT or SIGTERM (Ctrl-C on Windows).
 ///
-/// From then on a second one ends the process at once, with the exit code that shells give it (130, 143): whoever
-/// repeats Ctrl-C does not want to wait for a drain. Before this future is first polled, a signal ends the process
-/// as it always does.
+/// A second signal then ends the process at once, without a drain, with the exit code that shells use (130, 143). Before
+/// this future is first polled, a signal ends the process as usual.
 pub async fn shutdown_signal() {
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
-            // Only without descriptors or memory. A signal then ends the process at once, which it must be able to.
+            // Only for want of descriptors or memory. A signal then ends the process at once.
             tracing::warn!(%error, "signals cannot be waited for; one will end the service without draining");
             return std::future::pending().await;
         }

@@ -1,4 +1,8 @@
-//! A connection's socket: it comes back to the accept loop, whoever had it last.
+//! A connection's socket, as hyper and the handlers of upgraded connections use it.
+//!
+//! hyper closes the socket when it is done, which resets the connection if the client has sent more than was read: the
+//! response is lost then. It also takes the end of what a client sends for its end. Here the socket comes back to the
+//! connection's task, and the end is hidden as long as the client waits for a response.
 
 use std::io;
 use std::pin::Pin;
@@ -8,55 +12,64 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::connection::Connection;
+use crate::activity::Activity;
 use crate::limits;
 
-/// What hyper reads and writes.
 pub(crate) struct Stream {
-    /// Some until it is dropped.
-    inner: Option<Inner>,
-    /// The client sends no more.
+    /// The socket and its way back. `None` once dropped.
+    tcp: Option<(TcpStream, oneshot::Sender<TcpStream>)>,
+    /// The client has closed its sending half.
     ended: bool,
-    connection: Arc<Connection>,
+    activity: Arc<Activity>,
+    /// [`Activity::cut`] as the reader and the writer of an upgraded connection wait for it.
+    cut: [Option<Pin<Box<WaitForCancellationFutureOwned>>>; 2],
 }
 
-struct Inner {
-    tcp: TcpStream,
-    released: oneshot::Sender<TcpStream>,
-}
+const READER: usize = 0;
+const WRITER: usize = 1;
 
 impl Stream {
     /// The receiver gets the socket when the stream is dropped.
     pub(crate) fn new(
         tcp: TcpStream,
-        connection: Arc<Connection>,
+        activity: Arc<Activity>,
     ) -> (Self, oneshot::Receiver<TcpStream>) {
-        let (released, dropped) = oneshot::channel();
+        let (release, released) = oneshot::channel();
         let stream = Self {
-            inner: Some(Inner { tcp, released }),
+            tcp: Some((tcp, release)),
             ended: false,
-            connection,
+            activity,
+            cut: [None, None],
         };
-        (stream, dropped)
+        (stream, released)
     }
 
-    fn tcp(&mut self) -> io::Result<Pin<&mut TcpStream>> {
-        let inner = self.inner.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        Ok(Pin::new(&mut inner.tcp))
+    /// The socket, or an error once the connection was upgraded and is cut.
+    fn tcp(&mut self, half: usize, context: &mut Context<'_>) -> io::Result<Pin<&mut TcpStream>> {
+        if self.activity.flags.upgraded.get() {
+            let cut = self.cut[half]
+                .get_or_insert_with(|| Box::pin(self.activity.cut.clone().cancelled_owned()));
+            if cut.as_mut().poll(context).is_ready() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+        }
+        let (tcp, _) = self.tcp.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Pin::new(tcp))
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let Some(Inner { tcp, released }) = self.inner.take() else {
+        let Some((tcp, release)) = self.tcp.take() else {
             return;
         };
-        // A socket that is not ready for these few bytes belongs to a client that does not read.
-        if let Some(words) = self.connection.last_words() {
-            let _ = tcp.try_write(words);
+        // A socket without room for these few bytes belongs to a client that does not read.
+        if let Some(response) = self.activity.final_response() {
+            let _ = tcp.try_write(response);
         }
-        let _ = released.send(tcp);
+        let _ = release.send(tcp);
     }
 }
 
@@ -66,22 +79,19 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.connection.ends_reader(context) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
         if !self.ended {
+            let tcp = self.tcp(READER, context)?;
             let before = buffer.filled().len();
-            ready!(self.tcp()?.poll_read(context, buffer))?;
+            ready!(tcp.poll_read(context, buffer))?;
             let bytes = &buffer.filled()[before..];
-            self.connection.received(bytes);
+            self.activity.received(bytes);
             if !bytes.is_empty() || buffer.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
             self.ended = true;
         }
-        // hyper drops the handler when it sees the end, or what it has not sent of an answer. It looks again when there
-        // is an answer, and when the accept loop says so.
-        if self.connection.awaits_answer(context) {
+        // At the end hyper drops the handler, or what it has not sent of a response.
+        if self.activity.awaits_response(context) {
             Poll::Pending
         } else {
             Poll::Ready(Ok(()))
@@ -95,10 +105,7 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.connection.ends_writer(context) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        self.tcp()?.poll_write(context, bytes)
+        self.tcp(WRITER, context)?.poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -106,10 +113,8 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.connection.ends_writer(context) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        self.tcp()?.poll_write_vectored(context, bytes)
+        self.tcp(WRITER, context)?
+            .poll_write_vectored(context, bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -117,25 +122,23 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp()?.poll_flush(context)
+        self.tcp(WRITER, context)?.poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp()?.poll_shutdown(context)
+        self.tcp(WRITER, context)?.poll_shutdown(context)
     }
 }
 
-/// Answers a client without looking at what it asks.
-pub(crate) async fn refuse(mut tcp: TcpStream, words: &'static [u8]) {
-    if tcp.write_all(words).await.is_ok() {
-        linger(tcp).await;
-    }
+/// Answers 503, whatever the client sends.
+pub(crate) async fn refuse(mut tcp: TcpStream) {
+    let _ = tcp.write_all(limits::SERVICE_UNAVAILABLE).await;
+    linger(tcp).await;
 }
 
-/// Reads and drops what the client still sends, for a moment, so that it can read its answer: closing a socket with
-/// unread bytes resets the connection, and takes the answer with it.
+/// Reads and drops what the client still sends, for a limited time, so that it can read its response.
 pub(crate) async fn linger(mut tcp: TcpStream) {
-    let _ = tokio::time::timeout(limits::FAREWELL, async {
+    let _ = tokio::time::timeout(limits::CLOSE_GRACE, async {
         tcp.shutdown().await?;
         let mut unread = [0; 1024];
         while tcp.read(&mut unread).await? > 0 {}

@@ -6,19 +6,24 @@
     reason = "what is unwrapped here is what a test relies on"
 )]
 
+#[path = "../../ping/src/caller.rs"]
+mod caller; // as one copies it
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::get;
+use caller::{Caller, PerCaller};
 use instrumentation::client::Client;
 use instrumentation::server::Layer;
 use reqwest::{Method, Request, Url};
-use service::{About, Caller, PerCaller, Readiness};
+use service::{About, Readiness};
 use telemetry::{Losses, Service, Settings, Telemetry, Tracer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -52,9 +57,9 @@ async fn shop(telemetry: &Telemetry, routes: usize) -> SocketAddr {
     let layer = Layer::new(telemetry.tracer("Shop"), &meter, telemetry.propagator())
         .with_exemplars(telemetry.exemplars());
     let requests = meter.u64_counter("requests").build();
-    let per_caller = PerCaller::new(move |attributes| requests.bind(attributes));
+    let per_caller = Arc::new(PerCaller::new(move |attributes| requests.bind(attributes)));
     let answer = async move |Path(status): Path<u16>, caller: Caller| {
-        per_caller.of(&caller).add(1);
+        per_caller.get(caller).add(1);
         StatusCode::from_u16(status).unwrap()
     };
     let router = (0..routes).fold(Router::new(), |router, number| {

@@ -1,8 +1,10 @@
 //! Each promise with limits that a test can wait for; `tests/stop.rs` has the real ones under load.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
@@ -11,6 +13,7 @@ use http_body::Frame;
 use http_body_util::Full;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
@@ -30,7 +33,7 @@ const LIMITS: Limits = Limits {
     answer: Some(LONG),
     pause: Some(LONG),
     half_closed: Some(SHORT),
-    moment: Duration::from_secs(1),
+    grace: Duration::from_secs(1),
     drain: Some(LONG),
     http2_streams: Some(8),
     http2_requests: Some(HTTP2_REQUESTS),
@@ -56,7 +59,7 @@ async fn start_with(app: Router, limits: Limits, readiness: Readiness) -> Runnin
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let server = Server::new(app, readiness.clone(), limits).run(listener, async {
+    let server = serve(listener, app, readiness.clone(), limits, async {
         let _ = stopped.await;
     });
     let server = tokio::spawn(server);
@@ -309,7 +312,7 @@ async fn answer_that_takes_long_is_not_cut_while_it_is_taken() {
     let received = String::from_utf8(within(client.rest()).await).unwrap();
     assert_eq!(received.matches("drop").count(), 13);
     // Both limits together, else it proves nothing.
-    assert!(began.elapsed() > PAUSE + limits::FAREWELL);
+    assert!(began.elapsed() > PAUSE + limits::CLOSE_GRACE);
 }
 
 #[tokio::test]
@@ -440,7 +443,7 @@ async fn request_that_is_being_answered_is_not_given_up_for_another() {
 
     // It waits in the backlog, however long those two take.
     let third = tokio::spawn(ask(running.client().await, "/gate"));
-    tokio::time::sleep(3 * limits::GREETING).await;
+    tokio::time::sleep(3 * limits::FIRST_REQUEST_GRACE).await;
     assert_eq!(gate.waiting.load(Ordering::SeqCst), 2);
     gate.open.add_permits(1);
     eventually(async || first.is_finished() || second.is_finished()).await;
@@ -476,26 +479,29 @@ async fn clients_take_turns_when_there_is_hardly_room() {
 
 #[tokio::test]
 async fn without_descriptors_the_longest_idle_connections_are_closed_and_accepting_goes_on() {
-    let mut server = Server::new(hello(), Readiness::default(), LIMITS);
+    let shared = Shared::new(hello(), Readiness::default(), LIMITS);
+    let mut connections = Connections::new(Arc::clone(&shared));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut silent = Vec::new();
     for _ in 0..3 {
         silent.push(Client::connect(address).await.unwrap());
         let (stream, peer) = listener.accept().await.unwrap();
-        server.admit(stream, peer);
-        tokio::time::sleep(limits::GREETING).await;
+        connections.add(stream, peer);
+        tokio::time::sleep(limits::FIRST_REQUEST_GRACE).await;
     }
 
-    server
-        .not_accepted(&io::Error::other("too many open files"))
-        .await;
+    let error = io::Error::other("too many open files");
+    not_accepted(&shared, &mut connections, &error).await;
     for silent in &mut silent[..2] {
         assert_eq!(within(silent.rest()).await, b"");
     }
-    assert_eq!(server.open.len(), 1);
+    assert_eq!(connections.len(), 1);
 
-    let serving = tokio::spawn(server.run(listener, std::future::pending()));
+    let serving = tokio::spawn(async move {
+        let never = std::future::pending();
+        accept(&shared, &listener, &mut connections, never).await;
+    });
     assert_eq!(within(silent[2].get("/hello")).await.unwrap().status, 200);
     let mut client = Client::connect(address).await.unwrap();
     assert_eq!(within(client.get("/hello")).await.unwrap().status, 200);
@@ -504,18 +510,18 @@ async fn without_descriptors_the_longest_idle_connections_are_closed_and_accepti
 
 #[tokio::test]
 async fn client_that_leaves_while_it_waits_costs_nobody_a_connection() {
-    let mut server = Server::new(hello(), Readiness::default(), LIMITS);
+    let shared = Shared::new(hello(), Readiness::default(), LIMITS);
+    let mut connections = Connections::new(Arc::clone(&shared));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let _silent = Client::connect(listener.local_addr().unwrap())
         .await
         .unwrap();
     let (stream, peer) = listener.accept().await.unwrap();
-    server.admit(stream, peer);
-    tokio::time::sleep(limits::GREETING).await;
-    server
-        .not_accepted(&ErrorKind::ConnectionAborted.into())
-        .await;
-    assert_eq!(server.open.len(), 1);
+    connections.add(stream, peer);
+    tokio::time::sleep(limits::FIRST_REQUEST_GRACE).await;
+    let error = ErrorKind::ConnectionAborted.into();
+    not_accepted(&shared, &mut connections, &error).await;
+    assert_eq!(connections.len(), 1);
 }
 
 #[tokio::test]
@@ -532,7 +538,8 @@ async fn whoever_waits_in_the_backlog_as_the_stop_begins_is_answered() {
         clients.push(client);
     }
     // Told to stop before it has begun.
-    within(Server::new(hello(), Readiness::default(), LIMITS).run(listener, async {})).await;
+    let stop = async {};
+    within(serve(listener, hello(), Readiness::default(), LIMITS, stop)).await;
     for client in &mut clients {
         let answer = within(client.answer()).await.unwrap();
         assert_eq!((answer.status, answer.says_close()), (200, true));
@@ -562,11 +569,11 @@ async fn request_in_flight_is_answered_and_the_client_told_to_close() {
 
 #[tokio::test]
 async fn client_at_work_gets_one_more_request_answered() {
-    // A moment that does not end.
+    // It does not end.
     let running = start(
         hello(),
         Limits {
-            moment: LONG,
+            grace: LONG,
             ..LIMITS
         },
     )
@@ -598,7 +605,7 @@ async fn readyz_is_503_while_it_drains() {
     let readiness = Readiness::default();
     let app = crate::operations(Router::new(), &ABOUT, None, readiness.clone());
     let limits = Limits {
-        moment: LONG,
+        grace: LONG,
         ..LIMITS
     };
     let running = start_with(app, limits, readiness).await;
@@ -615,7 +622,7 @@ async fn head_of_which_a_part_has_come_is_waited_for() {
     let running = start(
         hello(),
         Limits {
-            moment: Duration::ZERO,
+            grace: Duration::ZERO,
             ..LIMITS
         },
     )
@@ -639,7 +646,7 @@ async fn idle_connections_do_not_hold_up_the_stop() {
     let running = start(
         hello(),
         Limits {
-            moment: SHORT,
+            grace: SHORT,
             ..LIMITS
         },
     )

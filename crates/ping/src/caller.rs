@@ -1,0 +1,173 @@
+//! The caller of a request, which labels the manual metrics, and what is made once for each caller.
+//!
+//! Clients choose their `User-Agent`. Without the bound here, a client that sends a new one with each request would add
+//! series until memory is full. This file is the same in ping and pong.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderValue;
+use axum::http::header::USER_AGENT;
+use axum::http::request::Parts;
+use opentelemetry::KeyValue;
+
+/// Bytes of a user agent that are kept.
+const USER_AGENT_BYTES: usize = 256;
+
+/// Callers with an attribute set of their own. A histogram's series takes 10 KiB of the exposition: the 2,000 that an
+/// instrument may have would take 20 MiB.
+const CALLERS: usize = 100;
+
+/// Attribute of the series that all further callers share:
+/// [metrics SDK, *Overflow attribute](https://opentelemetry.io/docs/specs/otel/metrics/sdk/#overflow-attribute).
+const OVERFLOW: &str = "otel.metric.overflow";
+
+/// The caller of a request. Extracted from the request by axum.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Caller {
+    /// Without the port: with it, each connection would be a series.
+    address: Option<IpAddr>,
+    user_agent: String,
+}
+
+impl Caller {
+    /// `remoteAddr` and `userAgent`, each empty if it is unknown.
+    fn attributes(&self) -> Vec<KeyValue> {
+        let address = self.address.map(|address| address.to_string());
+        vec![
+            KeyValue::new("remoteAddr", address.unwrap_or_default()),
+            KeyValue::new("userAgent", self.user_agent.clone()),
+        ]
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let user_agent = parts.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
+        let user_agent = user_agent.unwrap_or_default();
+        let user_agent = &user_agent[..user_agent.len().min(USER_AGENT_BYTES)];
+        Ok(Self {
+            address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()),
+            // A header may hold bytes that are not UTF-8, an attribute may not.
+            user_agent: String::from_utf8_lossy(user_agent).into_owned(),
+        })
+    }
+}
+
+/// A value for each caller: instruments that are bound to the caller's attributes, so that a request does not have
+/// to build, sort and hash them.
+///
+/// The first hundred callers have a value each. All others share one, made with `otel.metric.overflow=true`, so that an
+/// instrument has at most 101 series.
+pub(crate) struct PerCaller<T> {
+    make: Make<T>,
+    /// `None` is the key of the value that callers share.
+    made: Mutex<HashMap<Option<Caller>, Arc<T>>>,
+}
+
+type Make<T> = Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>;
+
+impl<T> PerCaller<T> {
+    /// `make` gets the attributes of a caller, or `otel.metric.overflow=true`.
+    pub(crate) fn new(make: impl Fn(&[KeyValue]) -> T + Send + Sync + 'static) -> Self {
+        Self {
+            make: Box::new(make),
+            made: Mutex::default(),
+        }
+    }
+
+    /// The value for `caller`, made now if there is none yet.
+    pub(crate) fn get(&self, caller: Caller) -> Arc<T> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut key = Some(caller);
+        if made.len() >= CALLERS && !made.contains_key(&key) {
+            key = None;
+        }
+        let value = made.entry(key).or_insert_with_key(|key| {
+            let overflow = || vec![KeyValue::new(OVERFLOW, true)];
+            let attributes = key.as_ref().map_or_else(overflow, Caller::attributes);
+            Arc::new((self.make)(&attributes))
+        });
+        Arc::clone(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::http::Request;
+
+    use super::*;
+
+    async fn caller(address: [u8; 4], user_agent: &[u8]) -> Caller {
+        let peer = ConnectInfo(SocketAddr::from((address, 1)));
+        let request = Request::builder().header(USER_AGENT, user_agent);
+        let (mut parts, ()) = request.extension(peer).body(()).unwrap().into_parts();
+        let Ok(caller) = Caller::from_request_parts(&mut parts, &()).await;
+        caller
+    }
+
+    /// Returns the values of the attributes as text, and counts how often it is called.
+    fn counted() -> (PerCaller<String>, Arc<AtomicUsize>) {
+        let made = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&made);
+        let per_caller = PerCaller::new(move |attributes| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let values = attributes
+                .iter()
+                .map(|attribute| attribute.value.to_string());
+            values.collect::<Vec<_>>().join(" ")
+        });
+        (per_caller, made)
+    }
+
+    #[tokio::test]
+    async fn each_caller_has_its_own_which_is_made_once() {
+        let (per_caller, made) = counted();
+        let (here, there) = ([127, 0, 0, 1], [127, 0, 0, 2]);
+        for _ in 0..3 {
+            for (address, user_agent, expected) in [
+                (here, b"a", "127.0.0.1 a"),
+                (here, b"b", "127.0.0.1 b"),
+                (there, b"a", "127.0.0.2 a"),
+            ] {
+                let caller = caller(address, user_agent).await;
+                assert_eq!(*per_caller.get(caller), expected);
+            }
+        }
+        assert_eq!(made.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test]
+    async fn callers_beyond_the_limit_share_one() {
+        let (per_caller, made) = counted();
+        for _ in 0..2 {
+            for number in 0..CALLERS + 10 {
+                let caller = caller([127, 0, 0, 1], number.to_string().as_bytes()).await;
+                let expected = if number < CALLERS {
+                    format!("127.0.0.1 {number}")
+                } else {
+                    "true".to_owned()
+                };
+                assert_eq!(*per_caller.get(caller), expected);
+            }
+        }
+        assert_eq!(made.load(Ordering::Relaxed), CALLERS + 1);
+    }
+
+    #[tokio::test]
+    async fn user_agent_is_cut_and_made_utf8() {
+        let long = [&b"\xff"[..], &[b'x'; USER_AGENT_BYTES]].concat();
+        let expected = format!("127.0.0.1 \u{fffd}{}", "x".repeat(USER_AGENT_BYTES - 1));
+        let (per_caller, _) = counted();
+        let caller = caller([127, 0, 0, 1], &long).await;
+        assert_eq!(*per_caller.get(caller), expected);
+    }
+}
