@@ -1,4 +1,4 @@
-//! Telemetry's own health: what each pipeline has exported, lost and still holds.
+//! The health of each pipeline: how many items were exported, lost, and are still queued.
 //!
 //! Names and attributes are those of the
 //! [semantic conventions for SDK metrics](https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/):
@@ -28,7 +28,7 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
 use crate::{Loss, Reason};
 
-/// The least time between two lines about failed exports: a dead collector must not flood the log.
+/// The minimum time between two lines about failed exports, so that a collector that is down does not flood the log.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// What a pipeline carries.
@@ -56,7 +56,7 @@ pub struct Health {
     dropped: AtomicU64,
     inflight: AtomicU64,
     exported: AtomicU64,
-    /// Touched by requests only while they lose spans, and then without waiting.
+    /// Requests lock this only when they lose spans, and do not wait for it.
     drops: Mutex<Told>,
     failures: Mutex<Failures>,
     /// When the last line about a receiver's warning was written.
@@ -64,7 +64,7 @@ pub struct Health {
     last_words: LastWords,
 }
 
-/// Why the last attempt failed. The exporter says it while an export is still under way.
+/// Why the last attempt failed. The exporter sets it while an export is still under way.
 pub(crate) type LastWords = Arc<Mutex<Option<String>>>;
 
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ struct Failures {
     told: Told,
 }
 
-/// When the last line about a kind of loss was written, and how many items were lost since.
+/// Limits log lines about one kind of loss: when the last one was written, and how many items were lost since.
 #[derive(Debug, Default)]
 struct Told {
     at: Option<Instant>,
@@ -83,7 +83,7 @@ struct Told {
 }
 
 impl Told {
-    /// The number to tell now, if it is time to.
+    /// Adds `count`. Returns the number of losses since the last line, once another line is due.
     fn lost(&mut self, count: u64) -> Option<u64> {
         self.untold += count;
         if self.at.is_some_and(|at| at.elapsed() < QUIET) {
@@ -99,14 +99,14 @@ impl Told {
 pub(crate) struct Failure {
     /// `error.type`: a status code or one of a few words.
     pub(crate) kind: Cow<'static, str>,
-    /// For people.
+    /// The message.
     pub(crate) words: String,
-    /// How many items it is about; None: the whole export.
+    /// How many items failed. None: the whole export.
     pub(crate) items: Option<u64>,
 }
 
 impl Failure {
-    /// Whether nothing was lost: the receiver took everything, and has something to say.
+    /// Whether nothing was lost: the receiver took everything and added a message.
     fn is_warning(&self) -> bool {
         self.items == Some(0)
     }
@@ -218,7 +218,7 @@ impl Health {
         self.tell_drop();
     }
 
-    /// Whoever finds another thread telling leaves it to that one: this is on a request's way.
+    /// Skips if another thread is already logging, because this runs on the request path.
     fn tell_drop(&self) {
         let lost = self
             .drops
@@ -248,7 +248,7 @@ impl Health {
         self.inflight.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// The export of `count` items has ended. Returns what the SDK is to know of it: a warning is no failure.
+    /// The export of `count` items has ended. Returns the result for the SDK: a warning is not a failure.
     pub(crate) fn exported(&self, count: usize, result: Result<(), Failure>) -> OTelSdkResult {
         self.inflight.fetch_sub(count as u64, Ordering::Relaxed);
         match result {
@@ -271,7 +271,7 @@ impl Health {
         }
     }
 
-    /// Says what a receiver says that took everything.
+    /// Logs the message of a receiver that took everything.
     fn warned(&self, words: &str) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = warnings.lost(1).is_some();

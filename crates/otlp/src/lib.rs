@@ -1,4 +1,4 @@
-//! Out by OTLP, over HTTP or gRPC: bounded, and honest about what is lost.
+//! Exports by OTLP, over HTTP or gRPC. Queues are bounded, and what is lost is counted with the reason.
 //!
 //! | emitted | when |
 //! | --- | --- |
@@ -6,16 +6,15 @@
 //! | metrics `otel.sdk.exporter.*` and `otel.sdk.processor.*` | always; [`observe`] registers them |
 //! | warnings of failed exports, full queues and what receivers say | at most every ten seconds for each |
 //!
-//! The stock exporters read no certificate settings, follow redirects, hide what a receiver says of a failure, and keep a
-//! `Retry-After` for all later pauses. So the way out is here: `spans`, `logs` and `metrics` hold what waits and count it,
-//! `exporter` encodes, `sender` tries until the time limit, `http` and `grpc` make one attempt, `answer` and `destination`
-//! find the words, `health` keeps the figures.
+//! The stock exporters read no certificate settings, follow redirects, hide the receiver's message of a failure, and apply a
+//! `Retry-After` to all later pauses. Hence this crate. `spans`, `logs` and `metrics` queue and count, `exporter` encodes,
+//! `sender` retries until the time limit, `http` and `grpc` make one attempt, `answer` and `destination` make the messages,
+//! `health` keeps the counts.
 //!
-//! What the [specification](https://opentelemetry.io/docs/specs/otlp/) lists as passing (429, 502, 503, 504, gRPC's
-//! `UNAVAILABLE` and the like, no connection) is tried again with exponential back-off and jitter, later if the receiver
-//! asks for it (`Retry-After`, `RetryInfo`), until the export's time limit. At shutdown nobody waits for a receiver that
-//! is not there: one failed connection then ends an export. What a receiver rejects out of a batch that it takes (partial
-//! success) counts as failed.
+//! Failures that the [specification](https://opentelemetry.io/docs/specs/otlp/) lists as retryable (429, 502, 503, 504, gRPC's
+//! `UNAVAILABLE` and similar, no connection) are retried until the export's time limit, with exponential back-off and jitter,
+//! or when the receiver asks for it (`Retry-After`, `RetryInfo`). During shutdown, one failed connection ends an export: there
+//! is no time to wait for a receiver that is down. Items that a receiver rejects (partial success) count as failed.
 //!
 //! TLS is rustls: an `https://` endpoint works without OpenSSL.
 //!

@@ -33,7 +33,7 @@ pub struct Pipelines {
 }
 
 impl Pipelines {
-    /// `ending` becomes true when the shutdown begins: from then on nobody waits for a receiver that is not there.
+    /// `ending` becomes true when the shutdown begins. From then on, a receiver that cannot be reached is not waited for.
     pub fn new(ending: watch::Receiver<bool>) -> Self {
         Self {
             warnings: Vec::new(),

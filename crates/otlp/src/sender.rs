@@ -102,7 +102,7 @@ impl Sender {
                 return Err(failure);
             }
             if is_away && !was_away {
-                // The loss, if there is one, is said when the time limit is over; nobody should wait for that.
+                // A loss is logged only after the time limit; the reason is of use before.
                 let limit = self.destination.timeout;
                 tracing::warn!("{}; trying again for {limit:?}", failure.words);
             }
@@ -124,7 +124,7 @@ impl Sender {
         }
     }
 
-    /// At shutdown nobody waits for a receiver that is away.
+    /// During shutdown a receiver that cannot be reached is not waited for.
     fn wait(&self, pause: Duration, is_away: bool) {
         let end = Instant::now() + pause;
         loop {

@@ -8,7 +8,7 @@ use service::{Lookup, SettingError};
 pub(crate) const DEFAULT_ADDRESS: &str = "127.0.0.1:8081";
 pub(crate) const DEFAULT_PONG_ENDPOINT: &str = "127.0.0.1:8082";
 
-/// What ping can be told.
+/// The settings of ping.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `ADDRESS`: where to listen.

@@ -10,7 +10,7 @@ pub(crate) const DEFAULT_ADDRESS: &str = "127.0.0.1:8082";
 pub(crate) const DEFAULT_LATENCY: &str = "0s";
 pub(crate) const DEFAULT_FAILURE_RATE: &str = "0";
 
-/// What pong can be told.
+/// The settings of pong.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `ADDRESS`: where to listen.

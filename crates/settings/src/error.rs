@@ -1,11 +1,11 @@
-//! What can go wrong, in words for whoever starts the service.
+//! Errors, as messages for the person who starts the service.
 
 use std::ffi::{OsStr, OsString};
 
-/// A setting of the service's own whose value is not understood.
+/// The value of a setting that belongs to the service itself is not understood.
 ///
-/// `OTEL_*` variables never cause one: the specification wants a warning there. A value that may hold a password is not
-/// in the text.
+/// `OTEL_*` variables never cause this error: the specification wants a warning there. The message does not show a value
+/// that can contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is {}; wanted: {wanted}", shown(.value))]
 pub struct SettingError {

@@ -1,7 +1,7 @@
 //! `RUST_LOG`, the filter of the log, in the syntax of [`tracing_subscriber::filter::EnvFilter`].
 //!
-//! `EnvFilter` takes nearly any text for the name of a target, and then lets through that target only. So a slip of the
-//! pen would switch the log off in silence.
+//! `EnvFilter` accepts nearly any text as the name of a target, and then lets through that target only. So a typing error would
+//! switch the log off without a word.
 
 use tracing_subscriber::filter::Directive;
 
@@ -14,7 +14,7 @@ const WANTED: &str =
     "a level (error, warn, info, debug, trace, off) or target=level, such as info,orders=debug";
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
-/// Which log lines are let through.
+/// Which events are printed and exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     /// Directives for `EnvFilter`, which understands each of them.

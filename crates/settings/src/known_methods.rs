@@ -1,10 +1,10 @@
-//! `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`: the methods that are labels of their own.
+//! `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`: the HTTP methods that keep their name in spans and metrics. Others are `_OTHER`.
 
 use crate::reader::Reader;
 
 const NAME: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";
 
-/// What the instrumentation takes: each method is a series for each route and status.
+/// The limit of the instrumentation: each method is a series for each route and status.
 const LIMIT: usize = 64;
 
 /// None: the default of the conventions. Else the whole list, case-sensitive.

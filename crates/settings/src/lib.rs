@@ -61,7 +61,7 @@ pub use sampler::{Root, Sampler};
 use reader::Reader;
 
 /// The environment as a function: name in, value out; in a service `|name: &str| std::env::var_os(name)`. An empty value
-/// counts as unset. `OsString`, so that a value that is not UTF-8 is told apart from one that is not set.
+/// counts as unset. The type is `OsString` because a value that is not UTF-8 is not the same as an unset one.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Everything that can be set. `Debug` shows no header values.
@@ -225,7 +225,7 @@ impl Settings {
         self
     }
 
-    /// Exports without a proxy, whatever `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` say. They count unless this is called.
+    /// Exports without a proxy. Without this call, `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY` apply.
     #[must_use]
     pub fn without_proxy(mut self) -> Self {
         self.otlp_mut().for_each(|otlp| otlp.proxy = None);

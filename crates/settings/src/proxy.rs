@@ -15,7 +15,7 @@ const OF_HTTP: [&str; 2] = ["http_proxy", "HTTP_PROXY"];
 
 const WANTED: &str = "host:port, or a URL that starts with http:// or https://";
 
-/// The proxy between an exporter and its endpoint.
+/// The proxy between an exporter and its endpoint. Displays as its URL, without credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     /// Without credentials.

@@ -1,4 +1,4 @@
-//! Reads single variables and keeps the warnings.
+//! Reads single variables and collects the warnings.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value without surrounding blanks; none when unset or empty. One that is not UTF-8 makes a warning and counts as
-    /// unset. The warning does not show it: which bytes of it are secret cannot be told.
+    /// unset. The warning does not show the value, since any part of it can be secret.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         match (self.lookup)(name)?.into_string() {
             Ok(value) => trimmed(&value),
@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the variable is there and not empty, whatever it holds.
+    /// Whether the variable is set and not empty. The value is not parsed.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         (self.lookup)(name).is_some_and(|value| !value.is_empty())
     }

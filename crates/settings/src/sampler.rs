@@ -7,18 +7,18 @@ use crate::reader::Reader;
 /// Which traces are recorded. Displays as `OTEL_TRACES_SAMPLER` spells it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampler {
-    /// What decides about a trace that begins here.
+    /// Decides about a trace that begins here.
     pub root: Root,
-    /// Whether a parent's decision is followed; `root` then decides for spans without a parent only.
+    /// Whether the decision of a parent is followed. Then `root` decides only for spans without a parent.
     pub parent_based: bool,
 }
 
 /// The decision about a trace that begins here.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Root {
-    /// Every one is recorded.
+    /// Every trace is recorded.
     AlwaysOn,
-    /// None is recorded.
+    /// No trace is recorded.
     AlwaysOff,
     /// Probability from 0 to 1, decided by the trace id.
     Ratio(f64),

@@ -1,8 +1,9 @@
-//! Variables of the specification that do nothing here. Silence would let somebody believe that they do.
+//! Variables of the specification that have no effect here. Each that is set makes a warning: without it, a user would believe
+//! that it works.
 
 use crate::reader::Reader;
 
-/// The variable, and what to do instead.
+/// The variable, and what to use instead.
 const UNSUPPORTED: [(&str, &str); 18] = [
     ("OTEL_CONFIG_FILE", "set the OTEL_* variables"),
     ("OTEL_EXPERIMENTAL_CONFIG_FILE", "set the OTEL_* variables"),

@@ -27,7 +27,8 @@ use super::repeats::Repeats;
 /// Text that is kept of a span's fields, in bytes, for as long as the span is open.
 const SPAN_TEXT: usize = 1024;
 
-/// What the exporters send with. At debug level each export makes lines, which, exported, make more exports.
+/// The crates that exporters send with. At debug level each export logs lines. If these were exported, they would cause more
+/// exports.
 const TRANSPORT: [&str; 7] = [
     "h2",
     "hyper",
@@ -38,8 +39,8 @@ const TRANSPORT: [&str; 7] = [
     "tower",
 ];
 
-/// How the events of the OTLP exporter's HTTP client begin: some show the whole endpoint, with the token that may be in
-/// its query, and the receiver's answer.
+/// The prefix of the events of the stock OTLP exporter's HTTP client. Some show the whole endpoint, whose query can contain a
+/// token, and the receiver's answer.
 const INDISCREET: &str = "HttpClient.";
 
 /// The SDK's events for an export that failed or is put off. The crate `otlp` tells of the former with the address
@@ -143,7 +144,7 @@ impl Events {
         {
             return;
         }
-        // A client can have them made as well: h2 warns of every connection that floods it.
+        // Clients can cause such warnings too: h2 warns of every connection that floods it.
         if (by_sdk || by_transport) && is_warning {
             match self.repeats.admit(&event.metadata().callsite()) {
                 Some(number) => repeated = number,

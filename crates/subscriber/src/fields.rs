@@ -12,8 +12,8 @@ const MOST: usize = 32;
 /// Causes of an error that are printed at most.
 const CAUSES: usize = 16;
 
-/// Fields that are directions and not data: `tracing-log`'s description of a record, which its metadata repeats, and
-/// what tells `tracing-opentelemetry` how to make the span.
+/// Fields that are instructions and not data: how `tracing-log` describes a record, which its metadata repeats, and how
+/// `tracing-opentelemetry` is told to make the span.
 const DIRECTIONS: [&str; 8] = [
     "log.target",
     "log.module_path",
@@ -25,7 +25,7 @@ const DIRECTIONS: [&str; 8] = [
     "otel.status_description",
 ];
 
-/// Fields in the order in which they were recorded first. Text beyond the room is cut off.
+/// Fields in the order in which they were first recorded. Text that exceeds the room is cut off.
 #[derive(Debug)]
 pub(super) struct Fields {
     pub(super) list: Vec<(&'static str, Value)>,
@@ -147,7 +147,7 @@ impl Write for Cut<'_> {
         self.text.push_str(&text[..end]);
         *self.room -= end;
         if end < text.len() {
-            // Stops whoever formats: a value may be larger than memory.
+            // Stops the formatting: a value can be larger than memory.
             self.text.push('…');
             return Err(fmt::Error);
         }

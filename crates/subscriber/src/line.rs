@@ -10,8 +10,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use super::fields::Fields;
 
-/// How much text one line takes, in bytes before escaping; the rest is cut off, so that lines that wait are bounded in
-/// memory.
+/// The most text of one line, in bytes before escaping. The rest is cut off, so that the memory of queued lines is bounded.
 pub(super) const LONGEST: usize = 4 * 1024;
 
 /// How a line looks.
@@ -144,7 +143,7 @@ impl<'a> Line<'a> {
             Level::INFO => "\x1b[32m",
             _ => "\x1b[34m",
         };
-        // The date is known to whoever watches a terminal: 2026-11-24T09:10:02.123456Z
+        // Without the date, which a person at a terminal knows: 2026-11-24T09:10:02.123456Z
         let time = time.get(11..23).unwrap_or(time);
         let mut line = format!("{dim}{time}{reset} {level_color}{level:<5}{reset} ");
         push_escaped(&mut line, &self.message);
@@ -170,7 +169,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Whether a value needs no quotes to be told from its neighbours.
+/// Whether a value is readable without quotes.
 fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && !text.contains(|c: char| {
@@ -178,7 +177,7 @@ fn is_plain(text: &str) -> bool {
         })
 }
 
-/// Control characters end lines and steer terminals; the others reorder or hide text.
+/// Control characters end lines and control terminals; the others reorder or hide text.
 fn is_treacherous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -1,7 +1,7 @@
 //! One log record, by the [logs data model](https://opentelemetry.io/docs/specs/otel/logs/data-model/).
 //!
 //! The *event name* stays empty unless the code states one, as in `tracing::info!(name: "order.shipped", …)`: a record
-//! that has one is an event of that name to whoever reads it. `tracing` gives every other event the name of its place in
+//! that has one is an event of that name for its readers. `tracing` gives every other event the name of its place in
 //! the code. A field `error` is `exception.message`, as the conventions for *exceptions in logs* name it.
 
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, Severity};
@@ -34,7 +34,7 @@ pub(super) fn emit(logger: &SdkLogger, line: Line<'_>, metadata: &'static Metada
     logger.emit(record);
 }
 
-/// The name that the code states, which is none of those that `tracing` and `tracing-log` make up.
+/// The name that the code states. None: `tracing` or `tracing-log` made it up.
 fn stated_name(metadata: &'static Metadata<'static>) -> Option<&'static str> {
     let name = metadata.name();
     let place = name.strip_prefix("event ").zip(metadata.file());

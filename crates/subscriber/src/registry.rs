@@ -1,4 +1,4 @@
-//! The registry of spans, whose current span is none only where OpenTelemetry has none either.
+//! The registry of spans. It has a current span wherever OpenTelemetry has one.
 //!
 //! In a handler whose only span is the one that a layer made with the OpenTelemetry API, `tracing` knows no current span:
 //! `future.in_current_span()` would carry nothing, and what the future does would belong to no trace. So `Span::current()`

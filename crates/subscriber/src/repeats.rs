@@ -1,4 +1,4 @@
-//! Lets one of many equal warnings through.
+//! Limits repeated warnings.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use tracing::callsite::Identifier;
 
-/// The SDK warns once for every span that it cannot keep; one line in this time says as much.
+/// The SDK warns for every span that it cannot keep. One line in this time is enough.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// When each kind was last let through, and how many were held back since. A kind is a place in a library's source, so
-/// there are few.
+/// When each kind was last let through, and how many were suppressed since. A kind is a place in the source code of a library,
+/// so there are few.
 #[derive(Default)]
 pub(super) struct Repeats(Mutex<HashMap<Identifier, (Instant, u64)>>);
 
 impl Repeats {
-    /// None when this one is to be held back; else how many were since the last.
+    /// None if this one must be suppressed. Otherwise how many were suppressed since the last.
     pub(super) fn admit(&self, kind: &Identifier) -> Option<u64> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

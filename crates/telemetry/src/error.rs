@@ -1,4 +1,4 @@
-//! What can go wrong, in words for whoever starts the service.
+//! Errors, as messages for the person who starts the service.
 
 /// Telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -14,11 +14,11 @@ pub enum Error {
     Installed,
 }
 
-/// What waits could not be sent by [`crate::Telemetry::force_flush`].
+/// [`crate::Telemetry::force_flush`] could not export everything.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// It takes longer than the limit. It goes on by itself.
+    /// It takes longer than the limit. It continues in the background.
     #[error("telemetry was not flushed in time")]
     Timeout,
     /// An exporter failed, or took longer than the five seconds that the SDK waits itself.

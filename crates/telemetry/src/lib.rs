@@ -1,10 +1,10 @@
-//! Sets OpenTelemetry up for a service, once: resource, traces, metrics, logs, propagation, and the end of all that.
+//! Sets OpenTelemetry up for a service: resource, traces, metrics, logs and propagation. Shuts it down at the end.
 //!
 //! # What is emitted
 //!
-//! | what | which | where to, unless told otherwise |
+//! | what | which | where to, by default |
 //! | --- | --- | --- |
-//! | spans | those of [`Telemetry::tracer`], and `tracing` spans from INFO on ([`Settings::with_span_level`]), with nothing in them that the code does not state but the failures that `#[instrument(err)]` and ERROR events report | OTLP over HTTP, `localhost:4318` |
+//! | spans | those of [`Telemetry::tracer`], and `tracing` spans from INFO on ([`Settings::with_span_level`]), with what the code states, and the failures that `#[instrument(err)]` and ERROR events report | OTLP over HTTP, `localhost:4318` |
 //! | metrics | those of [`Telemetry::meter`] | `/metrics`, if the app serves [`Telemetry::exposition`] there |
 //! | | `process.cpu.time`, `.memory.usage`, `.memory.virtual`, `.thread.count`, `.unix.file_descriptor.count` (`.windows.handle.count`), `.uptime` | the same |
 //! | | `tokio.worker.count`, `.worker.busy`, `.worker.busy.time`, `.worker.park.count`, `tokio.task.alive`, `tokio.global_queue.depth` | the same |
@@ -15,20 +15,20 @@
 //! | resource | `service.name`, `.version`, `.namespace`, `.instance.id`, `host.name`, `os.type`, `process.pid`, `telemetry.sdk.*` | with all of the above |
 //!
 //! Resource and spans follow the semantic conventions 1.44. Which settings there are: `docs/settings.md` of the project;
-//! what they were understood as: the line that [`init`] logs, [`Telemetry::summary`].
+//! the values in effect: the line that [`init`] logs, [`Telemetry::summary`].
 //!
 //! # What is guaranteed
 //!
-//! - **Telemetry never takes the service down.** An `OTEL_*` value that is not understood makes one warning and counts as
-//!   unset. So does a part of `RUST_LOG` that cannot be a directive; the rest of the filter holds. An exporter that cannot
-//!   be built makes one warning and is left out.
-//! - **Nothing on a request's way waits** for a collector or for stdout. Queues are bounded; what does not fit is dropped,
-//!   counted, and said once in ten seconds, with the reason in words.
+//! - **Telemetry never stops the service.** An `OTEL_*` value that is not understood is logged as one warning and counts as
+//!   unset. The same holds for a part of `RUST_LOG` that is not a directive; the rest of the filter applies. An exporter that
+//!   cannot be built is logged as one warning and left out.
+//! - **No request waits** for a collector or for stdout. Queues are bounded. What does not fit is dropped and counted, and
+//!   one warning in ten seconds gives the count and the reason.
 //! - **Memory is bounded**: 2,000 attribute sets an instrument ([`Settings::with_cardinality_limit`]), then one series for
 //!   the rest, and a line in the log; 128 attributes, events and links a span; log lines of 4 KiB.
-//! - **The end is in time and honest**: [`Telemetry::shutdown`] flushes within its limit, even if the collector hangs, under
-//!   any executor, and returns what was lost since the start.
-//! - **Secrets stay secret**: header values and URL credentials are in no log line, error or `Debug`.
+//! - **Shutdown is bounded and reports losses**: [`Telemetry::shutdown`] flushes within its limit, even if the collector
+//!   hangs, under any executor, and returns what was lost since the start.
+//! - **Secrets stay secret**: no log line, error or `Debug` output contains header values or the credentials of a URL.
 //! - **Nothing is global** but what [`init`] makes so, and nothing is read from the environment but through the look-up
 //!   that [`Settings::from_env`] is given. Two leaks are the exporters': in the process's environment
 //!   `OTEL_EXPORTER_OTLP_*COMPRESSION=gzip` holds when the look-up has none, and over gRPC
@@ -103,7 +103,7 @@ pub use subscriber::Tracer;
 /// The semantic conventions that resource, spans and metrics follow.
 const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
 
-/// Scope of the metrics that this crate makes itself.
+/// The scope of this crate's own metrics.
 const OWN_SCOPE: &str = "telemetry";
 
 /// What telemetry says about the service. The environment beats all of it (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`).
@@ -136,14 +136,14 @@ impl Service {
     }
 }
 
-/// Where exemplars are recorded, as whoever instruments calls it: once a series, with the instrument's name and unit, the
-/// attributes and the upper bounds; what is returned is called for each sampled measurement.
+/// Records exemplars. The instrumentation calls it once for each series, with the instrument's name and unit, the attributes
+/// and the upper bounds of the buckets. It calls the function that is returned for each sampled measurement.
 pub type Exemplars = Arc<dyn Fn(&str, &str, &[KeyValue], &[f64]) -> Remember + Send + Sync>;
 
-/// Called with what was measured, when that was, and the span in which it was measured.
+/// Records one exemplar: the value, the time, and the span in which it was measured.
 pub type Remember = Box<dyn Fn(f64, SystemTime, &SpanContext) + Send + Sync>;
 
-/// Everything that was set up. Ends with [`Telemetry::shutdown`].
+/// Everything that was set up. Call [`Telemetry::shutdown`] at the end.
 pub struct Telemetry {
     service: Service,
     settings: Settings,
@@ -158,9 +158,10 @@ pub struct Telemetry {
     is_ended: bool,
 }
 
-/// Sets telemetry up for `service`. Nothing is global: several can live side by side.
+/// Sets telemetry up for `service`. Nothing is global: several can exist side by side.
 ///
-/// On a tokio runtime the runtime's figures are measured too. Exporters that cannot be built are warned of and left out.
+/// On a tokio runtime, the metrics of the runtime are registered too. An exporter that cannot be built becomes a warning and is
+/// left out.
 ///
 /// # Errors
 ///
@@ -206,8 +207,8 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
     Ok(telemetry)
 }
 
-/// As [`build`], and makes it the process's: the `tracing` subscriber, OpenTelemetry's global providers and propagator.
-/// Logs what is in effect, and the warnings.
+/// As [`build`], and installs the result for the whole process: the `tracing` subscriber, OpenTelemetry's global providers and
+/// propagator. Logs the settings in effect and the warnings.
 ///
 /// # Errors
 ///
@@ -248,7 +249,7 @@ impl Telemetry {
         }
     }
 
-    /// A subscriber for the warnings that are about the filter itself, which may keep them out.
+    /// A subscriber for the warnings about the filter itself, which the filter could suppress.
     fn all_warnings(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
         Registry::default().with(self.events("warn"))
     }
@@ -264,7 +265,7 @@ impl Telemetry {
         self.settings.disabled
     }
 
-    /// A tracer of that name; a service has one, for automatic and manual spans.
+    /// Returns a tracer with the scope `name`. A service usually has one, for automatic and manual spans.
     pub fn tracer(&self, name: &'static str) -> Tracer {
         match &self.providers.traces {
             Some(provider) => {
@@ -277,12 +278,13 @@ impl Telemetry {
         }
     }
 
-    /// A meter of that name.
+    /// Returns a meter with that scope.
     pub fn meter(&self, scope: &'static str) -> Meter {
         self.meter_with_scope(InstrumentationScope::builder(scope).build())
     }
 
-    /// A meter of that scope, for instruments that follow a version of the semantic conventions and say so.
+    /// Returns a meter with that scope, for instruments that follow a version of the semantic conventions: the scope has the
+    /// URL of its schema.
     pub fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
         match &self.providers.metrics {
             Some(provider) => provider.meter_with_scope(scope),
@@ -290,19 +292,19 @@ impl Telemetry {
         }
     }
 
-    /// What carries the context from service to service; works even if telemetry is disabled.
+    /// Returns the propagator, which carries the context from service to service. It works even if telemetry is disabled.
     pub fn propagator(&self) -> SharedPropagator {
         Arc::clone(&self.propagator)
     }
 
-    /// What `/metrics` is to answer; nothing serves it unless the app does. None: there are no metrics to fetch, and
-    /// `/metrics` is to answer 404.
+    /// Returns what `/metrics` must answer; the app must serve it. None: there are no metrics to fetch, and `/metrics` should
+    /// answer 404.
     pub fn exposition(&self) -> Option<Exposition> {
         self.exposition.clone()
     }
 
-    /// Where to record exemplars for [`Telemetry::exposition`]. None: they are not wanted
-    /// (`OTEL_METRICS_EXEMPLAR_FILTER=always_off`) or nobody could fetch them.
+    /// Returns the function that records exemplars for [`Telemetry::exposition`]. None: exemplars are off
+    /// (`OTEL_METRICS_EXEMPLAR_FILTER=always_off`), or there is no exposition.
     pub fn exemplars(&self) -> Option<Exemplars> {
         let exemplars = self.exposition.as_ref()?.exemplars().clone();
         let series: Exemplars = Arc::new(move |instrument, unit, attributes, bounds| {
@@ -337,34 +339,33 @@ impl Telemetry {
         logs::events(filter, &self.settings.tracing, &self.output, logs)
     }
 
-    /// What is in effect, as [`init`] logs it: exporters with protocol and endpoint, sampler, propagators, log filter.
-    /// No header values, no credentials.
+    /// Returns the settings in effect, as [`init`] logs them: exporters with protocol and endpoint, sampler, propagators, log
+    /// filter. It contains no header values and no credentials.
     pub fn summary(&self) -> &str {
         &self.summary
     }
 
-    /// What is not understood, not supported or not possible, one sentence each, as [`init`] logs it.
+    /// Returns one sentence for each setting that is not understood, not supported or not possible, as [`init`] logs them.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Sends what waits, and goes on: for a job that reports at its end, or a function that is frozen after each call.
-    /// Takes no longer than `limit`, and no longer than five seconds a signal, and works under any executor.
+    /// Exports what is queued: for a job that reports at its end, or a function that is frozen after each call. Returns within
+    /// `limit`, and within five seconds a signal. Works under any executor.
     ///
     /// # Errors
     ///
-    /// [`FlushError`] if an export fails or takes too long. What could not be sent is counted as lost, as ever; see
-    /// [`Telemetry::shutdown`].
+    /// [`FlushError`] if an export fails or takes too long. What was not sent counts as lost; see [`Telemetry::shutdown`].
     pub async fn force_flush(&self, limit: Duration) -> Result<(), FlushError> {
         self.providers.force_flush(limit).await
     }
 
-    /// Sends what waits and ends everything: traces first, then logs, then metrics, which count the others until then.
-    /// Takes no longer than `limit`, even if a collector hangs. Works under any executor, and needs none of a runtime's
-    /// workers: threads of its own do the work and keep the time.
+    /// Exports what is queued and shuts everything down: first traces, then logs, then metrics, which count the exports of the
+    /// others. Returns within `limit`, even if a collector hangs. Works under any executor and uses no worker of a runtime:
+    /// threads of its own do the work and keep the time.
     ///
-    /// Returns what was lost since the start: dropped for a full queue, not exported, not flushed in time, or not printed.
-    /// That is no failure of the service: [`Losses::report`] says it on stderr.
+    /// Returns what was lost since the start: dropped because a queue was full, not exported, not flushed in time, or not
+    /// printed. A loss is not a failure of the service: [`Losses::report`] prints it to stderr.
     pub async fn shutdown(mut self, limit: Duration) -> Losses {
         let for_lines = shutdown::FLUSH_LINES.min(limit / 4);
         let in_time = std::mem::take(&mut self.providers)

@@ -1,7 +1,8 @@
-//! Metrics: served at `/metrics` for Prometheus to fetch, or pushed by OTLP.
+//! The meter provider: metrics are served at `/metrics` for Prometheus to fetch, or pushed by OTLP.
 //!
-//! Every instrument keeps a bounded number of attribute sets; what comes later is added to one series with the attribute
-//! `otel.metric.overflow=true`. Without that bound, a client that invents user agents would fill the memory.
+//! Every instrument keeps a bounded number of attribute sets. Later ones are counted in one series with the attribute
+//! `otel.metric.overflow=true`. Without that bound, a client that sends a new user agent with each request would fill the
+//! memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub(crate) fn metrics(
                     .build()
                     .map_err(|error| Error::Prometheus(error.to_string()))?;
                 provider = provider.with_reader(reader);
-                // Pushes are looked through already, and an instrument has another name there.
+                // A push is inspected already, and an instrument has another name in a scrape: it would be logged twice.
                 let registry = if is_pushed {
                     registry
                 } else {
@@ -101,7 +102,7 @@ fn periodic<E: PushMetricExporter>(
 fn bounded(limit: usize) -> impl Fn(&Instrument) -> Option<Stream> {
     move |instrument| {
         let stream = Stream::builder();
-        // The SDK's processors count by the global meter, whichever `Telemetry` that belongs to; `health` counts for each.
+        // The SDK's processors count by the global meter, which can belong to another `Telemetry`. `otlp` counts for each.
         let stream = if instrument.scope().name() == "otel.sdk" {
             stream.with_aggregation(Aggregation::Drop)
         } else {
@@ -111,7 +112,7 @@ fn bounded(limit: usize) -> impl Fn(&Instrument) -> Option<Stream> {
     }
 }
 
-/// A registry with what is in `registry`, looked through at each scrape.
+/// Wraps `registry`, whose metrics are inspected at each scrape.
 fn scraped(
     registry: prometheus::Registry,
     overflows: &Arc<Overflows>,

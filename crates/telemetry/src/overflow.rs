@@ -1,7 +1,7 @@
-//! Says in the log which instrument has no room for more attribute sets, once for each.
+//! Logs, once for each instrument, that it has no room for more attribute sets.
 //!
-//! The SDK says nothing when an instrument reaches its limit. What overflows shows in what is collected, so each
-//! collection is looked through: no request has to.
+//! The SDK logs nothing when an instrument reaches its limit. The overflow series is visible in what is collected, so each
+//! collection is inspected, and no request has to be.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 
-/// What the specification calls the attribute of the series that all others are added to, and its label.
+/// The specification's name for the attribute of the overflow series, and its label.
 const ATTRIBUTE: &str = "otel.metric.overflow";
 const LABEL: &str = "otel_metric_overflow";
 
@@ -73,7 +73,7 @@ fn is_overflow<'a>(mut attributes: impl Iterator<Item = &'a KeyValue>) -> bool {
     })
 }
 
-/// An exporter, looked through before each push.
+/// An exporter whose metrics are inspected before each push.
 pub(crate) struct Pushed<E> {
     pub(crate) exporter: E,
     pub(crate) overflows: Arc<Overflows>,
@@ -98,7 +98,7 @@ impl<E: PushMetricExporter> PushMetricExporter for Pushed<E> {
     }
 }
 
-/// A registry as a collector, looked through at each scrape. Metrics have the names of the exposition there.
+/// A registry as a collector, whose metrics are inspected at each scrape. They have the names of the exposition.
 pub(crate) struct Scraped {
     pub(crate) registry: prometheus::Registry,
     pub(crate) overflows: Arc<Overflows>,

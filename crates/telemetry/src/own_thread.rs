@@ -1,4 +1,4 @@
-//! Work that blocks, on a thread of its own, for a limited time.
+//! Runs blocking work on a thread of its own, and waits for a limited time.
 //!
 //! Threads keep the time, so that the result can be awaited under any executor: tokio's timer panics outside of tokio. Its
 //! blocking pool is no place for the work either, since a runtime waits for that pool when the program ends, however
@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 /// Runs `work` on a thread called `name` and blocks until it returns, for `limit` at most.
 ///
-/// Returns None if the work takes longer, in which case it goes on by itself; if it panics; or if the machine refuses the
+/// Returns None if the work takes longer (it then continues in the background), if it panics, or if the machine refuses the
 /// thread.
 pub(crate) fn run<T: Send + 'static>(
     name: &str,
@@ -50,7 +50,7 @@ mod tests {
 
     use super::{run, wait};
 
-    /// For what has to happen; far more than it takes.
+    /// A limit for what must happen: much longer than it takes.
     const PATIENCE: Duration = Duration::from_secs(60);
 
     #[test]

@@ -1,4 +1,4 @@
-//! What this process uses, by the names of the
+//! What this process uses: CPU, memory, threads, files. The names are those of the
 //! [semantic conventions](https://opentelemetry.io/docs/specs/semconv/system/process-metrics/).
 //!
 //! | instrument | unit | |
@@ -102,7 +102,7 @@ pub(crate) fn observe(meter: &Meter) {
             read(&last.insert(look).1)
         });
     }
-    // Counted by a clock that nobody sets, from what the wall clock says now.
+    // The wall clock is read once: it can be set later, and the uptime must not jump.
     let set_up = Instant::now();
     let before = created()
         .and_then(|created| created.elapsed().ok())

@@ -1,5 +1,5 @@
-//! Which headers carry the context from service to service: `traceparent` and `tracestate` (W3C Trace Context),
-//! `baggage` (W3C Baggage). Without them every service would start a trace of its own.
+//! The propagators. They carry the context from service to service in headers: `traceparent` and `tracestate` (W3C Trace
+//! Context), `baggage` (W3C Baggage). Without them every service would start a trace of its own.
 
 use std::sync::Arc;
 

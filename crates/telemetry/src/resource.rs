@@ -1,16 +1,16 @@
-//! Who sends: the attributes that every span, metric and log record of this process shares.
+//! The resource: the attributes that all spans, metrics and log records of this process share.
 //!
 //! | attribute | value |
 //! | --- | --- |
 //! | `service.name`, `service.version` | the service's own |
 //! | `service.namespace` | the service's own, if it has one |
-//! | `service.instance.id` | a random UUID a process: replicas are told apart |
+//! | `service.instance.id` | a random UUID for each process, which distinguishes replicas |
 //! | `host.name`, `os.type` | this machine |
 //! | `process.pid`, `process.creation.time` | this process; ids come again, the two together do not |
 //! | `telemetry.sdk.*` | the SDK's |
 //!
-//! The environment beats the code: `OTEL_RESOURCE_ATTRIBUTES` replaces any of them, `OTEL_SERVICE_NAME` replaces
-//! `service.name` in either. Without it one binary could not run under two names.
+//! The environment wins over the code: `OTEL_RESOURCE_ATTRIBUTES` replaces any of them, and `OTEL_SERVICE_NAME` replaces
+//! `service.name` in both. Otherwise one binary could not run under two names.
 
 use opentelemetry::{Key, KeyValue, Value};
 use opentelemetry_sdk::Resource;
@@ -21,7 +21,7 @@ use crate::{SCHEMA_URL, Service, Settings, process};
 pub(crate) const SERVICE_NAME: &str = "service.name";
 
 pub(crate) fn resource(service: Service, settings: &Settings) -> Resource {
-    // Starts empty: the SDK's default would read the environment by itself, without decoding it.
+    // Starts empty: the SDK's default reads the environment too, but does not decode it.
     Resource::builder_empty()
         .with_detector(Box::new(TelemetryResourceDetector))
         .with_schema_url(

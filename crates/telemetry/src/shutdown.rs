@@ -1,7 +1,7 @@
-//! Flushes, and the end: what waits is sent, in order, within a limit, and what was lost is said.
+//! Flush and shutdown: exports what is queued, in order and within a limit, and reports what was lost.
 //!
-//! The SDK's shutdown blocks its thread, so it runs on one of its own: on the only worker of a runtime it would keep the
-//! export it waits for from running.
+//! The SDK's shutdown blocks its thread, so it runs on a thread of its own. On the only worker of a runtime it would block the
+//! export that it waits for.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::{FlushError, Loss, Losses, own_thread};
 pub(crate) struct Providers {
     pub(crate) traces: Option<SdkTracerProvider>,
     pub(crate) logs: Option<SdkLoggerProvider>,
-    /// Last: the others still count.
+    /// Last, because they count the exports of the others.
     pub(crate) metrics: Option<SdkMeterProvider>,
     /// Tells the exporters that the end has begun.
     pub(crate) ending: watch::Sender<bool>,
@@ -62,7 +62,7 @@ impl Providers {
             .is_some()
     }
 
-    /// The results say less than [`Health`] knows: an export that failed is no error to them.
+    /// Ignores the results: [`Health`] knows more. The SDK does not return an error for an export that failed.
     fn shutdown_blocking(&self, limit: Duration) {
         let start = Instant::now();
         let remaining = || limit.saturating_sub(start.elapsed());
@@ -115,5 +115,5 @@ pub(crate) fn verdict(
     Losses::new(losses)
 }
 
-/// How much of the limit is kept for the last log lines.
+/// The part of the limit that is reserved for the last log lines.
 pub(crate) const FLUSH_LINES: Duration = Duration::from_millis(500);

@@ -1,7 +1,7 @@
-//! What is in effect, in one line: the first thing to look at when no traces arrive.
+//! The settings in effect, in one line: the first thing to look at when no traces arrive.
 //!
-//! It is made from the settings as they were understood, defaults included; a test compares it with what a receiver then
-//! gets. Header values and credentials are not in it.
+//! It is made from the parsed settings, including defaults. A test compares it with what a receiver then gets. It contains no
+//! header values and no credentials.
 
 use std::fmt::Write;
 

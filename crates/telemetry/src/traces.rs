@@ -1,11 +1,11 @@
-//! Spans: which are recorded, and where they go. The crate `otlp` has the queue in which they wait.
+//! The tracer provider: which spans are recorded, and where they go. The queue in which they wait is in the crate `otlp`.
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
 use otlp::Pipelines;
 use settings::{Root, SpanExporter, SpanProcessor};
 
-/// The provider; its pipelines are added to `pipelines`.
+/// Returns the provider. Adds its pipelines to `pipelines`.
 pub(crate) fn provider(
     settings: &settings::TracerProvider,
     resource: Resource,
