@@ -62,10 +62,10 @@ pub use self::fetch::FetchError;
 pub use self::request::RequestBuilder;
 use crate::Propagator;
 use crate::attribute::{HTTP_REQUEST_METHOD, SERVER_ADDRESS, SERVER_PORT};
-use crate::cache::{Cache, hash};
 use crate::exemplars::Exemplars;
 use crate::headers::Sent;
 use crate::method::{self, Methods};
+use crate::reuse::{Cache, hash};
 use crate::series::{RequestDuration, SeriesSet};
 
 /// Pairs of method and server that are kept. A service calls few servers; for one that calls more than these, the
@@ -323,9 +323,7 @@ impl<T> Shared<T> {
         // The brackets of IPv6 belong to the URL, not to the address.
         let address = host.trim_start_matches('[').trim_end_matches(']');
         let port = url.port_or_known_default().unwrap_or_default();
-        let hash = hash(address.as_bytes())
-            .wrapping_add(u64::from(port))
-            .wrapping_add(method.position() as u64);
+        let hash = hash((address, port, method.position()));
         let is_wanted = |target: &Arc<Target>| {
             target.method == method && target.port == port && *target.address == *address
         };
@@ -379,7 +377,7 @@ mod tests {
             for (number, method) in
                 (0..TARGETS / 2).flat_map(|number| methods.map(|method| (number, method)))
             {
-                // Neighbouring ports and methods try the same places.
+                // More keys than slots.
                 let (host, port) = (number / 16, 8000 + number % 16);
                 let url = Url::parse(&format!("http://host-{host}:{port}/")).unwrap();
                 let target = client.shared.target(&url, method);

@@ -118,5 +118,7 @@ mod tests {
             assert_eq!(Host::parse(authority), None, "{authority}");
         }
         assert!(Host::parse(&long[1..]).is_some());
+        let with_user = format!("user:{long}@a");
+        assert_eq!(Host::parse(&with_user).map(|host| host.address), Some("a"));
     }
 }

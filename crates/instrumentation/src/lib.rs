@@ -120,12 +120,14 @@
 //! [conventions]: https://opentelemetry.io/docs/specs/semconv/http/
 
 // Each half alone leaves a part of the shared code unused.
-#![cfg_attr(not(all(feature = "client", feature = "server")), allow(dead_code))]
+#![cfg_attr(
+    not(all(feature = "client", feature = "server")),
+    allow(dead_code, unused_imports)
+)]
 // A type without `Debug` cannot be a field of a type that derives it.
 #![warn(missing_debug_implementations)]
 
 mod attribute;
-mod cache;
 #[cfg(feature = "client")]
 pub mod client;
 mod exemplars;
@@ -136,10 +138,10 @@ mod method;
 mod operation;
 mod protocol;
 mod redaction;
+mod reuse;
 mod series;
 #[cfg(feature = "server")]
 pub mod server;
-mod strings;
 
 use std::sync::Arc;
 

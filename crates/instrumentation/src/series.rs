@@ -13,10 +13,10 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry::{KeyValue, StringValue};
 
 use crate::attribute::{ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, NETWORK_PROTOCOL_VERSION};
-use crate::cache::Cache;
 use crate::exemplars::{Exemplars, Remember};
 use crate::failure::Failure;
 use crate::protocol::Version;
+use crate::reuse::Cache;
 
 /// Upper bounds of the buckets, in seconds: the `ExplicitBucketBoundaries` that the conventions advise.
 const BOUNDS: [f64; 14] = [

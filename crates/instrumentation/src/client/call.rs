@@ -19,8 +19,8 @@ use crate::method::Methods;
 use crate::operation::Operation;
 use crate::protocol::Version;
 use crate::redaction;
+use crate::reuse;
 use crate::series::Outcome;
-use crate::strings::{shared, shared_address};
 
 /// Most attributes of a client's span, so that one allocation holds them.
 const ATTRIBUTES: usize = 10;
@@ -52,8 +52,8 @@ impl Call {
         let sampling = || {
             let mut attributes = Vec::with_capacity(ATTRIBUTES);
             attributes.extend_from_slice(target.series.attributes());
-            let url = redaction::url(request.url());
-            attributes.push(KeyValue::new(URL_FULL, shared(url.as_bytes())));
+            let url = redaction::url(request.url()).into_owned();
+            attributes.push(KeyValue::new(URL_FULL, url));
             attributes
         };
         let operation = Operation::start(tracer, span, parent, sampling, |span| {
@@ -115,7 +115,7 @@ impl Drop for Call {
             }
             // The peer of the connection: a proxy, where there is one.
             if let Some(peer) = self.peer {
-                let address = shared_address(peer.ip());
+                let address = reuse::address(peer.ip());
                 span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, address));
                 span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
             }

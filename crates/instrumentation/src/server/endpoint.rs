@@ -7,9 +7,9 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundUpDownCounter, Meter, UpDownCounter};
 
 use crate::attribute::{HTTP_REQUEST_METHOD, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME};
-use crate::cache::{Cache, hash};
 use crate::method::{Method, Methods};
 use crate::protocol::{Scheme, Version};
+use crate::reuse::{Cache, hash};
 use crate::series::{RequestDuration, SeriesSet};
 
 /// Routes that are kept. The application defines its routes, so this guards against a mistake and not against clients.
@@ -86,8 +86,7 @@ impl Endpoints {
         };
         let is_wanted = |route: &Route| route.path.as_deref() == Some(path);
         let make = || Route::new(Some(path.into()), &self.instruments);
-        self.matched
-            .with(hash(path.as_bytes()), is_wanted, make, get)
+        self.matched.with(hash(path), is_wanted, make, get)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath};
 use http::header::{HOST, USER_AGENT};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Tracer};
 use opentelemetry::{KeyValue, StringValue};
@@ -22,8 +22,8 @@ use crate::headers::Received;
 use crate::operation::Operation;
 use crate::protocol::{Scheme, Version};
 use crate::redaction;
+use crate::reuse::{self, Server};
 use crate::series::Outcome;
-use crate::strings::{Server, shared, shared_address, shared_host};
 
 /// Most attributes of a server's span, so that one allocation holds them.
 const ATTRIBUTES: usize = 16;
@@ -79,11 +79,9 @@ impl InFlight {
                 attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, port)));
             }
             // The peer and not `Forwarded` or `X-Forwarded-For`, which any client can set.
-            let client = peer.map(|peer| shared_address(peer.ip()));
+            let client = peer.map(|peer| reuse::address(peer.ip()));
             attributes.extend(client.map(|client| KeyValue::new(CLIENT_ADDRESS, client)));
-            let agent = headers
-                .get(USER_AGENT)
-                .map(|agent| shared(agent.as_bytes()));
+            let agent = headers.get(USER_AGENT).map(text);
             attributes.extend(agent.map(|agent| KeyValue::new(USER_AGENT_ORIGINAL, agent)));
             attributes
         };
@@ -91,7 +89,7 @@ impl InFlight {
         let span = SpanBuilder::from_name(endpoint.span_name.clone()).with_kind(SpanKind::Server);
         let operation = Operation::start(tracer, span, &parent, sampling, |span| {
             if let Some(peer) = peer {
-                let address = shared_address(peer.ip());
+                let address = reuse::address(peer.ip());
                 span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, address));
                 span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
             }
@@ -177,8 +175,26 @@ fn path(uri: &Uri, route: Option<&Arc<str>>) -> StringValue {
 /// Values of `server.address` and `server.port`. An authority in the target (absolute-form, HTTP/2) counts before `Host`:
 /// RFC 9112, 3.2.2.
 fn server(uri: &Uri, headers: &HeaderMap) -> Option<Server> {
-    match uri.authority() {
-        Some(authority) => shared_host(authority.as_str().as_bytes()),
-        None => shared_host(headers.get(HOST)?.as_bytes()),
+    reuse::host(match uri.authority() {
+        Some(authority) => authority.as_str().as_bytes(),
+        None => headers.get(HOST)?.as_bytes(),
+    })
+}
+
+/// The text of a header. Bytes that are not UTF-8 are replaced.
+fn text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced() {
+        for bytes in [&b"caf\xe9"[..], "caf\u{fffd}".as_bytes()] {
+            let value = HeaderValue::from_bytes(bytes).unwrap();
+            assert_eq!(text(&value), "caf\u{fffd}");
+        }
     }
 }
