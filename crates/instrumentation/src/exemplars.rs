@@ -1,5 +1,7 @@
-//! Exemplars: how a bucket of a histogram leads to a trace. Whoever exposes the metrics has a place for them; here is only when
-//! to call it, so that this crate knows nothing of an exposition.
+//! Exemplars: the way from a bucket of a histogram to a trace that was counted in it.
+//!
+//! The OpenTelemetry SDK for Rust has no exemplars, so the instrumentation hands each sampled measurement to a closure.
+//! Whatever exposes the metrics supplies the closure and keeps the exemplars; this crate knows no exposition.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,11 +9,17 @@ use std::time::SystemTime;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanContext;
 
-/// Called once a series of a histogram, with the instrument's name and unit, the series' attributes, and the histogram's
-/// upper bounds, ascending, without infinity. Returns what is called for each sampled request of that series.
+/// Prepares the exemplars of one series of a histogram.
 ///
-/// `Telemetry::exemplars` of the crate `otel-setup` makes one for its `/metrics`.
+/// The arguments are the instrument's name, its unit, the attributes of the series, and the upper bounds of the
+/// histogram's buckets, ascending and without infinity. It is called once for each series. The result is then called for
+/// each sampled request of that series.
+///
+/// `Telemetry::exemplars` of the crate `otel-setup` returns one for its `/metrics`.
 pub type Exemplars = Arc<dyn Fn(&str, &str, &[KeyValue], &[f64]) -> Remember + Send + Sync>;
 
-/// Called with what was measured, when that was, and the span in which it was measured.
+/// Keeps one measurement as an exemplar.
+///
+/// The arguments are the measured value in the instrument's unit, the time of the measurement, and the span that it was
+/// measured in. It is called on the request path, so it should not block.
 pub type Remember = Box<dyn Fn(f64, SystemTime, &SpanContext) + Send + Sync>;

@@ -1,21 +1,22 @@
-//! Address and port of the server, as the client named it: `Host`, `:authority`, or the target in absolute-form.
+//! `server.address` and `server.port` of a server: how the client names it, in `Host`, in `:authority`, or in the target
+//! of its request.
 
-/// Longer than any domain name; what is longer is no host.
+/// The longest host in bytes. No domain name is longer.
 const LONGEST: usize = 255;
 
-/// What stands in `Host` and in an authority (RFC 9110, 7.2; RFC 3986, 3.2).
+/// The value of `Host`, or an authority (RFC 9110, 7.2; RFC 3986, 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Host<'a> {
-    /// A name or an IP address, without the brackets of IPv6; a zone stays.
+    /// A name or an IP address. IPv6 has no brackets, but may have a zone.
     pub(crate) address: &'a str,
     pub(crate) port: Option<u16>,
 }
 
 impl<'a> Host<'a> {
-    /// `None` for what cannot be a host: better no attribute than what a client made up. A port that is none is left
-    /// out alone.
+    /// Returns `None` for text that cannot be a host, because no attribute is better than one that a client made up. An
+    /// invalid port is left out and the address stays.
     pub(crate) fn parse(authority: &'a str) -> Option<Self> {
-        // User and password are never to be recorded.
+        // A user and a password must never be recorded.
         let (_, host_and_port) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (address, rest, is_legal): (_, _, fn(u8) -> bool) =
             if let Some(bracketed) = host_and_port.strip_prefix('[') {
@@ -29,7 +30,7 @@ impl<'a> Host<'a> {
         let is_host =
             !address.is_empty() && address.len() <= LONGEST && address.bytes().all(is_legal);
         let port = match rest.strip_prefix(':') {
-            // An IPv6 address without brackets has more of them.
+            // More than one colon: an IPv6 address without brackets.
             Some(port) if !port.contains(':') => parse_port(port),
             None if rest.is_empty() => None,
             _ => return None,
@@ -38,7 +39,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Digits only: `u16::from_str` would also take a sign.
+/// Takes digits only: `u16::from_str` would accept a sign as well.
 fn parse_port(port: &str) -> Option<u16> {
     let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| port.parse().ok()).flatten()
@@ -46,17 +47,12 @@ fn parse_port(port: &str) -> Option<u16> {
 
 /// IPv6, `IPvFuture`, and a zone (RFC 6874), whose `%25` some senders leave as `%`.
 fn is_in_ip_literal(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'.' | b'%' | b'-' | b'_' | b'~')
+    byte.is_ascii_alphanumeric() || b":.%-_~".contains(&byte)
 }
 
 /// `reg-name` of RFC 3986, 3.2.2.
 fn is_in_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\''
-        )
-        || matches!(byte, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
 }
 
 #[cfg(test)]
@@ -122,5 +118,7 @@ mod tests {
             assert_eq!(Host::parse(authority), None, "{authority}");
         }
         assert!(Host::parse(&long[1..]).is_some());
+        let with_user = format!("user:{long}@a");
+        assert_eq!(Host::parse(&with_user).map(|host| host.address), Some("a"));
     }
 }

@@ -1,9 +1,11 @@
-//! What telemetry of HTTP happens by itself: a [`server::Layer`] for axum and a [`client::Client`] over reqwest,
-//! by the stable [HTTP semantic conventions][conventions] 1.44. It calls the OpenTelemetry API only: give it a tracer, a
-//! meter and a propagator, whoever has set up the SDK.
+//! Automatic telemetry of HTTP: a [`server::Layer`] for axum and a [`client::Client`] over reqwest, by the stable
+//! [HTTP semantic conventions][conventions] 1.44.
 //!
-//! Without the layer a trace ends at the door: every service starts traces of its own, and there is neither a
-//! request rate nor a latency to look at. Without the client the next service does not know whose trace it is in.
+//! Without the layer a trace ends at the service's door: each service starts traces of its own, and there is neither a
+//! request rate nor a latency to look at. Without the client the next service does not learn which trace a request
+//! belongs to.
+//!
+//! The crate calls only the OpenTelemetry API. Give it a tracer, a meter and a propagator of any set-up of the SDK.
 //!
 //! # In an axum app
 //!
@@ -11,12 +13,12 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use reqwest::{Client, Method, Request, Url};
+//! use reqwest::{Client, Url};
 //!
 //! # async fn serve(listener: tokio::net::TcpListener, url: Url) -> std::io::Result<()> {
 //! let client = Client::new();
 //! let ping = move || async move {
-//!     match client.execute(Request::new(Method::GET, url)).await {
+//!     match client.get(url).send().await {
 //!         Ok(_) => "ok",
 //!         Err(_) => "pong cannot be reached",
 //!     }
@@ -36,7 +38,7 @@
 //! use instrumentation::{Propagator, SCHEMA_URL, client::Client, server::Layer};
 //! use opentelemetry::{InstrumentationScope, global, metrics::MeterProvider, trace::TracerProvider};
 //! use opentelemetry_sdk::propagation::TraceContextPropagator;
-//! use reqwest::{Method, Request, Url};
+//! use reqwest::Url;
 //!
 //! # async fn serve(listener: tokio::net::TcpListener, url: Url) -> std::io::Result<()> {
 //! let scope = InstrumentationScope::builder("my-service").with_schema_url(SCHEMA_URL).build();
@@ -46,7 +48,7 @@
 //!
 //! let client = Client::new(reqwest::Client::new(), tracer(), &meter, propagator.clone());
 //! let ping = move || async move {
-//!     match client.execute(Request::new(Method::GET, url)).await {
+//!     match client.get(url).send().await {
 //!         Ok(_) => "ok",
 //!         Err(_) => "pong cannot be reached",
 //!     }
@@ -60,14 +62,19 @@
 //!
 //! # Spans
 //!
+//! Sections *HTTP server span* and *HTTP client span* of the conventions.
+//!
 //! | span | kind | name | starts | ends |
 //! | --- | --- | --- | --- | --- |
-//! | server | SERVER | `{method} {http.route}`, or `{method}` | when the head of the request is there | with the response's body; see [`server`] |
+//! | server | SERVER | `{method} {http.route}`, or `{method}` | with the head of the request | with the response's body; see [`server`] |
 //! | client | CLIENT | `{method}` | before the request is sent | with the response's head, or its body; see [`client`] |
 //!
 //! `{method}` is `HTTP` for a method that is not known: see
-//! [`Layer::with_known_methods`](server::Layer::with_known_methods). Status: Error for 5xx, on a client also for 4xx, and
-//! for whatever failed; else Unset, also for what a client's caller cancels. A description is there where no status code says it.
+//! [`Layer::with_known_methods`](server::Layer::with_known_methods).
+//!
+//! The status is Error for a 5xx status code, on a client also for 4xx, and for a request that failed. Otherwise it is
+//! Unset, also for a request that the client's caller cancels. It has a description only if no status code tells the
+//! reason.
 //!
 //! | attribute | server | client | when |
 //! | --- | --- | --- | --- |
@@ -78,19 +85,23 @@
 //! | `url.query` | conditional | | there is one; redacted |
 //! | `url.full` | | required | always; redacted, without credentials |
 //! | `server.address` | recommended | required | server: `:authority`, the target's host or `Host`; client: the URL's |
-//! | `server.port` | conditional | required | server: where the address has one, or where the request names its scheme; client: always |
-//! | `client.address` | recommended | | the peer is known. It is the peer's: `Forwarded` and the like are not believed |
-//! | `network.peer.address`, `network.peer.port` | recommended | recommended | the peer is known; client: once it answered |
-//! | `network.protocol.version` | recommended | recommended | client: once there is an answer |
+//! | `server.port` | conditional | required | server: if the address has one, or if the request names its scheme; client: always |
+//! | `client.address` | recommended | | the peer is known. It is the peer's: `Forwarded` and the like are not trusted |
+//! | `network.peer.address`, `network.peer.port` | recommended | recommended | the peer is known; client: once it has answered |
+//! | `network.protocol.version` | recommended | recommended | client: once it has answered |
 //! | `user_agent.original` | recommended | | the header is there |
 //! | `http.response.status_code` | conditional | conditional | there is one |
-//! | `error.type` | conditional | conditional | it ended with an error; see [`server`], [`client`] |
+//! | `error.type` | conditional | conditional | the request ended with an error; see [`server`], [`client`] |
 //!
-//! Those that matter to samplers are there when the span is created, unless the parent is not sampled. Values of the query keys `AWSAccessKeyId`,
-//! `Signature`, `X-Amz-Credential`, `X-Amz-Security-Token`, `X-Amz-Signature`, `X-Goog-Signature` and `sig` are
-//! replaced by `REDACTED`.
+//! The attributes that the conventions name as important for sampling decisions are there when the span is created,
+//! unless the parent is not sampled.
+//!
+//! Values of the query keys `AWSAccessKeyId`, `Signature`, `X-Amz-Credential`, `X-Amz-Security-Token`, `X-Amz-Signature`,
+//! `X-Goog-Signature` and `sig` are replaced by `REDACTED`.
 //!
 //! # Metrics
+//!
+//! Sections *HTTP server* and *HTTP client* of the conventions' metrics.
 //!
 //! | instrument | unit | attributes |
 //! | --- | --- | --- |
@@ -98,22 +109,25 @@
 //! | `http.server.active_requests`, up-down counter | {request} | `http.request.method`, `url.scheme` |
 //! | `http.client.request.duration`, histogram | s | `http.request.method`, `server.address`, `server.port`; `http.response.status_code`, `network.protocol.version`, `error.type` as above |
 //!
-//! They count every request, sampled or not, and whatever became of it. Nothing that a client of the server makes
-//! up is a label: methods that are not known are one, paths that no route matched are one.
+//! They count every request, sampled or not, however it ends. No label of the server has a value that a client can make
+//! up: all unknown methods are one value, and a path that no route matches is none.
 //!
 //! # Cost
 //!
-//! Series are bound when they are first used, and found again without a lock; strings that come with every request
-//! are shared. Where the parent is not sampled, no attribute is made; where there is no parent, a span that is not
-//! recorded costs those that its sampler may have wanted to see.
+//! A series is bound when it is first used, and is later found without a lock. Below an unsampled parent no attribute is
+//! made. A request without a parent that the sampler rejects costs the attributes that the sampler may have looked at.
 //!
 //! [conventions]: https://opentelemetry.io/docs/specs/semconv/http/
 
-// One half uses less of what both share.
-#![cfg_attr(not(all(feature = "client", feature = "server")), allow(dead_code))]
+// Each half alone leaves a part of the shared code unused.
+#![cfg_attr(
+    not(all(feature = "client", feature = "server")),
+    allow(dead_code, unused_imports)
+)]
+// A type without `Debug` cannot be a field of a type that derives it.
+#![warn(missing_debug_implementations)]
 
 mod attribute;
-mod cache;
 #[cfg(feature = "client")]
 pub mod client;
 mod exemplars;
@@ -121,14 +135,13 @@ mod failure;
 mod headers;
 mod host;
 mod method;
-mod names;
 mod operation;
 mod protocol;
 mod redaction;
+mod reuse;
 mod series;
 #[cfg(feature = "server")]
 pub mod server;
-mod strings;
 
 use std::sync::Arc;
 
@@ -136,9 +149,16 @@ use opentelemetry::propagation::TextMapPropagator;
 
 pub use exemplars::{Exemplars, Remember};
 
-/// Reads the context out of the headers of requests that come in, and writes it into those that go out.
+/// Reads the context from the headers of incoming requests, and writes it into those of outgoing ones.
 pub type Propagator = Arc<dyn TextMapPropagator + Send + Sync>;
 
-/// The semantic conventions that are followed. To be given to the tracer and the meter, so that whoever receives
-/// spans and metrics knows what their attributes mean.
+/// The version of the semantic conventions that this crate follows.
+///
+/// Give it to the scope of the tracer and the meter: a receiver of spans and metrics can then tell what their attributes
+/// mean, and translate them between versions.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
+
+/// The snippets of the README.
+#[cfg(all(doctest, feature = "client", feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

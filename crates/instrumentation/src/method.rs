@@ -1,23 +1,25 @@
-//! The request's method, as one of a few labels: whatever a client invents must not make a series of its own.
+//! The request's method, as one of a few values of `http.request.method`.
+//!
+//! Any token is a method in HTTP. If each became a value of the attribute, a client that invents methods would make a new
+//! series of every metric with each of them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::names;
-
-/// The methods that the conventions know (RFC 9110, PATCH, QUERY), the most frequent first, which is found first.
+/// The methods that the conventions know: those of RFC 9110, `PATCH` and `QUERY`. The search runs from the front, so the
+/// most frequent ones come first.
 const DEFAULT: [&str; 10] = [
     "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "QUERY", "CONNECT", "TRACE",
 ];
 
-/// Most methods that can be known: each route has places for all of them. Methods beyond it are not known.
+/// Most methods in a list, because each route of a server has slots for all of them. Further ones are not known.
 const LIMIT: usize = 64;
 
-/// The known methods. Each is a label of its own; all others share one.
+/// The known methods. Each is a value of its own; all others share one.
 #[derive(Clone, Debug)]
 pub(crate) struct Methods(Arc<[Cow<'static, str>]>);
 
-/// The position of a method in [`Methods`], or the one after the last for a method that is not known.
+/// An index of [`Methods`], or its length for a method that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Method(usize);
 
@@ -30,17 +32,17 @@ impl Default for Methods {
 impl Methods {
     pub(crate) fn new<M: Into<String>>(known: impl IntoIterator<Item = M>) -> Self {
         let known = known.into_iter().take(LIMIT);
-        Self(known.map(|method| names::kept(method.into())).collect())
+        Self(known.map(|method| Cow::Owned(method.into())).collect())
     }
 
-    /// Methods are case-sensitive: `get` is not `GET`.
+    /// Looks the method up. Methods are case-sensitive: `get` is not `GET`.
     pub(crate) fn of(&self, method: &http::Method) -> Method {
         let method = method.as_str();
         let position = self.0.iter().position(|known| known == method);
         Method(position.unwrap_or(self.0.len()))
     }
 
-    /// How many different [`Method`]s there are.
+    /// Number of different [`Method`]s.
     pub(crate) fn count(&self) -> usize {
         self.0.len() + 1
     }
@@ -49,18 +51,19 @@ impl Methods {
         method.0 < self.0.len()
     }
 
-    /// `http.request.method`.
+    /// Value of `http.request.method`.
     pub(crate) fn label(&self, method: Method) -> Cow<'static, str> {
-        self.name(method).unwrap_or(Cow::Borrowed("_OTHER"))
+        self.name(method, "_OTHER")
     }
 
-    /// `{method}` in the span's name.
+    /// `{method}` in the span's name. Conventions, *Name*: `HTTP` if the method is not known.
     pub(crate) fn span_name(&self, method: Method) -> Cow<'static, str> {
-        self.name(method).unwrap_or(Cow::Borrowed("HTTP"))
+        self.name(method, "HTTP")
     }
 
-    fn name(&self, method: Method) -> Option<Cow<'static, str>> {
-        self.0.get(method.0).cloned()
+    fn name(&self, method: Method, unknown: &'static str) -> Cow<'static, str> {
+        let known = self.0.get(method.0).cloned();
+        known.unwrap_or(Cow::Borrowed(unknown))
     }
 }
 

@@ -1,9 +1,12 @@
-//! One request while it is under way, on either side: its span, its clock, its series.
+//! One request in progress, on either side: its span, its clock and its series.
+//!
+//! The conventions define the span and the metric of a request separately. Here both start and end together, so that
+//! they agree on the duration, on `error.type` and on the status code.
 
 use std::borrow::Cow;
 use std::time::{Instant, SystemTime};
 
-use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::{Span, SpanBuilder, SpanRef, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 
 use crate::attribute::{ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE};
@@ -16,19 +19,16 @@ pub(crate) struct Operation {
     started: Instant,
 }
 
-/// What a span starts with.
-pub(crate) struct Start<'a> {
-    pub(crate) kind: SpanKind,
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) parent: &'a Context,
-}
-
 impl Operation {
-    /// Starts the span. `sampling` makes the attributes that a sampler may want to see (the conventions list
-    /// them), with room for all; `add_rest` adds the others. A span that records nothing does not ask for these.
+    /// Starts the span that `builder` describes, as a child of the span of `parent`.
+    ///
+    /// `sampling` makes the attributes that a sampler may look at. The conventions list them (http-spans, *the following
+    /// attributes can be important for making sampling decisions*), and they must be there when the span is created.
+    /// `add_rest` sets the others. It is called only if the span records, so an unsampled request does not pay for them.
     pub(crate) fn start<T>(
         tracer: &T,
-        start: Start<'_>,
+        mut builder: SpanBuilder,
+        parent: &Context,
         sampling: impl FnOnce() -> Vec<KeyValue>,
         add_rest: impl FnOnce(&mut T::Span),
     ) -> Self
@@ -36,36 +36,32 @@ impl Operation {
         T: Tracer,
         T::Span: Send + Sync + 'static,
     {
-        // One reading of the wall clock, at the start; the end is counted from there. So a clock that is set
-        // meanwhile makes no span end before it starts, and span and metric agree on the duration.
+        // The wall clock is read once, at the start, and the end is counted from there. A clock that is set in between
+        // then makes no span end before it starts, and the span and the metric have the same duration.
         let started_at = SystemTime::now();
         let started = Instant::now();
-        let mut builder = SpanBuilder::from_name(start.name);
-        builder.span_kind = Some(start.kind);
         builder.start_time = Some(started_at);
-        // Below a parent that is not sampled there is nothing to decide, for any sampler that keeps traces whole:
-        // attributes would be made to be thrown away, by every service that the unsampled call comes by.
-        let is_decided = {
-            let parent = start.parent.span();
+        // A sampler that keeps traces whole does not sample below an unsampled parent, whatever the attributes are.
+        // Making them would be wasted work in every service that an unsampled request passes through.
+        let is_unsampled = {
+            let parent = parent.span();
             parent.span_context().is_valid() && !parent.span_context().is_sampled()
         };
         let mut sampling = Some(sampling);
-        if !is_decided {
+        if !is_unsampled {
             builder.attributes = sampling.take().map(|sampling| sampling());
         }
-        let mut span = tracer.build_with_context(builder, start.parent);
+        let mut span = tracer.build_with_context(builder, parent);
         let is_recording = span.is_recording();
         let context = if is_recording {
             if let Some(sampling) = sampling {
                 span.set_attributes(sampling());
             }
             add_rest(&mut span);
-            start.parent.with_span(span)
+            parent.with_span(span)
         } else {
-            // Ids and flags go on; a box for a span that does nothing would be for nothing.
-            start
-                .parent
-                .with_remote_span_context(span.span_context().clone())
+            // The ids and flags must travel on. The span itself does nothing, so it is not worth an allocation.
+            parent.with_remote_span_context(span.span_context().clone())
         };
         Self {
             context,
@@ -80,38 +76,34 @@ impl Operation {
         &self.context
     }
 
-    /// Records the duration and ends the span. `describe` words what went wrong where the status code does not;
-    /// `rest` are the attributes that are known only now. Neither is asked by a span that records nothing.
+    /// Records the duration and ends the span.
+    ///
+    /// `finish` sets the attributes that are known only now, and returns the description of the error, which is used if
+    /// no status code tells it. It is called only if the span records.
     pub(crate) fn end(
         &self,
         series: &SeriesSet,
         outcome: Outcome,
-        rest: impl IntoIterator<Item = KeyValue>,
-        describe: impl FnOnce() -> Cow<'static, str>,
+        finish: impl FnOnce(&SpanRef<'_>) -> Cow<'static, str>,
     ) {
         let duration = self.started.elapsed();
         let ended_at = self.started_at + duration;
         let span = self.context.span();
-        let span_context = span.span_context();
-        let is_sampled = self.is_recording && span_context.is_sampled();
-        let error_type = series.record(
-            outcome,
-            duration,
-            ended_at,
-            is_sampled.then_some(span_context),
-        );
+        let is_sampled = self.is_recording && span.span_context().is_sampled();
+        // An exemplar of an unsampled span would lead to a trace that was never exported.
+        let exemplar = is_sampled.then(|| span.span_context());
+        let error_type = series.record(outcome, duration, ended_at, exemplar);
         if !self.is_recording {
             return;
         }
         if let Some(status) = outcome.status {
             span.set_attribute(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status)));
         }
-        for attribute in rest {
-            span.set_attribute(attribute);
-        }
+        let description = finish(&span);
         if let Some(error_type) = error_type {
             span.set_attribute(KeyValue::new(ERROR_TYPE, error_type));
-            let description = outcome.failure.map(|_| describe()).unwrap_or_default();
+            // Conventions, *Status*: no description if the reason can be inferred from `http.response.status_code`.
+            let description = outcome.failure.map(|_| description).unwrap_or_default();
             span.set_status(Status::Error { description });
         }
         span.end_with_timestamp(ended_at);

@@ -1,6 +1,9 @@
-//! Scheme and version of the protocol, as labels.
+//! Scheme and version of the protocol, as values of attributes.
 
-/// `url.scheme`. What a client puts before `://` in a request is its own affair: only https is not taken for http.
+/// Value of `url.scheme`.
+///
+/// An enum and not a string, because a client may write any scheme into the target of its request and the attribute
+/// labels metrics. Everything but `https` counts as `http`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Http,
@@ -8,10 +11,13 @@ pub(crate) enum Scheme {
 }
 
 impl Scheme {
+    /// Number of different values.
     pub(crate) const COUNT: usize = Self::Https as usize + 1;
 
-    /// Without a scheme in the request (origin-form, as almost always in HTTP/1.1) it is the one of the immediate
-    /// peer, which is http: TLS ends in front of these services.
+    /// The scheme in the request's target, or `http` if it has none, as is usual in HTTP/1.1.
+    ///
+    /// The conventions ask for the scheme of the immediate peer. A server that this layer is in gets plain HTTP: TLS ends
+    /// at a proxy in front of it.
     pub(crate) fn of(uri: &http::Uri) -> Self {
         match uri.scheme() {
             Some(scheme) if *scheme == http::uri::Scheme::HTTPS => Self::Https,
@@ -34,41 +40,44 @@ impl Scheme {
     }
 }
 
-/// `network.protocol.version`.
+/// The versions with their labels, the most frequent first.
+const VERSIONS: [(http::Version, &str); 5] = [
+    (http::Version::HTTP_11, "1.1"),
+    (http::Version::HTTP_2, "2"),
+    (http::Version::HTTP_10, "1.0"),
+    (http::Version::HTTP_3, "3"),
+    (http::Version::HTTP_09, "0.9"),
+];
+
+/// Value of `network.protocol.version`: an index of [`VERSIONS`], or its length for a version that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
-    Http09,
-    Http10,
-    Http11,
-    Http2,
-    Http3,
-    Unknown,
-}
+pub(crate) struct Version(usize);
 
 impl Version {
-    pub(crate) const COUNT: usize = Self::Unknown as usize + 1;
+    /// Number of different values.
+    pub(crate) const COUNT: usize = VERSIONS.len() + 1;
 
     pub(crate) fn of(version: http::Version) -> Self {
-        match version {
-            http::Version::HTTP_11 => Self::Http11,
-            http::Version::HTTP_2 => Self::Http2,
-            http::Version::HTTP_10 => Self::Http10,
-            http::Version::HTTP_3 => Self::Http3,
-            http::Version::HTTP_09 => Self::Http09,
-            _ => Self::Unknown,
-        }
+        let position = VERSIONS.iter().position(|(known, _)| *known == version);
+        Self(position.unwrap_or(VERSIONS.len()))
     }
 
-    /// `None`: the conventions want no attribute then.
+    /// `None` for an unknown version: the conventions then want no attribute.
     pub(crate) fn label(self) -> Option<&'static str> {
-        match self {
-            Self::Http09 => Some("0.9"),
-            Self::Http10 => Some("1.0"),
-            Self::Http11 => Some("1.1"),
-            Self::Http2 => Some("2"),
-            Self::Http3 => Some("3"),
-            Self::Unknown => None,
-        }
+        VERSIONS.get(self.0).map(|(_, label)| *label)
+    }
+
+    /// From 0 to below [`COUNT`](Self::COUNT).
+    pub(crate) fn position(self) -> usize {
+        self.0
+    }
+}
+
+#[cfg(test)]
+impl Version {
+    /// Every value there is, that of an unknown version included.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
     }
 }
 

@@ -1,13 +1,17 @@
-//! What must not leave the service inside a URL: credentials, and values of query keys that grant access.
+//! Removes secrets from URLs before they become attributes: credentials, and values of query keys that grant access.
+//!
+//! The conventions ask for both (attribute registry, *URL*). Without it a signed link in a trace would open the document
+//! to everybody who can read the trace.
 
 use std::borrow::Cow;
 
 #[cfg(feature = "client")]
 use url::Url;
 
+/// The placeholder that the conventions write.
 const REDACTED: &str = "REDACTED";
 
-/// The conventions' list (`url.full`, `url.query`), case-sensitive.
+/// The keys in the conventions' list, for `url.full` and for `url.query`. They are case-sensitive.
 const SENSITIVE_KEYS: [&str; 7] = [
     "AWSAccessKeyId",
     "Signature",
@@ -18,22 +22,16 @@ const SENSITIVE_KEYS: [&str; 7] = [
     "sig",
 ];
 
-/// `url.query`: keys stay, in their order; the sensitive ones lose their values.
+/// Value of `url.query`: all keys, in their order, without the values of the sensitive ones.
 pub(crate) fn query(query: &str) -> Cow<'_, str> {
     if !query.split('&').any(|pair| sensitive_key(pair).is_some()) {
         return Cow::Borrowed(query);
     }
-    let mut redacted = String::with_capacity(query.len() + REDACTED.len());
-    for (position, pair) in query.split('&').enumerate() {
-        if position > 0 {
-            redacted.push('&');
-        }
-        match sensitive_key(pair) {
-            Some(key) => redacted.extend([key, "=", REDACTED]),
-            None => redacted.push_str(pair),
-        }
-    }
-    Cow::Owned(redacted)
+    let pairs = query.split('&').map(|pair| match sensitive_key(pair) {
+        Some(key) => Cow::Owned(format!("{key}={REDACTED}")),
+        None => Cow::Borrowed(pair),
+    });
+    pairs.collect::<Vec<_>>().join("&").into()
 }
 
 fn sensitive_key(pair: &str) -> Option<&str> {
@@ -41,7 +39,7 @@ fn sensitive_key(pair: &str) -> Option<&str> {
     SENSITIVE_KEYS.contains(&key).then_some(key)
 }
 
-/// `url.full`: user and password as the conventions write them, the query as by [`query`].
+/// Value of `url.full`: the URL with its query as by [`query`], and a placeholder for its user and password.
 #[cfg(feature = "client")]
 pub(crate) fn url(url: &Url) -> Cow<'_, str> {
     let redacted_query = url.query().map(query);
@@ -50,10 +48,10 @@ pub(crate) fn url(url: &Url) -> Cow<'_, str> {
     if is_clean {
         return Cow::Borrowed(url.as_str());
     }
-    // Neither can fail: only URLs without a host, which have no credentials, refuse some of them.
     let mut redacted = url.clone();
     redacted.set_query(redacted_query.as_deref());
     if has_credentials {
+        // Only a URL without a host refuses credentials, and it has none.
         let _ = redacted.set_username(REDACTED);
         let _ = redacted.set_password(Some(REDACTED));
     }

@@ -1,5 +1,8 @@
-//! The histogram of durations, one series after the other, each bound once: its attributes are then neither built
-//! nor hashed again.
+//! `http.server.request.duration` and `http.client.request.duration`: histograms in seconds, one series for each
+//! distinct set of attributes.
+//!
+//! Each series is bound when it is first used. A bound series neither builds nor hashes its attributes again, which is
+//! most of what an unbound measurement costs.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,85 +13,69 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry::{KeyValue, StringValue};
 
 use crate::attribute::{ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, NETWORK_PROTOCOL_VERSION};
-use crate::cache::Cache;
 use crate::exemplars::{Exemplars, Remember};
 use crate::failure::Failure;
 use crate::protocol::Version;
+use crate::reuse::Cache;
 
-/// The buckets that the conventions advise, in seconds.
+/// Upper bounds of the buckets, in seconds: the `ExplicitBucketBoundaries` that the conventions advise.
 const BOUNDS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 
+/// Seconds, as UCUM spells them.
 const UNIT: &str = "s";
 
-/// So many ends of one sort of request are bound; a handler with more of them has them looked up by the SDK.
+/// Outcomes that are bound for each kind of request. The SDK looks up the series of further ones at each request.
 const OUTCOMES: usize = 16;
 
-/// `http.server.request.duration` or `http.client.request.duration`.
+/// One of the two instruments, and how it counts.
 #[derive(Clone)]
 pub(crate) struct RequestDuration {
     histogram: Histogram<f64>,
     name: &'static str,
-    exemplars: Option<Exemplars>,
-    /// Which status codes are errors.
+    pub(crate) exemplars: Option<Exemplars>,
+    /// Lowest status code that is an error.
     errors_from: u16,
 }
 
 impl RequestDuration {
-    /// A 4xx answer is the client's error, not the server's.
+    /// A server's. A 4xx status is the client's mistake, so it is no error here (conventions, *Status*).
     pub(crate) fn of_server(meter: &Meter) -> Self {
         let name = "http.server.request.duration";
         Self::new(meter, name, "Duration of HTTP server requests.", 500)
     }
 
-    /// Whoever asks for what is not there, or not allowed, has an error.
+    /// A client's. To ask for something that is missing or forbidden is an error of the one who asks.
     pub(crate) fn of_client(meter: &Meter) -> Self {
         let name = "http.client.request.duration";
         Self::new(meter, name, "Duration of HTTP client requests.", 400)
     }
 
     fn new(meter: &Meter, name: &'static str, description: &'static str, errors_from: u16) -> Self {
-        let histogram = meter
-            .f64_histogram(name)
-            .with_description(description)
-            .with_unit(UNIT)
-            .with_boundaries(BOUNDS.to_vec())
-            .build();
+        let builder = meter.f64_histogram(name).with_unit(UNIT);
+        let builder = builder.with_description(description);
         Self {
-            histogram,
+            histogram: builder.with_boundaries(BOUNDS.to_vec()).build(),
             name,
             exemplars: None,
             errors_from,
         }
     }
-
-    pub(crate) fn with_exemplars(&self, exemplars: Option<Exemplars>) -> Self {
-        Self {
-            exemplars,
-            ..self.clone()
-        }
-    }
 }
 
 /// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
+    /// Status code of the response, if its head arrived.
     pub(crate) status: Option<u16>,
+    /// What went wrong, if something did.
     pub(crate) failure: Option<Failure>,
-    /// Where it is known from the answer only, as by a client.
+    /// Version of the response. A client learns it from the response; a server knows it from the request.
     pub(crate) version: Option<Version>,
 }
 
-impl Outcome {
-    pub(crate) const NOTHING: Self = Self {
-        status: None,
-        failure: None,
-        version: None,
-    };
-}
-
-/// The series of requests that differ in their outcome only.
+/// The series of requests that differ only in their outcome.
 pub(crate) struct SeriesSet {
     duration: RequestDuration,
     attributes: Vec<KeyValue>,
@@ -99,11 +86,11 @@ struct Series {
     outcome: Outcome,
     error_type: Option<StringValue>,
     histogram: BoundHistogram<f64>,
-    exemplar: Option<Remember>,
+    remember: Option<Remember>,
 }
 
 impl SeriesSet {
-    /// `attributes`: all but those of the outcome.
+    /// `attributes` are all but those of the outcome.
     pub(crate) fn new(duration: RequestDuration, attributes: Vec<KeyValue>) -> Self {
         Self {
             duration,
@@ -112,33 +99,30 @@ impl SeriesSet {
         }
     }
 
-    /// The attributes that all of them have.
+    /// The attributes that all of the series have.
     pub(crate) fn attributes(&self) -> &[KeyValue] {
         &self.attributes
     }
 
-    /// Records a duration, whose end was `at` that time; `sampled` is the span it was measured in, if that one is to be
-    /// found later. Returns `error.type`, if the outcome is an error.
+    /// Records a request of this `duration` that ended at `at`. `exemplar` is the span it was measured in, if that span
+    /// is exported. Returns `error.type` if the outcome is an error.
     pub(crate) fn record(
         &self,
         outcome: Outcome,
         duration: Duration,
         at: SystemTime,
-        sampled: Option<&SpanContext>,
+        exemplar: Option<&SpanContext>,
     ) -> Option<StringValue> {
         let seconds = duration.as_secs_f64();
-        self.bound.with(
-            0,
-            |series| series.outcome == outcome,
-            || self.bind(outcome),
-            |series| {
-                series.histogram.record(seconds);
-                if let (Some(span), Some(remember)) = (sampled, &series.exemplar) {
-                    remember(seconds, at, span);
-                }
-                series.error_type.clone()
-            },
-        )
+        let record = |series: &Series| {
+            series.histogram.record(seconds);
+            if let (Some(span), Some(remember)) = (exemplar, &series.remember) {
+                remember(seconds, at, span);
+            }
+            series.error_type.clone()
+        };
+        let is_wanted = |series: &Series| series.outcome == outcome;
+        self.bound.with(0, is_wanted, || self.bind(outcome), record)
     }
 
     fn bind(&self, outcome: Outcome) -> Series {
@@ -151,24 +135,22 @@ impl SeriesSet {
         let label = error_type.clone();
         attributes.extend(label.map(|label| KeyValue::new(ERROR_TYPE, label)));
         let exemplars = self.duration.exemplars.as_ref();
-        let exemplar =
-            exemplars.map(|series| series(self.duration.name, UNIT, &attributes, &BOUNDS));
         Series {
             outcome,
             error_type,
             histogram: self.duration.histogram.bind(&attributes),
-            exemplar,
+            remember: exemplars
+                .map(|series| series(self.duration.name, UNIT, &attributes, &BOUNDS)),
         }
     }
 
-    /// A status code that tells of the error comes first: what went wrong afterwards is its consequence.
+    /// The status code, if it is an error; a failure after it is a consequence of that error. Otherwise the failure.
     fn error_type(&self, outcome: Outcome) -> Option<StringValue> {
         match (outcome.status, outcome.failure) {
             (Some(status), _) if status >= self.duration.errors_from => {
                 Some(Arc::<str>::from(status.to_string()).into())
             }
-            (_, Some(failure)) => Some(Cow::Borrowed(failure.label()).into()),
-            _ => None,
+            (_, failure) => failure.map(|failure| Cow::Borrowed(failure.label()).into()),
         }
     }
 }

@@ -1,30 +1,31 @@
 //! SERVER spans, `http.server.request.duration` and `http.server.active_requests` for axum.
 //!
+//! A request starts with its head. It ends when the last byte of the response has been handed to the connection, or when
+//! it is dropped. The layer watches only a body that has to be waited for: a body that is empty, or known to be at most
+//! 64 KiB long, is ready together with its head, and the request ends with the head.
+//!
 //! | error.type | when |
 //! | --- | --- |
-//! | `500` … `599` | the status code that was answered |
-//! | `cancelled` | the request, or its response body, was dropped before its end: the client hung up, or a time limit outside this layer struck |
+//! | `500` … `599` | the status code of the response |
+//! | `cancelled` | the request or its response body was dropped before its end: the client disconnected, or a time limit outside of this layer expired |
 //! | `panic` | the service panicked |
 //! | `response_body` | the response body ended with an error |
-//! | `_OTHER` | the service returned an error instead of a response; axum's never do |
+//! | `_OTHER` | the service returned an error instead of a response; axum's services never do |
 //!
-//! A client that leaves is an error here, unlike on the side of the caller. The exception that the conventions make for
-//! an intended cancellation ([http-spans, *Status*][status]) is for "the HTTP client instrumentation" alone. For servers
-//! the sentence before it holds: "HTTP request may fail if an error occurred preventing the client or server from
-//! sending/receiving the request/response fully. When instrumentation detects such errors it SHOULD set span status to
-//! `Error` and SHOULD set the `error.type` attribute." Nor can a server tell a caller's intent from a broken connection or
-//! a deadline: to drop the request is all that hyper does in each case.
+//! A client that disconnects is an error of the server's span. The conventions exempt an intended cancellation from being
+//! an error ([http-spans, *Status*][status]), but only for "the HTTP client instrumentation". For servers the sentence
+//! before it holds: "HTTP request may fail if an error occurred preventing the client or server from sending/receiving
+//! the request/response fully. When instrumentation detects such errors it SHOULD set span status to `Error` and SHOULD
+//! set the `error.type` attribute." A server also cannot tell an intent from a broken connection or a deadline, because
+//! hyper drops the request in each case.
 //!
 //! [status]: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status
-//!
-//! A request ends when the last of its response has been handed to the connection, or when it is dropped. Only a
-//! body that has one to be waited for is watched: one that is empty, or known to be at most 64 KiB long, is ready
-//! together with its headers, and the request ends with these.
 
 mod body;
 mod endpoint;
 mod request;
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -44,16 +45,17 @@ use request::InFlight;
 
 /// Instruments every request to the routes of a [`Router::layer`](axum::Router::layer), the fallback included.
 ///
-/// Put it outermost, that is, add it last: what a layer outside of it answers, it does not see. Put it on the
-/// outermost router: inside a nested one the path lacks its beginning.
+/// Add it last, so that it is the outermost layer: it does not see a request that a layer outside of it answers. Add it to
+/// the outermost router: inside a nested router the path lacks its beginning.
 ///
-/// `http.route` is axum's [`MatchedPath`](axum::extract::MatchedPath); the peer is
+/// `http.route` is axum's [`MatchedPath`](axum::extract::MatchedPath). The peer is
 /// [`ConnectInfo<SocketAddr>`](axum::extract::ConnectInfo), so serve the router with
-/// [`into_make_service_with_connect_info`](axum::Router::into_make_service_with_connect_info). What is not there is
-/// left out.
+/// [`into_make_service_with_connect_info`](axum::Router::into_make_service_with_connect_info). An extension that is
+/// missing leaves its attributes out.
 ///
-/// While the service and its response body are polled, the span is the current one of
-/// [`opentelemetry::Context`].
+/// The request's span is the current one of [`opentelemetry::Context`] while the service and its response body are polled,
+/// so spans of handlers become its children.
+#[derive(Debug)]
 pub struct Layer<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
@@ -63,44 +65,51 @@ struct Shared<T> {
 }
 
 impl<T> Layer<T> {
-    /// Spans come from `tracer`, metrics from `meter`; their scope is what these two were made with, which should
-    /// carry [`SCHEMA_URL`](crate::SCHEMA_URL). `propagator` extracts the caller's context.
+    /// Makes spans with `tracer` and metrics with `meter`, and extracts the caller's context with `propagator`.
+    ///
+    /// The scope of spans and metrics is the one that `tracer` and `meter` were made with. It should carry
+    /// [`SCHEMA_URL`](crate::SCHEMA_URL).
     pub fn new(tracer: T, meter: &Meter, propagator: Propagator) -> Self {
-        let endpoints = Endpoints::new(Instruments::new(meter), Methods::default());
         Self(Arc::new(Shared {
             tracer: Arc::new(tracer),
             propagator,
-            endpoints,
+            endpoints: Endpoints::new(Instruments::new(meter)),
         }))
     }
 
-    /// Has the durations of sampled requests remembered as exemplars of `http.server.request.duration`. None: they are not.
+    /// Keeps the durations of sampled requests as exemplars of `http.server.request.duration`. `None`, the default, keeps
+    /// none.
     #[must_use]
     pub fn with_exemplars(self, exemplars: impl Into<Option<Exemplars>>) -> Self {
-        Self(Arc::new(Shared {
-            tracer: self.0.tracer.clone(),
-            propagator: self.0.propagator.clone(),
-            endpoints: self.0.endpoints.with_exemplars(exemplars.into()),
-        }))
+        self.with(|instruments| instruments.duration.exemplars = exemplars.into())
     }
 
-    /// Replaces the methods that are a label of their own: RFC 9110's, `PATCH` and `QUERY` unless told otherwise. They
-    /// are case-sensitive; all others are `_OTHER`. The first 64 count, which keeps tables and series bounded.
+    /// Replaces the known methods, which are those of RFC 9110, `PATCH` and `QUERY` by default.
+    ///
+    /// A known method is a value of `http.request.method`; all others are `_OTHER`. Methods are case-sensitive. Only the
+    /// first 64 count, which bounds the number of series.
     ///
     /// The conventions ([http-spans, *HTTP server span*][known]): "If the HTTP instrumentation could end up converting
     /// valid HTTP request methods to `_OTHER`, then it MUST provide a way to override the list of known HTTP methods. If
     /// this override is done via environment variable, then the environment variable MUST be named
     /// `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` and support a comma-separated list of case-sensitive known HTTP methods.
-    /// […] this list MUST be a full override of the default known methods". Reading the variable is left to the service,
-    /// since this crate reads no environment.
+    /// […] this list MUST be a full override of the default known methods". This crate reads no environment, so the
+    /// service has to read the variable.
     ///
     /// [known]: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span
     #[must_use]
     pub fn with_known_methods<M: Into<String>>(self, methods: impl IntoIterator<Item = M>) -> Self {
+        self.with(|instruments| instruments.methods = Methods::new(methods))
+    }
+
+    /// Starts anew with other instruments, because what is bound already has the labels of the old ones.
+    fn with(self, change: impl FnOnce(&mut Instruments)) -> Self {
+        let mut instruments = self.0.endpoints.instruments.clone();
+        change(&mut instruments);
         Self(Arc::new(Shared {
             tracer: self.0.tracer.clone(),
             propagator: self.0.propagator.clone(),
-            endpoints: self.0.endpoints.with_methods(Methods::new(methods)),
+            endpoints: Endpoints::new(instruments),
         }))
     }
 }
@@ -111,29 +120,32 @@ impl<T> Clone for Layer<T> {
     }
 }
 
+impl<T> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
 impl<S, T> tower_layer::Layer<S> for Layer<T> {
     type Service = Service<S, T>;
 
     fn layer(&self, inner: S) -> Service<S, T> {
-        Service {
-            inner,
-            shared: self.0.clone(),
-        }
+        let layer = self.clone();
+        Service { inner, layer }
     }
 }
 
 /// The service that [`Layer`] makes of another one.
+#[derive(Debug)]
 pub struct Service<S, T> {
     inner: S,
-    shared: Arc<Shared<T>>,
+    layer: Layer<T>,
 }
 
 impl<S: Clone, T> Clone for Service<S, T> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            shared: self.shared.clone(),
-        }
+        let (inner, layer) = (self.inner.clone(), self.layer.clone());
+        Self { inner, layer }
     }
 }
 
@@ -157,7 +169,7 @@ where
             tracer,
             propagator,
             endpoints,
-        } = &*self.shared;
+        } = &*self.layer.0;
         let mut in_flight = InFlight::start(&**tracer, &**propagator, endpoints, &request);
         let inner = in_flight.enter(|| self.inner.call(request));
         ResponseFuture {
@@ -168,11 +180,13 @@ where
 }
 
 pin_project! {
-    /// The future of [`Service`]. To drop it is to cancel the request.
+    /// The future of [`Service`]. Dropping it cancels the request.
+    #[derive(Debug)]
     pub struct ResponseFuture<F> {
-        // Dropped first, so that the spans inside it end before the request's.
+        // Dropped first, so that spans inside of it end before the request's span.
         #[pin]
         inner: F,
+        // `None` once the response is out.
         in_flight: Option<InFlight>,
     }
 }
@@ -187,7 +201,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Some(mut in_flight) = this.in_flight.take() else {
-            // Polled after its end: whatever the service makes of that.
+            // Polled after its end. The inner future decides what that means.
             let poll = this.inner.poll(cx);
             return poll.map_ok(|response| response.map(axum::body::Body::new));
         };
@@ -198,7 +212,7 @@ where
             }
             Poll::Ready(Ok(response)) => Poll::Ready(Ok(body::respond(response, in_flight))),
             Poll::Ready(Err(error)) => {
-                in_flight.fail(Failure::Other);
+                in_flight.fail(Failure::OTHER);
                 Poll::Ready(Err(error))
             }
         }

@@ -1,8 +1,8 @@
-//! The exposition for whoever scrapes it, in as few copies at a time as memory has room for.
+//! The copies of the exposition that scrapers get, of which there are at most as many as memory has room for.
 //!
-//! A client that asks for an exposition and does not read keeps it. So while there are as many copies as may be, everybody
-//! gets the latest one: scrapes are not refused, only a little old. Where all series are in use, an exposition that is not
-//! compressed can take 15 MiB; of copies as large as that, memory has room for one, which is not kept for others.
+//! A client that asks for an exposition and does not read it keeps its copy in memory. When the copies are used up, other
+//! clients get the latest one: no scrape is refused, its values are only a little old. With all series in use, an
+//! uncompressed exposition takes up to 15 MiB. There is room for one copy of that size, and it is not shared.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,39 +16,40 @@ use tokio::task::JoinError;
 
 use crate::Exposition;
 
-/// Expositions in memory, of each version of HTTP: more than the four kinds that there are, so that one that is wanted is
-/// there; few enough to take 16 MiB in all, since all but one are a megabyte at most.
+/// Copies in memory, for each version of HTTP. It is more than the four kinds there are, so that a kind that is wanted is
+/// usually there. In all they take 16 MiB, because all but one are at most a megabyte.
 const COPIES: usize = 8;
 
-/// Expositions above this are large: with one of 15 MiB, as 4,000 series of histograms make, and all others below this,
-/// they take no more than before.
+/// Size in bytes above which a copy is large. The largest takes 15 MiB, with 4,000 series of histograms, which is about
+/// what all other copies take together.
 const LARGE_COPY: usize = 1024 * 1024;
 
-/// Whatever is encoded once for many: media type, and whether it is compressed.
+/// Media type, and whether the copy is compressed.
 type Kind = (&'static str, bool);
 
-/// One exposition, scraped by many.
+/// One exposition and its copies.
 #[derive(Clone)]
 pub(crate) struct Copies {
     exposition: Exposition,
-    /// What was made, and whose turn it is: one encodes at a time.
+    /// Its lock is also the turn to encode: one request encodes at a time.
     made: Arc<Mutex<Made>>,
-    /// An HTTP/1 client that does not read is cut soon; an HTTP/2 client can stay. So these are others' copies.
+    /// Separate from `http2`: the server soon disconnects a stalled HTTP/1 client but not a stalled HTTP/2 client, which
+    /// must not use up HTTP/1's copies.
     http1: Arc<Semaphore>,
     http2: Arc<Semaphore>,
-    /// Large ones, of either version.
+    /// Large copies, of either version.
     large: Arc<Semaphore>,
 }
 
 #[derive(Default)]
 struct Made {
-    /// Of each kind that is not large.
+    /// The latest copy of each kind that is not large.
     latest: HashMap<Kind, Bytes>,
-    /// Kinds that were large when they were last made.
+    /// Kinds that were large when they were last encoded.
     large: HashSet<Kind>,
 }
 
-/// What is answered.
+/// A response's media type and body.
 pub(crate) struct Answer {
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
@@ -56,21 +57,22 @@ pub(crate) struct Answer {
 
 impl Copies {
     pub(crate) fn new(exposition: Exposition) -> Self {
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
         Self {
             exposition,
             made: Arc::default(),
-            http1: Arc::new(Semaphore::new(COPIES)),
-            http2: Arc::new(Semaphore::new(COPIES)),
-            large: Arc::new(Semaphore::new(1)),
+            http1: semaphore(COPIES),
+            http2: semaphore(COPIES),
+            large: semaphore(1),
         }
     }
 
-    /// The exposition in the format that `accept` prefers. None: no copy of that kind is there that can be had, and memory
-    /// has no room for one more.
+    /// Returns the exposition in the format that `accept` prefers, or `None` if memory has no room for one more copy and
+    /// there is no other copy of that kind.
     ///
     /// # Errors
     ///
-    /// The encoder has panicked.
+    /// The encoder panicked.
     pub(crate) async fn scrape(
         &self,
         version: Version,
@@ -93,8 +95,8 @@ impl Copies {
             return Ok(None);
         }
         let exposition = self.exposition.clone();
-        // Milliseconds when there are many series: too long for a worker that requests need. The turn is the work's, not
-        // the request's: a client that hangs up does not end the work.
+        // With many series this takes milliseconds, too long for a worker that serves requests. The thread holds the
+        // turn, so a client that disconnects does not let a second encoder start beside it.
         let body = tokio::task::spawn_blocking(move || {
             let accept = accept.as_deref();
             let text = if gzip {
@@ -122,7 +124,7 @@ impl Copies {
     }
 }
 
-/// Counts as one of the copies until the last byte of it is sent or given up.
+/// One copy. It holds its permits until its last byte has been sent or dropped.
 struct Copy {
     text: Box<[u8]>,
     _permit: OwnedSemaphorePermit,
@@ -135,7 +137,7 @@ impl AsRef<[u8]> for Copy {
     }
 }
 
-/// The fastest level already makes an exposition ten times smaller, and it is compressed as it is made.
+/// Compresses while encoding. The fastest level already makes an exposition ten times smaller.
 fn compressed(exposition: &Exposition, accept: Option<&str>) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     // Writing to memory does not fail.

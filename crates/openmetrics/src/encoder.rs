@@ -1,6 +1,6 @@
-//! Both formats, written in one pass, piece by piece.
+//! Writes both formats, in one pass and piece by piece.
 //!
-//! A label set is escaped once a series and copied into each of its lines; a bound is printed once a scrape.
+//! A label set is escaped once for its series and copied into each line. A bound is formatted once for a scrape.
 
 use std::fmt::Write;
 use std::io;
@@ -15,40 +15,14 @@ use crate::labels::{self, Label, write_escaped, write_labels};
 use crate::negotiation::Format;
 use crate::number::{write_bound, write_value};
 
-/// The units that OpenTelemetry's exporter puts at the end of a name. Any other last word may be just a word.
-const UNITS: [&str; 26] = [
-    "amperes",
-    "bytes",
-    "celsius",
-    "days",
-    "gibibytes",
-    "gigabytes",
-    "grams",
-    "hertz",
-    "hours",
-    "joules",
-    "kibibytes",
-    "kilobytes",
-    "mebibytes",
-    "megabytes",
-    "meters",
-    "microseconds",
-    "milliseconds",
-    "minutes",
-    "nanoseconds",
-    "percent",
-    "ratio",
-    "seconds",
-    "terabytes",
-    "tibibytes",
-    "volts",
-    "watts",
-];
+/// The units that OpenTelemetry's exporter appends to a name. Any other last word need not be a unit.
+const UNITS: &str = "amperes bytes celsius days gibibytes gigabytes grams hertz hours joules kibibytes kilobytes mebibytes \
+     megabytes meters microseconds milliseconds minutes nanoseconds percent ratio seconds terabytes tibibytes volts watts";
 
-/// A piece is written when it is at least this long, and ends with a series.
+/// Shortest piece in bytes. A piece ends with a series.
 const PIECE: usize = 16 * 1024;
 
-/// Writes the families, as gathered, in `format`.
+/// Writes the gathered families to `sink`, in `format`.
 pub(crate) fn encode(
     families: &[MetricFamily],
     format: Format,
@@ -82,7 +56,7 @@ struct Encoder<'a> {
     format: Format,
     exemplars: &'a Exemplars,
     names: Names,
-    /// Bounds already printed, by their place in a histogram.
+    /// Bounds already formatted, by their index in a histogram.
     bounds: Vec<(f64, String)>,
 }
 
@@ -113,37 +87,30 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// OpenMetrics 1.0, "MetricFamily metadata": TYPE, UNIT, HELP. The text format's habit is HELP, TYPE.
+    /// OpenMetrics 1.0, "MetricFamily metadata": TYPE, UNIT, HELP. In the text format HELP, TYPE is usual.
     fn metadata(&mut self, exposed: &Exposed<'_>, help: &str) {
         let name = exposed.name();
-        match self.format {
-            Format::OpenMetrics => {
-                self.comment("TYPE", name, exposed.kind.name());
-                if let Some(unit) = unit(name).filter(|_| exposed.kind != Kind::Info) {
-                    self.comment("UNIT", name, unit);
-                }
-                self.help(name, help);
+        if self.format == Format::Text {
+            self.help(name, help);
+        }
+        self.comment("TYPE", name, exposed.kind.name());
+        if self.format == Format::OpenMetrics {
+            if let Some(unit) = unit(name).filter(|_| exposed.kind != Kind::Info) {
+                self.comment("UNIT", name, unit);
             }
-            Format::Text => {
-                self.help(name, help);
-                self.comment("TYPE", name, exposed.kind.name());
-            }
+            self.help(name, help);
         }
     }
 
     fn comment(&mut self, keyword: &str, name: &str, text: &str) {
-        for part in ["# ", keyword, " ", name, " ", text, "\n"] {
-            self.out.push_str(part);
-        }
+        self.out.extend(["# ", keyword, " ", name, " ", text, "\n"]);
     }
 
     fn help(&mut self, name: &str, help: &str) {
         if help.is_empty() {
             return;
         }
-        for part in ["# HELP ", name, " "] {
-            self.out.push_str(part);
-        }
+        self.out.extend(["# HELP ", name, " "]);
         write_escaped(&mut self.out, help, self.format == Format::OpenMetrics);
         self.out.push('\n');
     }
@@ -163,16 +130,11 @@ impl Encoder<'_> {
             if bound <= below {
                 continue;
             }
-            for part in [name, "_bucket{", labels] {
-                self.out.push_str(part);
-            }
-            if !labels.is_empty() {
-                self.out.push(',');
-            }
-            self.out.push_str("le=\"");
+            let comma = if labels.is_empty() { "" } else { "," };
+            self.out.extend([name, "_bucket{", labels, comma, "le=\""]);
             self.bound(index, bound);
             let _ = write!(self.out, "\"}} {count}");
-            // The series may have been bound with other boundaries than a view then gave it: the value decides.
+            // The value decides, because a view may have given the series other bounds than the handle was made with.
             let mut latest: Option<&Exemplar> = None;
             while let Some(exemplar) = exemplars.next_if(|exemplar| exemplar.value <= bound) {
                 if latest.is_none_or(|latest| latest.unix_millis <= exemplar.unix_millis) {
@@ -188,7 +150,7 @@ impl Encoder<'_> {
             (below, counted) = (bound, count);
         }
 
-        // OpenMetrics 1.0, "Histogram": a sum is a counter, and present exactly if the count is.
+        // OpenMetrics 1.0, "Histogram": the sum is a counter, so not negative; the count is there if the sum is.
         let sum = histogram.get_sample_sum();
         if self.format == Format::Text || sum >= 0.0 && !negative {
             self.sample(name, "_sum", labels, sum);
@@ -204,14 +166,12 @@ impl Encoder<'_> {
     }
 
     fn sample_name(&mut self, name: &str, suffix: &str, labels: &str) {
-        self.out.push_str(name);
-        self.out.push_str(suffix);
-        if !labels.is_empty() {
-            for part in ["{", labels, "}"] {
-                self.out.push_str(part);
-            }
-        }
-        self.out.push(' ');
+        let (open, close) = if labels.is_empty() {
+            ("", " ")
+        } else {
+            ("{", "} ")
+        };
+        self.out.extend([name, suffix, open, labels, close]);
     }
 
     fn bound(&mut self, index: usize, bound: f64) {
@@ -232,7 +192,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// What is remembered of the series, in ascending order of bucket.
+    /// The exemplars of the series, in ascending order of bucket.
     fn exemplars(&self, name: &str, metric: &Metric) -> Vec<Exemplar> {
         if self.format == Format::Text || !self.exemplars.has(name) {
             return Vec::new();
@@ -243,19 +203,16 @@ impl Encoder<'_> {
     }
 
     fn exemplar(&mut self, exemplar: &Exemplar) {
-        let [high, low] = exemplar.trace_id;
-        let _ = write!(
-            self.out,
-            " # {{span_id=\"{:016x}\",trace_id=\"{high:016x}{low:016x}\"}} ",
-            exemplar.span_id
-        );
+        let (span_id, trace_id) = (exemplar.span_id, exemplar.trace_id);
+        let labels = format_args!(r#"span_id="{span_id:016x}",trace_id="{trace_id:032x}""#);
+        let _ = write!(self.out, " # {{{labels}}} ");
         write_value(&mut self.out, exemplar.value);
         let (seconds, millis) = (exemplar.unix_millis / 1000, exemplar.unix_millis % 1000);
         let _ = write!(self.out, " {seconds}.{millis:03}");
     }
 }
 
-/// The family's series by their labels, each once; the labels are ranges of the text.
+/// The series of a family, sorted by their labels and without duplicates. The labels are ranges of the returned text.
 fn series(family: &MetricFamily, kind: Kind) -> (String, Vec<(Range<usize>, &Metric)>) {
     let name = match kind {
         Kind::Histogram => labels::histogram_label_name,
@@ -280,7 +237,8 @@ fn series(family: &MetricFamily, kind: Kind) -> (String, Vec<(Range<usize>, &Met
     (text, series)
 }
 
+/// The unit at the end of a family's name.
 fn unit(name: &str) -> Option<&'static str> {
     let (_, last) = name.rsplit_once('_')?;
-    UNITS.into_iter().find(|unit| *unit == last)
+    UNITS.split(' ').find(|unit| *unit == last)
 }

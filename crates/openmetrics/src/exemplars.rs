@@ -1,7 +1,7 @@
-//! The latest exemplar of each bucket of a histogram: a value, when it was, and the span that it was measured in.
+//! The latest exemplar of each bucket of a histogram: a value, its time, and the span that it was measured in.
 //!
-//! Requests write, scrapes read. A bucket of a busy route is written by every core at once, so a writer must
-//! never wait: not for another writer, not for a scrape that is being encoded. See [`Slot`].
+//! Requests write exemplars and scrapes read them. Every core writes to the same bucket of a busy route, so a writer must
+//! wait neither for another writer nor for a scrape. See [`Slot`].
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -10,32 +10,32 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::labels::{family_name, measured};
 
-/// How many series are remembered in all: those of two histograms of 2,000 attribute sets, which is what the SDK bounds an
-/// instrument to by default. One takes 64 bytes a bucket, so 4,000 of 15 buckets about 4 MiB, and their labels 1 MiB.
+/// Series that have exemplars, in all: two histograms of 2,000 attribute sets, the SDK's default limit for an instrument.
+/// A series takes 64 bytes a bucket, so 4,000 of 15 buckets take 4 MiB, and their labels another MiB.
 const SERIES_LIMIT: usize = 4000;
 
-/// How often a reader tries again when it meets a writer; a write takes nanoseconds.
+/// Attempts of a reader that meets a writer. A write takes nanoseconds.
 const READ_ATTEMPTS: usize = 100;
 
-// OpenMetrics 1.0, "Exemplars": names and values of the label set, in characters.
+// OpenMetrics 1.0, "Exemplars": at most 128 characters of names and values.
 const _: () = assert!("span_id".len() + 16 + "trace_id".len() + 32 <= 128);
 
 /// The exemplars of one registry. Clones share them.
 ///
-/// At most 4,000 series are remembered; a handle for one more records nothing.
+/// At most 4,000 series have exemplars. A handle for one more records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Exemplars(Arc<Mutex<Families>>);
 
 #[derive(Debug, Default)]
 struct Families {
-    /// By family, then by labels as text.
+    /// By the family's name, then by labels as text.
     series: HashMap<String, HashMap<String, Arc<Buckets>>>,
     count: usize,
 }
 
-/// Where the exemplars of one series go. To be kept with the bound instrument of that series.
+/// Records the exemplars of one series. Keep it with the bound instrument of that series.
 ///
-/// [`Default`] gives a handle that records nothing.
+/// [`Default`] returns a handle that records nothing.
 #[derive(Clone, Debug, Default)]
 pub struct SeriesExemplars(Option<Arc<Buckets>>);
 
@@ -50,13 +50,15 @@ struct Buckets {
 pub(crate) struct Exemplar {
     pub(crate) value: f64,
     pub(crate) unix_millis: u64,
-    pub(crate) trace_id: [u64; 2],
+    pub(crate) trace_id: u128,
     pub(crate) span_id: u64,
 }
 
 impl Exemplars {
-    /// As [`series`](Self::series), of an OpenTelemetry instrument: its name and unit, as `opentelemetry-prometheus` exposes
-    /// them (`http.server.request.duration` in `s` is `http_server_request_duration_seconds`).
+    /// As [`series`](Self::series), for an OpenTelemetry instrument.
+    ///
+    /// `name` and `unit` are the instrument's. They give the family's name as in `opentelemetry-prometheus`:
+    /// `http.server.request.duration` in `s` is `http_server_request_duration_seconds`.
     pub fn instrument(
         &self,
         name: &str,
@@ -79,14 +81,14 @@ impl Exemplars {
         self.series(&format!("{family}{unit}"), labels, bounds)
     }
 
-    /// The handle of one series of a histogram; the same one for the same series.
+    /// Returns the handle of one series of a histogram. The same series has the same handle.
     ///
-    /// `family` and `labels` are those of the exposition: `http_server_request_duration_seconds`, with labels
-    /// such as `http_response_status_code`, in any order. `otel_scope_*` labels do not count; an attribute's key
-    /// (`http.response.status_code`) does as well as the label's name. `bounds` are the histogram's upper bounds,
-    /// ascending, without infinity.
+    /// `family` and `labels` are those of the exposition: `http_server_request_duration_seconds`, and labels such as
+    /// `http_response_status_code`, in any order. An attribute's key (`http.response.status_code`) may stand for the label's
+    /// name. Labels `otel_scope_*` are ignored. `bounds` are the upper bounds of the buckets, ascending and without
+    /// infinity.
     ///
-    /// Takes a lock and allocates: for the first request of a series, not for each.
+    /// Takes a lock and allocates, so call it once for each series, not for each request.
     pub fn series(
         &self,
         family: &str,
@@ -114,12 +116,12 @@ impl Exemplars {
         SeriesExemplars(Some(buckets))
     }
 
-    /// Whether any series of the family, named as exposed, is remembered.
+    /// Whether a series of the family has exemplars. `family` is the name in the exposition.
     pub(crate) fn has(&self, family: &str) -> bool {
         self.lock().series.contains_key(family)
     }
 
-    /// What is remembered of a series, in ascending order of bucket.
+    /// Returns the exemplars of a series, in ascending order of bucket.
     pub(crate) fn latest(&self, family: &str, labels: &str) -> Vec<Exemplar> {
         let buckets = {
             let families = self.lock();
@@ -131,105 +133,105 @@ impl Exemplars {
     }
 
     fn lock(&self) -> MutexGuard<'_, Families> {
-        // Nothing above can leave the map half changed.
+        // No panic above leaves the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl SeriesExemplars {
-    /// Remembers `value`, in the unit of the histogram, as measured `at` that time in the span `span_id` of `trace_id`.
+    /// Keeps `value`, in the unit of the histogram, as measured at the time `at` in the span `span_id` of `trace_id`.
     ///
-    /// Whether the span is sampled is for the caller to know: an exemplar that leads to no trace is worse than
-    /// none. Values that are not finite, and ids that are all zero, are ignored. Never waits and never allocates.
+    /// The caller must know that the span is sampled: an exemplar that leads to no trace is worse than none. A value that
+    /// is not finite and an id of zeros are ignored. Never waits and never allocates.
     pub fn record(&self, value: f64, at: SystemTime, trace_id: [u8; 16], span_id: [u8; 8]) {
         let Some(buckets) = &self.0 else { return };
-        let trace_id = u128::from_be_bytes(trace_id);
-        let span_id = u64::from_be_bytes(span_id);
-        if !value.is_finite() || trace_id == 0 || span_id == 0 {
+        let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let exemplar = Exemplar {
+            value,
+            unix_millis: since_epoch.as_millis() as u64,
+            trace_id: u128::from_be_bytes(trace_id),
+            span_id: u64::from_be_bytes(span_id),
+        };
+        if !value.is_finite() || exemplar.trace_id == 0 || exemplar.span_id == 0 {
             return;
         }
         let bucket = buckets.bounds.partition_point(|bound| *bound < value);
-        let Some(slot) = buckets.slots.get(bucket) else {
-            return;
-        };
-        let since_epoch = at.duration_since(UNIX_EPOCH);
-        slot.write(Exemplar {
-            value,
-            unix_millis: since_epoch.unwrap_or_default().as_millis() as u64,
-            trace_id: [(trace_id >> 64) as u64, trace_id as u64],
-            span_id,
-        });
+        if let Some(slot) = buckets.slots.get(bucket) {
+            slot.write(exemplar);
+        }
     }
 }
 
-/// One exemplar that many write and few read: a seqlock made of atomics, no lock and no `unsafe`.
+impl From<Exemplar> for [u64; 5] {
+    fn from(exemplar: Exemplar) -> Self {
+        let (value, trace_id) = (exemplar.value.to_bits(), exemplar.trace_id);
+        let (high, low) = ((trace_id >> 64) as u64, trace_id as u64);
+        [value, exemplar.unix_millis, high, low, exemplar.span_id]
+    }
+}
+
+impl From<[u64; 5]> for Exemplar {
+    fn from([value, unix_millis, high, low, span_id]: [u64; 5]) -> Self {
+        Self {
+            value: f64::from_bits(value),
+            unix_millis,
+            trace_id: u128::from(high) << 64 | u128::from(low),
+            span_id,
+        }
+    }
+}
+
+/// One exemplar that many write and few read: a seqlock of atomics, without a lock and without `unsafe`.
 ///
-/// `version` is odd while someone writes. A writer that finds it odd, or loses the race to make it odd, leaves: the
-/// other one's exemplar is of the same moment and as good. A reader that sees `version` change while it reads tries
-/// again. So a writer never waits, and what is read was written by one writer. A mutex with `try_lock` would be as
-/// fast between writers, but a writer would then also lose against a scrape, and a thread that is descheduled
-/// while it holds the lock would make the scrape wait.
+/// `version` is odd while a thread writes. A writer that finds it odd, or that loses the race to make it odd, gives up:
+/// the other writer's exemplar is of the same moment and as good. A reader that sees `version` change during its read
+/// tries again. So a writer never waits, and a reader gets what one writer wrote. A mutex with `try_lock` would be as fast
+/// between writers. But a writer would then also lose against a scrape, and a thread that is descheduled while it holds
+/// the lock would make the scrape wait.
 ///
-/// A cache line each, so that neighbouring buckets do not slow each other down.
+/// Each slot has a cache line of its own, so that neighbouring buckets do not slow each other down.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Slot {
     version: AtomicU64,
-    value: AtomicU64,
-    unix_millis: AtomicU64,
-    trace_id: [AtomicU64; 2],
-    span_id: AtomicU64,
+    /// An [`Exemplar`].
+    words: [AtomicU64; 5],
 }
 
 impl Slot {
     fn write(&self, exemplar: Exemplar) {
         let version = self.version.load(Ordering::Relaxed);
         let writing = version.wrapping_add(1);
-        // `Acquire`: what the last writer stored is stored before what this one will.
-        let mine = version.is_multiple_of(2)
-            && self
-                .version
-                .compare_exchange(version, writing, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok();
-        if !mine {
+        // `Acquire`: the stores of the last writer happen before those below.
+        let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+        let swap = || {
+            self.version
+                .compare_exchange(version, writing, success, failure)
+        };
+        if !version.is_multiple_of(2) || swap().is_err() {
             return;
         }
-        // Whoever reads a store below also sees, after its own fence, that `version` is odd or later.
+        // A reader that sees one of the stores below also sees, after its own fence, that `version` is odd or later.
         fence(Ordering::Release);
-        let Exemplar {
-            value,
-            unix_millis,
-            trace_id: [high, low],
-            span_id,
-        } = exemplar;
-        self.value.store(value.to_bits(), Ordering::Relaxed);
-        self.unix_millis.store(unix_millis, Ordering::Relaxed);
-        self.trace_id[0].store(high, Ordering::Relaxed);
-        self.trace_id[1].store(low, Ordering::Relaxed);
-        self.span_id.store(span_id, Ordering::Relaxed);
+        for (stored, word) in self.words.iter().zip(<[u64; 5]>::from(exemplar)) {
+            stored.store(word, Ordering::Relaxed);
+        }
         self.version
             .store(writing.wrapping_add(1), Ordering::Release);
     }
 
-    /// `None` if nothing was ever written, or if writers do not let go of it.
+    /// Returns `None` if nothing has been written, or if writers are busy at each attempt.
     fn read(&self) -> Option<Exemplar> {
         for _ in 0..READ_ATTEMPTS {
             let version = self.version.load(Ordering::Acquire);
             if version == 0 {
                 return None;
             }
-            let exemplar = Exemplar {
-                value: f64::from_bits(self.value.load(Ordering::Relaxed)),
-                unix_millis: self.unix_millis.load(Ordering::Relaxed),
-                trace_id: [
-                    self.trace_id[0].load(Ordering::Relaxed),
-                    self.trace_id[1].load(Ordering::Relaxed),
-                ],
-                span_id: self.span_id.load(Ordering::Relaxed),
-            };
+            let words = self.words.each_ref();
+            let words = words.map(|word| word.load(Ordering::Relaxed));
             fence(Ordering::Acquire);
             if version.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == version {
-                return Some(exemplar);
+                return Some(words.into());
             }
             std::hint::spin_loop();
         }
@@ -282,7 +284,7 @@ mod tests {
         let made = |number: u64| Exemplar {
             value: number as f64,
             unix_millis: number,
-            trace_id: [number, number],
+            trace_id: u128::from(number) << 64 | u128::from(number),
             span_id: number,
         };
         for writers in [1, 2] {
@@ -316,13 +318,13 @@ mod tests {
         let exemplar = Exemplar {
             value: 1.0,
             unix_millis: 1,
-            trace_id: [1, 1],
+            trace_id: 1 << 64 | 1,
             span_id: 1,
         };
         let slot = Slot::default();
         slot.version.store(1, Ordering::Relaxed); // somebody writes
         slot.write(exemplar);
-        assert_eq!(slot.span_id.load(Ordering::Relaxed), 0);
+        assert_eq!(slot.words[4].load(Ordering::Relaxed), 0);
         assert_eq!(slot.read(), None);
         slot.version.store(2, Ordering::Relaxed); // and is done
         slot.write(exemplar);

@@ -1,4 +1,4 @@
-//! A registry and the exemplars that go with it, as one thing to scrape.
+//! A registry together with its exemplars.
 
 use std::io;
 
@@ -9,15 +9,16 @@ use crate::encoder::encode;
 use crate::exemplars::Exemplars;
 use crate::negotiation::negotiate;
 
-/// Everything that `/metrics` answers from. Clones share the registry and the exemplars.
+/// What `/metrics` answers: a registry and the exemplars of its histograms. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Exposition {
     registry: Registry,
     exemplars: Exemplars,
 }
 
-/// A body and the media type it is in.
+/// An exposition as text, and its media type.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Encoded {
     /// `Content-Type`, with version and charset.
     pub content_type: &'static str,
@@ -26,7 +27,7 @@ pub struct Encoded {
 }
 
 impl Exposition {
-    /// Serves what is in `registry`, now and later.
+    /// Exposes the metrics that `registry` holds at each scrape.
     pub fn new(registry: Registry) -> Exposition {
         Exposition {
             registry,
@@ -34,27 +35,26 @@ impl Exposition {
         }
     }
 
-    /// Where instrumentation leaves the exemplars of this registry's histograms.
+    /// The exemplars of this registry's histograms, for the instrumentation to record.
     pub fn exemplars(&self) -> &Exemplars {
         &self.exemplars
     }
 
-    /// The media type that [`encode`](Self::encode) would answer this `accept` with.
+    /// Returns the media type of what [`encode`](Self::encode) returns for the same `accept`.
     pub fn content_type(&self, accept: Option<&str>) -> &'static str {
         negotiate(accept).content_type()
     }
 
-    /// Collects every metric and encodes it in the format that `accept` prefers: the value of the `Accept`
-    /// header, several lines of it joined by commas, `None` if there is none.
+    /// Collects all metrics and encodes them in the format that `accept` prefers.
     ///
-    /// Prometheus text 0.0.4 is the answer if `accept` has no preference, and also if it allows neither
-    /// format: RFC 9110 permits that, and a metric that can be read helps more than a 406.
-    /// The caller adds `Vary: Accept`.
+    /// `accept` is the value of the header `Accept`, with several lines joined by commas, or `None` if there is no such
+    /// header. Without a preference the format is Prometheus text 0.0.4. It is also the format if `accept` allows neither:
+    /// RFC 9110 permits that, and metrics help more than a 406. The caller should send `Vary: Accept`.
     ///
-    /// Collecting and encoding block for as long as they take, milliseconds for thousands of series.
+    /// This blocks until it is done, which takes milliseconds with thousands of series.
     pub fn encode(&self, accept: Option<&str>) -> Encoded {
         let families = self.registry.gather();
-        // A body that grew would be copied, and be in memory twice meanwhile.
+        // A vector that grows is copied, and is then in memory twice.
         let mut body = Vec::with_capacity(families.iter().map(length).sum());
         // Writing to memory does not fail.
         let _ = encode(&families, negotiate(accept), &self.exemplars, &mut body);
@@ -64,26 +64,26 @@ impl Exposition {
         }
     }
 
-    /// Writes what [`encode`](Self::encode) returns to `sink`, in pieces of about 16 KiB: a sink that compresses them
-    /// takes far less memory than the whole.
+    /// Writes to `sink` what [`encode`](Self::encode) returns, in pieces of about 16 KiB. A sink that compresses the pieces
+    /// takes far less memory than the whole text.
     ///
     /// # Errors
     ///
-    /// Those of `sink`, at which it stops.
+    /// The first error of `sink`. Nothing is written after it.
     pub fn write(&self, accept: Option<&str>, sink: &mut dyn io::Write) -> io::Result<()> {
         let families = self.registry.gather();
         encode(&families, negotiate(accept), &self.exemplars, sink)
     }
 }
 
-/// About how many bytes the family takes, rather too many than too few.
+/// Estimate of the family's size in bytes, rather too high than too low.
 fn length(family: &MetricFamily) -> usize {
     let length = |metric: &Metric| {
         let labels = metric.get_label().iter();
         let labels: usize = labels
             .map(|label| label.name().len() + label.value().len() + 4)
             .sum();
-        // A sample for each bucket, `+Inf`, sum and count; each with a value, and `le` or a time.
+        // One sample for each bucket, and for `+Inf`, sum and count. Each has a value, and `le` or a timestamp.
         let samples = metric.get_histogram().get_bucket().len() + 3;
         samples * (family.name().len() + labels + 48)
     };

@@ -1,4 +1,7 @@
-//! Under which name and type a family of the registry is exposed, if it can be.
+//! The name and the type that a family of the registry has in an exposition, if it can be exposed.
+//!
+//! The formats give samples suffixes (`_bucket`, `_total`). A gauge `x_count` beside a histogram `x` would look like a sample
+//! of it, and a parser would reject the scrape.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -8,7 +11,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 use crate::labels::family_name;
 use crate::negotiation::Format;
 
-/// A type, as far as OpenTelemetry's metrics have one.
+/// The types that OpenTelemetry's metrics can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Counter,
@@ -19,7 +22,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// As `# TYPE` spells it.
+    /// The type in `# TYPE`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Counter => "counter",
@@ -30,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// What samples of this type have, or could have, behind the family's name.
+    /// The suffixes that the format reserves for samples of this type.
     fn suffixes(self, format: Format) -> &'static [&'static str] {
         match (self, format) {
             (Kind::Counter, Format::OpenMetrics) => &["", "_total", "_created"],
@@ -44,12 +47,12 @@ impl Kind {
     }
 }
 
-/// A family that is exposed.
+/// The name and type of a family in the exposition.
 pub(crate) struct Exposed<'a> {
     pub(crate) kind: Kind,
-    /// The registry's name: in both formats that of the samples, but for the suffixes of a histogram.
+    /// The registry's name. Both formats give it to the samples; those of a histogram have a suffix as well.
     pub(crate) sample: Cow<'a, str>,
-    /// What `sample` has behind the name in `# TYPE`.
+    /// The part of `sample` that is missing from the name in `# TYPE`.
     suffix: &'static str,
 }
 
@@ -62,12 +65,13 @@ impl Exposed<'_> {
     }
 }
 
-/// The names that one exposition has used up. OpenMetrics 1.0, "Suffixes": no family's samples may look like another's.
+/// The names that are taken in one exposition. OpenMetrics 1.0, "Suffixes": samples of one family must not look like those
+/// of another.
 #[derive(Default)]
 pub(crate) struct Names(HashSet<String>);
 
 impl Names {
-    /// `None` if the family has no name or type that can be exposed beside those before it.
+    /// Returns `None` if no name and type of the family can stand beside those of the families before it.
     pub(crate) fn admit<'a>(
         &mut self,
         family: &'a MetricFamily,
@@ -94,7 +98,7 @@ impl Names {
         if self.claim(&exposed, format) {
             return Some(exposed);
         }
-        // A counter `x_total` beside a gauge `x`: its series stay, its type does not.
+        // A counter `x_total` beside a gauge `x` keeps its series, but not its type.
         let exposed = Exposed {
             kind: Kind::Unknown,
             suffix: "",
@@ -104,10 +108,8 @@ impl Names {
     }
 
     fn claim(&mut self, exposed: &Exposed<'_>, format: Format) -> bool {
-        let names = exposed.kind.suffixes(format).iter();
-        let names: Vec<String> = names
-            .map(|suffix| format!("{}{suffix}", exposed.name()))
-            .collect();
+        let (name, suffixes) = (exposed.name(), exposed.kind.suffixes(format).iter());
+        let names: Vec<_> = suffixes.map(|suffix| format!("{name}{suffix}")).collect();
         let free = !names.iter().any(|name| self.0.contains(name));
         if free {
             self.0.extend(names);
@@ -116,23 +118,18 @@ impl Names {
     }
 }
 
-/// Whether OpenMetrics may call it a counter: by its name and by its values.
+/// Whether the family may be a counter in OpenMetrics, by its name and by its values.
 fn is_counter(family: &MetricFamily, sample: &str) -> bool {
-    let mut values = family
-        .get_metric()
-        .iter()
-        .map(|metric| metric.get_counter().get_value());
-    sample.ends_with("_total") && sample != "_total" && values.all(|value| value >= 0.0)
+    let mut metrics = family.get_metric().iter();
+    let is_named = sample.ends_with("_total") && sample != "_total";
+    is_named && metrics.all(|metric| metric.get_counter().get_value() >= 0.0)
 }
 
-/// Whether it is the resource, which OpenTelemetry's exporter can only make a gauge of.
+/// Whether the family is the resource, which OpenTelemetry's exporter can only make a gauge of.
 fn is_target(family: &MetricFamily) -> bool {
-    let mut values = family
-        .get_metric()
-        .iter()
-        .map(|metric| metric.get_gauge().get_value());
-    family.name() == TARGET_INFO && values.all(|value| value == 1.0)
+    let mut metrics = family.get_metric().iter();
+    family.name() == TARGET_INFO && metrics.all(|metric| metric.get_gauge().get_value() == 1.0)
 }
 
-/// Resource attributes, as a family.
+/// The family of the resource attributes.
 pub(crate) const TARGET_INFO: &str = "target_info";

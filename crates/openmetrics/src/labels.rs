@@ -1,29 +1,28 @@
 //! Names that the formats allow, and label sets as text: `a="1",b="2"`, sorted by name.
 //!
-//! OpenTelemetry takes any attribute key; the formats do not, and a parser that meets one bad name throws the
-//! whole scrape away. A label set as text is also what tells one series from another here.
+//! OpenTelemetry allows any attribute key and the formats do not. A parser that meets one invalid name rejects the whole
+//! scrape. A label set as text also serves as the key of its series.
 
 use std::borrow::Cow;
 
-/// What `opentelemetry-prometheus` puts on every series: where the instrument comes from.
+/// Prefix of the labels that `opentelemetry-prometheus` adds to every series: the instrument's scope.
 const SCOPE: &str = "otel_scope_";
 
-/// A label's name, exposable, and its value as it is.
+/// A label's name, which the formats allow, and its unescaped value.
 pub(crate) type Label<'a> = (Cow<'a, str>, &'a str);
 
-/// `metricname` of the grammar: `[a-zA-Z_:][a-zA-Z0-9_:]*`. Empty if `name` is.
+/// Returns a `metricname` of the grammar: `[a-zA-Z_:][a-zA-Z0-9_:]*`. It is empty if `name` is.
 pub(crate) fn family_name(name: &str) -> Cow<'_, str> {
     let name = replace_unless(name, |character| {
         character.is_ascii_alphanumeric() || matches!(character, '_' | ':')
     });
-    if name.starts_with(|character: char| character.is_ascii_digit()) {
-        Cow::Owned(format!("_{name}"))
-    } else {
-        name
+    match name.bytes().next() {
+        Some(b'0'..=b'9') => Cow::Owned(format!("_{name}")),
+        _ => name,
     }
 }
 
-/// `label-name` of the grammar, `[a-zA-Z][a-zA-Z0-9_]*`: a `_` in front is reserved.
+/// Returns a `label-name` of the grammar: `[a-zA-Z][a-zA-Z0-9_]*`. A leading `_` is reserved.
 pub(crate) fn label_name(name: &str) -> Cow<'_, str> {
     let name = replace_unless(name, |character| {
         character.is_ascii_alphanumeric() || character == '_'
@@ -35,7 +34,7 @@ pub(crate) fn label_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// `label_name` where `le` is the bound of a bucket.
+/// As [`label_name`], for a histogram, where `le` is the bound of a bucket.
 pub(crate) fn histogram_label_name(name: &str) -> Cow<'_, str> {
     match label_name(name) {
         name if name == "le" => Cow::Borrowed("exported_le"),
@@ -43,7 +42,7 @@ pub(crate) fn histogram_label_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The labels of a histogram's series without those of its scope: all that instrumentation knows of them.
+/// Returns the labels of a histogram's series without those of its scope, which the instrumentation does not know.
 pub(crate) fn measured<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut labels: Vec<Label<'_>> = labels
         .map(|(name, value)| (histogram_label_name(name), value))
@@ -54,7 +53,7 @@ pub(crate) fn measured<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> 
     text
 }
 
-/// Appends `labels`, sorted, without braces; labels of one name become one.
+/// Appends `labels`, sorted, without braces. Labels of the same name become one, with their values joined by `;`.
 pub(crate) fn write_labels(out: &mut String, labels: &mut [Label<'_>]) {
     labels.sort_unstable();
     let mut previous = None;
@@ -62,11 +61,8 @@ pub(crate) fn write_labels(out: &mut String, labels: &mut [Label<'_>]) {
         if previous == Some(name) {
             out.push(';');
         } else {
-            if previous.is_some() {
-                out.push_str("\",");
-            }
-            out.push_str(name);
-            out.push_str("=\"");
+            let end = if previous.is_some() { "\"," } else { "" };
+            out.extend([end, &**name, "=\""]);
         }
         write_escaped(out, value, true);
         previous = Some(name);
@@ -76,20 +72,19 @@ pub(crate) fn write_labels(out: &mut String, labels: &mut [Label<'_>]) {
     }
 }
 
-/// Appends `text` with `\` and line feeds escaped, and `"` too where the format wants it: in label values always, in
-/// help texts only of OpenMetrics.
+/// Appends `text` with `\` and line feeds escaped, and with `quotes` also `"`. The formats escape quotes in label values;
+/// in help texts only OpenMetrics does.
 pub(crate) fn write_escaped(out: &mut String, text: &str, quotes: bool) {
     let special = |byte| matches!(byte, b'\\' | b'\n') || quotes && byte == b'"';
     let mut rest = text;
     while let Some(at) = rest.bytes().position(special) {
         let (clean, from) = rest.split_at(at);
-        out.push_str(clean);
-        out.push('\\');
-        out.push_str(if from.starts_with('\n') {
+        let escaped = if from.starts_with('\n') {
             "n"
         } else {
             &from[..1]
-        });
+        };
+        out.extend([clean, "\\", escaped]);
         rest = &from[1..];
     }
     out.push_str(rest);

@@ -1,8 +1,8 @@
-//! Which of the two formats a scrape gets: RFC 9110, 12.5.1.
+//! The format that a scrape gets, by its header `Accept` (RFC 9110, 12.5.1).
 //!
 //! Prometheus sends a list such as `application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,
-//! text/plain;version=0.0.4;q=0.3,*/*;q=0.2`. Whoever looks for a substring in it gives OpenMetrics to those who
-//! refuse it (`q=0`), or version 1.0.0 to those who can only read 0.0.1.
+//! text/plain;version=0.0.4;q=0.3,*/*;q=0.2`. A server that only looks for a substring in it gives OpenMetrics to a client
+//! that refuses the format (`q=0`), and version 1.0.0 to one that can only read 0.0.1.
 
 /// A format that can be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,33 +21,26 @@ impl Format {
         }
     }
 
-    fn media_type(self) -> (&'static str, &'static str) {
+    /// Type, subtype and version.
+    fn media_type(self) -> [&'static str; 3] {
         match self {
-            Format::Text => ("text", "plain"),
-            Format::OpenMetrics => ("application", "openmetrics-text"),
-        }
-    }
-
-    fn version(self) -> &'static str {
-        match self {
-            Format::Text => "0.0.4",
-            Format::OpenMetrics => "1.0.0",
+            Format::Text => ["text", "plain", "0.0.4"],
+            Format::OpenMetrics => ["application", "openmetrics-text", "1.0.0"],
         }
     }
 }
 
-/// How a range of `Accept` fits a format: the more precise range counts (`specificity`), with what it says (`quality`).
-struct Fit {
-    specificity: u8,
-    quality: u16,
-}
+/// How well a media range of `Accept` fits a format: how specific the range is, and its quality in thousandths. The most
+/// specific range decides, so the order of the two matters.
+type Fit = (u8, u16);
 
-/// The format that `accept` prefers; text if it prefers none.
+/// Returns the format that `accept` prefers, or text if it prefers none.
 pub(crate) fn negotiate(accept: Option<&str>) -> Format {
-    // At equal quality the format that is named wins over one that a wildcard lets in.
+    // At equal quality a format that is named wins over one that a wildcard lets in.
     let preference = |format| {
-        let fit = best_fit(accept.unwrap_or_default(), format);
-        fit.map_or((0, 0), |fit| (fit.quality, fit.specificity))
+        let ranges = split_unquoted(accept.unwrap_or_default(), ',');
+        let best = ranges.filter_map(|range| fit(range, format)).max();
+        best.map_or((0, 0), |(specificity, quality)| (quality, specificity))
     };
     let openmetrics = preference(Format::OpenMetrics);
     if openmetrics.0 > 0 && openmetrics > preference(Format::Text) {
@@ -57,52 +50,37 @@ pub(crate) fn negotiate(accept: Option<&str>) -> Format {
     }
 }
 
-fn best_fit(accept: &str, format: Format) -> Option<Fit> {
-    split_unquoted(accept, ',')
-        .filter_map(|range| fit(range, format))
-        .max_by_key(|fit| (fit.specificity, fit.quality))
-}
-
-/// `None` if the range is about something else, or is not understood.
+/// Returns `None` if the range is about another media type, or is malformed.
 fn fit(range: &str, format: Format) -> Option<Fit> {
     let mut parts = split_unquoted(range, ';').map(str::trim);
     let (kind, subtype) = parts.next()?.split_once('/')?;
-    let (own_kind, own_subtype) = format.media_type();
-    let mut specificity = match (kind, subtype) {
+    let [own_kind, own_subtype, version] = format.media_type();
+    let mut specificity: u8 = match (kind, subtype) {
         ("*", "*") => 0,
-        (kind, "*") if kind.eq_ignore_ascii_case(own_kind) => 1,
-        (kind, subtype)
-            if kind.eq_ignore_ascii_case(own_kind) && subtype.eq_ignore_ascii_case(own_subtype) =>
-        {
-            2
-        }
+        (kind, _) if !kind.eq_ignore_ascii_case(own_kind) => return None,
+        (_, "*") => 1,
+        (_, subtype) if subtype.eq_ignore_ascii_case(own_subtype) => 2,
         _ => return None,
     };
     for parameter in parts.filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=')?;
         let value = unquote(value);
         if name.eq_ignore_ascii_case("q") {
-            // What follows `q` is about the request, not the media type.
-            return Some(Fit {
-                specificity,
-                quality: quality(value)?,
-            });
-        } else if name.eq_ignore_ascii_case("version") && value == format.version()
+            // Parameters after `q` belong to the request, not to the media type.
+            return Some((specificity, quality(value)?));
+        } else if name.eq_ignore_ascii_case("version") && value == version
             || name.eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
         {
             specificity = specificity.saturating_add(1);
         } else if !name.eq_ignore_ascii_case("escaping") {
-            // `escaping` says what to do with names outside ASCII, of which there are none here.
+            // `escaping` is about names outside of ASCII, and this crate writes none.
             return None;
         }
     }
-    Some(Fit {
-        specificity,
-        quality: 1000,
-    })
+    Some((specificity, 1000))
 }
 
-/// `qvalue` in thousandths.
+/// Reads a `qvalue` (RFC 9110, 12.4.2), in thousandths.
 fn quality(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -116,7 +94,7 @@ fn quality(text: &str) -> Option<u16> {
     }
 }
 
-/// Splits at `separator`, but not in quoted strings.
+/// Splits at `separator`, but not inside of quoted strings.
 fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     let mut escaped = false;
@@ -133,10 +111,10 @@ fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
 }
 
 fn unquote(value: &str) -> &str {
-    value
+    let inner = value
         .strip_prefix('"')
-        .and_then(|value| value.strip_suffix('"'))
-        .unwrap_or(value)
+        .and_then(|rest| rest.strip_suffix('"'));
+    inner.unwrap_or(value)
 }
 
 #[cfg(test)]

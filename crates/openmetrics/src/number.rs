@@ -1,17 +1,18 @@
-//! Numbers as the formats write them.
+//! Numbers as the formats spell them.
 //!
-//! Rust prints `inf` and never an exponent; a bound printed as `1` here and as `1.0` there is two series.
+//! Rust prints `inf`, which a parser rejects, and no exponent for an integral `f64`. A bound that is `1` in one scrape and
+//! `1.0` in the next is two series.
 
 use std::fmt::Write;
 
 use crate::negotiation::Format;
 
-/// The largest integers that every `f64` below holds exactly.
+/// 2^53. An `f64` holds every integer below it exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A sample's value: integers as such, anything else with the fewest digits that read back to the same number.
+/// Writes a sample's value: an integer without a fraction, any other number with the fewest digits that read back to it.
 pub(crate) fn write_value(out: &mut String, value: f64) {
-    // Writing to a string cannot fail, here and below.
+    // Writing to a string does not fail, here and below.
     let _ = if value.is_nan() {
         out.write_str("NaN")
     } else if value.is_infinite() {
@@ -23,8 +24,10 @@ pub(crate) fn write_value(out: &mut String, value: f64) {
     };
 }
 
-/// A finite bound, for `le`: OpenMetrics 1.0, "Canonical Numbers", which are Go's `%g` with a `.0` where there is
-/// neither point nor exponent; the text format has no such `.0`.
+/// Writes a finite bound, for `le`.
+///
+/// OpenMetrics 1.0, "Canonical Numbers": Go's `%g`, with a `.0` if there is neither a point nor an exponent. The text
+/// format has no such `.0`.
 pub(crate) fn write_bound(out: &mut String, bound: f64, format: Format) {
     let plain = bound == 0.0 || (1e-4..1e6).contains(&bound.abs());
     let _ = match (plain, format) {

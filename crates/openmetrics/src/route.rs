@@ -11,11 +11,13 @@ use axum::routing::{MethodRouter, get};
 use crate::Exposition;
 use crate::copies::Copies;
 
-/// The route that answers `GET` and `HEAD` with `exposition`, in the format that `Accept` prefers, compressed with gzip where
-/// `Accept-Encoding` allows it. It encodes on tokio's blocking threads, one exposition at a time.
+/// Returns the route that answers `GET` and `HEAD` with `exposition`.
 ///
-/// While clients that do not read hold as many copies as memory has room for, everybody gets the latest one, or 503 if
-/// there is none of the wanted kind.
+/// The response is in the format that `Accept` prefers, and compressed with gzip if `Accept-Encoding` allows it. Encoding
+/// runs on tokio's blocking threads, one exposition at a time.
+///
+/// Clients that do not read their response keep it in memory. While they hold as many copies as there may be, other
+/// clients get the latest copy of the format and encoding they want, or 503 if there is none.
 pub fn route(exposition: Exposition) -> MethodRouter {
     get(metrics).with_state(Copies::new(exposition))
 }
@@ -30,14 +32,11 @@ async fn metrics(State(copies): State<Copies>, version: Version, headers: Header
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
     };
-    let mut response = (
-        [
-            (CONTENT_TYPE, HeaderValue::from_static(answer.content_type)),
-            (VARY, HeaderValue::from_static("accept, accept-encoding")),
-        ],
-        answer.body,
-    )
-        .into_response();
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(answer.content_type)),
+        (VARY, HeaderValue::from_static("accept, accept-encoding")),
+    ];
+    let mut response = (headers, answer.body).into_response();
     if gzip {
         let encoding = HeaderValue::from_static("gzip");
         response.headers_mut().insert(CONTENT_ENCODING, encoding);
@@ -45,30 +44,26 @@ async fn metrics(State(copies): State<Copies>, version: Version, headers: Header
     response
 }
 
-/// A header as one list, however many lines it came in (RFC 9110, section 5.3).
+/// Joins the lines of a header into one list (RFC 9110, 5.3).
 fn list(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let lines: Vec<_> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
+    let lines = headers.get_all(name).iter();
+    let lines: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
     (!lines.is_empty()).then(|| lines.join(", "))
 }
 
-/// RFC 9110, section 12.5.3: what is named counts before `*`, and `q=0` means no.
+/// RFC 9110, 12.5.3: a coding that is named counts before `*`, and `q=0` refuses it.
 fn accepts_gzip(accepted: &str) -> bool {
     let quality = |wanted: &str| {
         accepted.split(',').find_map(|coding| {
             let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
-            name.trim()
-                .eq_ignore_ascii_case(wanted)
-                .then(|| weight(parameters))
+            let is_wanted = name.trim().eq_ignore_ascii_case(wanted);
+            is_wanted.then(|| weight(parameters))
         })
     };
     quality("gzip").or_else(|| quality("*")).unwrap_or(0.0_f32) > 0.0
 }
 
-/// RFC 9110, section 12.4.2: parameters' names have no case. What is no weight accepts nothing.
+/// RFC 9110, 12.4.2: names of parameters are case-insensitive. A malformed weight refuses the coding.
 fn weight(parameters: &str) -> f32 {
     parameters
         .split(';')

@@ -52,9 +52,9 @@ impl From<FetchError> for PongError {
     fn from(error: FetchError) -> Self {
         match error {
             error if error.is_timeout() => Self::Timeout,
-            FetchError::Request(_) => Self::Unreachable,
             FetchError::Body(_) => Self::Broken,
             FetchError::TooLong => Self::TooLong,
+            _ => Self::Unreachable,
         }
     }
 }
@@ -94,8 +94,8 @@ impl Pong {
     }
 
     pub(crate) async fn get(&self) -> Result<(), PongError> {
-        let request = reqwest::Request::new(reqwest::Method::GET, self.url.clone());
-        let response = self.client.fetch(request, BODY_LIMIT).await?;
+        let request = self.client.get(self.url.clone());
+        let response = request.fetch(BODY_LIMIT).await?;
         if response.status().is_success() {
             Ok(())
         } else {

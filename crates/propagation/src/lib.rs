@@ -2,8 +2,9 @@
 //! ([W3C Trace Context, Level 2](https://www.w3.org/TR/trace-context-2/)) and `baggage`
 //! ([W3C Baggage](https://www.w3.org/TR/baggage/)). Without them every service would start a trace of its own.
 //!
-//! Two propagators for the OpenTelemetry API. They keep what the stock ones lose: a second line of a header, the random
-//! flag, the grammar of keys and the limits of the two texts. The modules have a table of rules, with the test of each.
+//! The crate has a propagator for each of the two texts, for the OpenTelemetry API. They keep what the stock ones lose: the
+//! second line of a header, the random flag, the grammar of keys, and the limits that the texts set. Each module has a table
+//! of the rules, with the section of the text and the test of the rule.
 //!
 //! ```
 //! use opentelemetry::{global, propagation::TextMapCompositePropagator};
@@ -14,6 +15,9 @@
 //!     Box::new(BaggagePropagator::default()),
 //! ]));
 //! ```
+
+// A type without `Debug` cannot be a field of a type that derives it.
+#![warn(missing_debug_implementations)]
 
 mod baggage;
 mod trace_context;

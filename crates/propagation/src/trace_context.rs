@@ -1,24 +1,26 @@
 //! The headers `traceparent` and `tracestate`, by [W3C Trace Context, Level 2](https://www.w3.org/TR/trace-context-2/).
 //!
-//! A header that is nearly right breaks traces between vendors in silence, hence every rule to the letter:
+//! `traceparent` names the trace and the span that made the request; `tracestate` is a list of vendors' own data. If a
+//! header is slightly wrong, the next vendor's tracer ignores it and starts a new trace without an error. So every rule of
+//! the text is followed to the letter:
 //!
 //! | section | rule | test |
 //! | --- | --- | --- |
-//! | 3.2.1, 3.3.1 | names in any case are read, lower case is sent | `header_names_are_read_in_any_case_and_sent_in_lower_case` |
-//! | 3.2.2, RFC 9110 5.3 | one `traceparent`; several lines are none | `several_traceparent_lines_restart_the_trace` |
-//! | 3.2.2 to 3.2.2.4 | lengths, lower-case hex, no id of zeros, `ff` forbidden | `traceparent_is_read_by_its_grammar_alone` |
+//! | 3.2.1, 3.3.1 | names are read in any case and sent in lower case | `header_names_are_read_in_any_case_and_sent_in_lower_case` |
+//! | 3.2.2, RFC 9110 5.3 | one `traceparent`; several lines count as none | `several_traceparent_lines_restart_the_trace` |
+//! | 3.2.2 to 3.2.2.4 | lengths, lower-case hex, no id of zeros, no version `ff` | `traceparent_is_read_by_its_grammar_alone` |
 //! | 3.2.2.5.1 | the sampled flag is the span's own | `unsampled_stays_unsampled_and_is_still_sent` |
-//! | 3.2.2.5.2 | random-trace-id: kept as received, set on traces that start here | `random_flag_is_kept_as_received_and_set_on_traces_that_start_here` |
+//! | 3.2.2.5.2 | the random flag is kept as received, and set on traces that start here | `random_flag_is_kept_as_received_and_set_on_traces_that_start_here` |
 //! | 3.2.2.5.3 | other flags are sent as zero | `unknown_flags_are_ignored_and_sent_as_zero` |
-//! | 3.2.4 | higher versions: the known fields, then the end or a dash; sent as `00` | `higher_versions_are_read_leniently_and_sent_as_version_00` |
-//! | 3.3, 4.1.1, 4.1.2 | no valid `traceparent`: `tracestate` is not looked at | `tracestate_is_not_looked_at_without_a_valid_traceparent` |
-//! | 3.3 | an unreadable `tracestate` leaves `traceparent` alone | `unreadable_tracestate_is_dropped_whole_and_leaves_the_parent_alone` |
-//! | 3.3.2 | lines join in order, empty members and white space go, nothing empty is sent | `tracestate_lines_join_in_order_without_blanks` |
-//! | 3.3.2 | 32 members at most | `tracestate_of_more_than_32_members_is_dropped_whole` |
+//! | 3.2.4 | higher versions: the known fields count, then comes the end or a dash; version `00` is sent | `higher_versions_are_read_leniently_and_sent_as_version_00` |
+//! | 3.3, 4.1.1, 4.1.2 | without a valid `traceparent`, `tracestate` is not read | `tracestate_is_not_looked_at_without_a_valid_traceparent` |
+//! | 3.3 | a malformed `tracestate` does not affect `traceparent` | `unreadable_tracestate_is_dropped_whole_and_leaves_the_parent_alone` |
+//! | 3.3.2 | lines are joined in order, empty members and white space removed, no empty header sent | `tracestate_lines_join_in_order_without_blanks` |
+//! | 3.3.2 | at most 32 members | `tracestate_of_more_than_32_members_is_dropped_whole` |
 //! | 3.3.2.2 | grammar of keys (`@` anywhere but first) and values | `tracestate_is_read_by_its_grammar_alone` |
-//! | 3.3.3, 3.5 | one entry a key: the left-most is the latest | `left_most_of_duplicate_keys_is_kept` |
-//! | 3.3.3.1 | too long: whole entries, those over 128 first, then from the end | `too_long_tracestate_loses_long_entries_first_then_the_last_ones` |
-//! | 3.5 | what a sampler changes moves to the left, the rest keeps its order | `what_a_sampler_changes_moves_to_the_left` |
+//! | 3.3.3, 3.5 | one entry for each key: the left-most is the latest | `left_most_of_duplicate_keys_is_kept` |
+//! | 3.3.3.1 | a header that is too long loses whole entries: first those over 128 characters, then the last ones | `too_long_tracestate_loses_long_entries_first_then_the_last_ones` |
+//! | 3.5 | an entry that a sampler changes moves to the left, the others keep their order | `what_a_sampler_changes_moves_to_the_left` |
 
 use opentelemetry::{
     Context,
@@ -29,28 +31,29 @@ use opentelemetry::{
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// 3.2.2.5: bits of `trace-flags`.
+/// 3.2.2.5: the bits of `trace-flags`.
 const SAMPLED: u8 = 0x01;
 const RANDOM: u8 = 0x02;
 
-/// 3.3.2: members of a list.
+/// 3.3.2: most members of a list.
 const MAX_MEMBERS: usize = 32;
-/// 3.3.3.1: characters of the header that is sent. The text asks for 512 at least, and a full list
-/// has 16,447. Common servers refuse requests with more than 8 KiB of headers in all: half of that.
+/// 3.3.3.1: longest header in characters that is sent. The text demands at least 512, and a full list has 16,447. This is
+/// half of the 8 KiB of headers above which common servers refuse a request.
 const MAX_LENGTH: usize = 4096;
-/// 3.3.3.1: an entry with more characters goes first.
+/// 3.3.3.1: entries with more characters are removed first.
 const LONG_ENTRY: usize = 128;
 
 /// Reads and writes `traceparent` and `tracestate`, by
 /// [W3C Trace Context, Level 2](https://www.w3.org/TR/trace-context-2/).
 ///
-/// Extraction gives the context a remote parent. If the headers hold no valid one, it returns the
-/// context as it was, so that the next span starts a trace. Injection writes the context's span,
-/// sampled or not, and nothing if there is none; `tracestate` with 32 members and 4,096 characters
-/// at most.
+/// Extraction gives the context a remote parent. If the headers have no valid one, it returns the context unchanged, so the
+/// next span starts a trace.
 ///
-/// Every trace that nothing came in for is sent as one with a random id. True of the SDK's own id
-/// generator, and as long as nothing but this propagator sets remote parents.
+/// Injection writes the context's span, sampled or not, and no header if there is none. `tracestate` has at most 32 members
+/// and 4,096 characters.
+///
+/// A trace that was not received is sent with the random flag. That is right if the ids are the SDK's own, and if only this
+/// propagator sets remote parents.
 #[derive(Debug)]
 pub struct TraceContextPropagator {
     fields: [String; 2],
@@ -66,14 +69,14 @@ impl Default for TraceContextPropagator {
 
 impl TextMapPropagator for TraceContextPropagator {
     fn extract_with_context(&self, cx: &Context, extractor: &dyn Extractor) -> Context {
-        // Only `get_all` shows a second line. Its `Vec` is all that is allocated for `traceparent`.
+        // `get` would hide a second line. This `Vec` is the only allocation for `traceparent`.
         let parent = extractor
             .get_all(TRACEPARENT)
             .and_then(|lines| match lines[..] {
                 [line] => Traceparent::parse(line),
                 _ => None,
             });
-        // 4.1.1, 4.1.2: the next span starts a trace, and `tracestate` is not even read.
+        // 4.1.1, 4.1.2: the next span starts a trace, and `tracestate` is not read.
         let Some(parent) = parent else {
             return cx.clone();
         };
@@ -89,7 +92,7 @@ impl TextMapPropagator for TraceContextPropagator {
         };
         let flags = TraceFlags::new(parent.flags);
         let span = SpanContext::new(parent.trace_id, parent.parent_id, flags, true, trace_state);
-        // Nothing is lost of a random trace id and a usual list; the common case allocates no value.
+        // The span context holds all of a trace with a random id and a usual list, so this common case needs no value.
         if incoming.random && incoming.tracestate.is_none() && cx.get::<Incoming>().is_none() {
             cx.with_remote_span_context(span)
         } else {
@@ -106,8 +109,8 @@ impl TextMapPropagator for TraceContextPropagator {
         let incoming = cx
             .get::<Incoming>()
             .filter(|incoming| incoming.trace_id == context.trace_id());
-        // 3.2.2.5.2: a trace that came in keeps its flag. One that nothing came in for starts here,
-        // with an id of the SDK's generator, all 16 bytes of which are random.
+        // 3.2.2.5.2: a received trace keeps its flag. Any other trace started here, with an id of the SDK's generator, of
+        // which all 16 bytes are random.
         let random = incoming.is_none_or(|incoming| incoming.random);
         let traceparent = Traceparent {
             trace_id: context.trace_id(),
@@ -127,21 +130,21 @@ impl TextMapPropagator for TraceContextPropagator {
     }
 }
 
-/// What a `SpanContext` loses of the headers that came in, kept beside the span in the `Context`.
+/// The part of the received headers that a `SpanContext` cannot hold. It is a value of the `Context`, beside the span.
 ///
-/// Child contexts have it too, since `Context::with_span` keeps all values. It names its trace: the
-/// span of another one (a job with a root of its own) in a context made from this one does not
-/// inherit it. A context without it has lost nothing.
+/// Child contexts have it too, because `Context::with_span` keeps all values. It has the id of its trace, so that a span of
+/// another trace in a child context, such as a job's own root, does not inherit it. A context without this value has lost
+/// nothing.
 struct Incoming {
     trace_id: TraceId,
-    /// The SDK drops the flag from unsampled spans and sets it on no root: a span whose `TraceFlags`
-    /// lack it may be of either kind.
+    /// Whether the random flag was received. `TraceFlags` cannot tell: the SDK drops the flag from unsampled spans and never
+    /// sets it on a root.
     random: bool,
-    /// All of the list, if `TraceState` cannot hold it: its keys still follow Level 1.
+    /// The whole list, if `TraceState` cannot hold it, because the API still has the grammar of Level 1 for keys.
     tracestate: Option<String>,
 }
 
-/// The fields of `version-format` 00 (3.2.2.2), each at its fixed place in 55 characters.
+/// The fields of `version-format` 00 (3.2.2.2), each at a fixed offset in 55 characters.
 struct Traceparent {
     trace_id: TraceId,
     parent_id: SpanId,
@@ -149,7 +152,7 @@ struct Traceparent {
 }
 
 impl Traceparent {
-    /// None: restart the trace (4.1.2).
+    /// Returns `None` for a malformed header, which restarts the trace (4.1.2).
     fn parse(line: &str) -> Option<Self> {
         let (fields, rest) = trim(line).as_bytes().split_first_chunk::<55>()?;
         if [fields[2], fields[35], fields[52]] != *b"---" {
@@ -157,7 +160,7 @@ impl Traceparent {
         }
         match (hex(&fields[..2])?, rest) {
             (0x00, []) => {}                     // 3.2.2.2: nothing follows the flags
-            (0x01..=0xfe, [] | [b'-', ..]) => {} // 3.2.4: more fields may
+            (0x01..=0xfe, [] | [b'-', ..]) => {} // 3.2.4: more fields may follow
             _ => return None,                    // 3.2.2.1: `ff` is forbidden
         }
         let (high, low) = (hex(&fields[3..19])?, hex(&fields[19..35])?);
@@ -172,7 +175,7 @@ impl Traceparent {
         })
     }
 
-    /// 3.2.4: always version 00, the highest that is known here.
+    /// Writes version 00, the highest one that this code knows (3.2.4).
     fn format(&self) -> String {
         let mut header = *b"00-00000000000000000000000000000000-0000000000000000-00";
         write_hex(&mut header[3..35], &self.trace_id.to_bytes());
@@ -182,7 +185,7 @@ impl Traceparent {
     }
 }
 
-/// `HEXDIGLC` (3.2.2). `from_str_radix` would also take upper case and a sign.
+/// Parses `HEXDIGLC` (3.2.2). `from_str_radix` would accept upper case and a sign as well.
 fn hex(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |number, digit| {
         let value = match digit {
@@ -202,16 +205,16 @@ fn write_hex(digits: &mut [u8], bytes: &[u8]) {
     }
 }
 
-/// `OWS` (RFC 9110 5.6.3) around a field or a list member is no part of it.
+/// Removes `OWS` (RFC 9110 5.6.3), which is not a part of the field or list member that it surrounds.
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// `key "=" value` (3.3.2.2).
+/// A key and a value: `key "=" value` (3.3.2.2).
 type Member<'a> = (&'a str, &'a str);
 
-/// `list` (3.3.2.1) of all lines in their order. None: not readable, and dropped whole (4.1.2), for
-/// a list with holes would be nobody's.
+/// Parses the `list` (3.3.2.1) of all lines, in order. Returns `None` if a member is malformed: the whole list is dropped
+/// (4.1.2), because a list with a gap is not what any vendor sent.
 fn parse_tracestate<'a>(lines: &[&'a str]) -> Option<Vec<Member<'a>>> {
     let mut members: Vec<Member<'a>> = Vec::new();
     let texts = lines
@@ -225,26 +228,26 @@ fn parse_tracestate<'a>(lines: &[&'a str]) -> Option<Vec<Member<'a>>> {
             return None;
         }
         if members.iter().all(|(other, _)| *other != key) {
-            members.push((key, value)); // 3.3.3: one entry a key, the left-most is its latest
+            members.push((key, value)); // 3.3.3: the left-most entry of a key is its latest
         }
     }
     Some(members)
 }
 
-/// `( lcalpha / DIGIT ) 0*255( keychar )` (3.3.2.2.1).
+/// Whether the text is `( lcalpha / DIGIT ) 0*255( keychar )` (3.3.2.2.1).
 fn is_key(key: &str) -> bool {
     let is_first = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let is_keychar = |byte: u8| is_first(byte) || b"_-*/@".contains(&byte);
     key.len() <= 256 && key.bytes().next().is_some_and(is_first) && key.bytes().all(is_keychar)
 }
 
-/// `0*255( chr ) nblk-chr` (3.3.2.2.2); no blank is last, as the member is trimmed.
+/// Whether the text is `0*255( chr ) nblk-chr` (3.3.2.2.2). The member is trimmed, so its last character is not a blank.
 fn is_value(value: &str) -> bool {
     let is_chr = |byte| matches!(byte, 0x20..=0x2b | 0x2d..=0x3c | 0x3e..=0x7e);
     (1..=256).contains(&value.len()) && value.bytes().all(is_chr)
 }
 
-/// The list as far as `TraceState` can hold it, and all of it if it cannot.
+/// Returns the members that `TraceState` can hold, and the whole list if that is not all of them.
 fn hold(members: &[Member]) -> (TraceState, Option<String>) {
     if let Ok(all) = TraceState::from_key_value(members.iter().copied()) {
         return (all, None);
@@ -258,8 +261,8 @@ fn is_held(member: Member) -> bool {
     TraceState::from_key_value([member]).is_ok()
 }
 
-/// 3.5: what a sampler added or changed goes to the left, what it deleted is gone, and the rest
-/// stays in its order.
+/// Applies what a sampler did to the received list (3.5): entries that it added or changed move to the left, entries that it
+/// deleted are gone, and the others keep their order.
 fn outgoing_members<'a>(held: &'a TraceState, incoming: Option<&'a Incoming>) -> Vec<Member<'a>> {
     let held: Vec<Member<'a>> = held.into_iter().collect();
     let Some(whole) = incoming.and_then(|incoming| incoming.tracestate.as_deref()) else {
@@ -275,7 +278,7 @@ fn outgoing_members<'a>(held: &'a TraceState, incoming: Option<&'a Incoming>) ->
         .collect()
 }
 
-/// 3.3.2, 3.3.3.1: whole entries go, the long ones first, from the end.
+/// Removes whole entries from the end until the list fits, the long ones first (3.3.2, 3.3.3.1).
 fn truncate(members: &mut Vec<Member>) {
     members.truncate(MAX_MEMBERS);
     while length(members) > MAX_LENGTH {
@@ -285,7 +288,7 @@ fn truncate(members: &mut Vec<Member>) {
     }
 }
 
-/// Characters of the members and the commas between them.
+/// Number of characters of the members and the commas between them.
 fn length(members: &[Member]) -> usize {
     let entries = members
         .iter()

@@ -15,12 +15,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{any, get};
 use instrumentation::client::Client;
 use instrumentation::server::Layer;
-use reqwest::{Request, Url};
+use reqwest::Url;
 use telemetry::{Service, Settings, Tracer};
 use tokio::net::TcpListener;
 
@@ -73,11 +73,8 @@ fn app(orders: Orders) -> Router {
 
 #[tracing::instrument(skip(orders), err)]
 async fn order(State(orders): State<Orders>, Path(id): Path<u32>) -> Result<String, StatusCode> {
-    let answer = orders
-        .http
-        .execute(Request::new(Method::GET, orders.stock))
-        .await
-        .map_err(|_| StatusCode::BAD_GATEWAY)?;
+    let answer = orders.http.get(orders.stock).send().await;
+    let answer = answer.map_err(|_| StatusCode::BAD_GATEWAY)?;
     tracing::info!(id, status = answer.status().as_u16(), "stock has answered");
     Ok(format!("order {id}\n"))
 }

@@ -1,53 +1,46 @@
-//! What went wrong, out of reqwest's error and what is behind it.
+//! `error.type` and description of an error of reqwest, from the error and its causes.
 
 use std::error::Error;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use crate::failure::Failure;
 
 impl Failure {
-    /// The most telling name that reqwest's error lets one find: the cause, if it is known, before the step that
-    /// failed.
+    /// The most specific name for the error: that of its cause if there is one, otherwise that of the step that failed.
     pub(crate) fn of(error: &reqwest::Error) -> Self {
         if error.is_timeout() {
-            Self::Timeout
+            Self::TIMEOUT
         } else if error.is_dns() {
-            Self::Dns
+            Self::DNS
         } else if let Some(failure) = causes(error).find_map(Self::of_cause) {
             failure
         } else if error.is_connect() {
-            Self::Connect
+            Self::CONNECT
         } else if error.is_redirect() {
-            Self::Redirect
+            Self::REDIRECT
         } else if error.is_builder() {
-            Self::InvalidRequest
+            Self::INVALID_REQUEST
         } else if error.is_body() {
-            Self::RequestBody
+            Self::REQUEST_BODY
         } else {
-            Self::Other
+            Self::OTHER
         }
     }
 
-    /// The same for an error that came when the response's head was there.
+    /// The same for an error after the head of the response.
     pub(crate) fn of_body(error: &reqwest::Error) -> Self {
-        match Self::of(error) {
-            // To reqwest a body is a body, and hyper's word for a wrong chunk is rustls' for a wrong record.
-            Self::RequestBody | Self::Tls | Self::Other => {
-                let is_invalid = causes(error)
-                    .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-                    .any(|error| {
-                        matches!(
-                            error.kind(),
-                            ErrorKind::InvalidInput | ErrorKind::InvalidData
-                        )
-                    });
-                if is_invalid {
-                    Self::InvalidResponse
-                } else {
-                    Self::ResponseBody
-                }
-            }
-            failure => failure,
+        let failure = Self::of(error);
+        // reqwest does not say whose body failed, and hyper reports a wrong chunk as rustls reports a wrong record.
+        if ![Self::REQUEST_BODY, Self::TLS, Self::OTHER].contains(&failure) {
+            return failure;
+        }
+        let mut kinds = causes(error)
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .map(io::Error::kind);
+        if kinds.any(|kind| matches!(kind, ErrorKind::InvalidInput | ErrorKind::InvalidData)) {
+            Self::INVALID_RESPONSE
+        } else {
+            Self::RESPONSE_BODY
         }
     }
 
@@ -55,49 +48,48 @@ impl Failure {
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
             return Self::of_hyper(error);
         }
-        match cause.downcast_ref::<std::io::Error>()?.kind() {
-            ErrorKind::BrokenPipe => Some(Self::BrokenPipe),
-            ErrorKind::ConnectionAborted => Some(Self::ConnectionAborted),
-            ErrorKind::ConnectionRefused => Some(Self::ConnectionRefused),
-            ErrorKind::ConnectionReset => Some(Self::ConnectionReset),
-            ErrorKind::HostUnreachable => Some(Self::HostUnreachable),
-            ErrorKind::NetworkUnreachable => Some(Self::NetworkUnreachable),
-            // What rustls does not accept, be it a certificate or no TLS at all.
-            ErrorKind::InvalidData => Some(Self::Tls),
-            ErrorKind::UnexpectedEof => Some(Self::IncompleteResponse),
+        match cause.downcast_ref::<io::Error>()?.kind() {
+            ErrorKind::BrokenPipe => Some(Self::BROKEN_PIPE),
+            ErrorKind::ConnectionAborted => Some(Self::CONNECTION_ABORTED),
+            ErrorKind::ConnectionRefused => Some(Self::CONNECTION_REFUSED),
+            ErrorKind::ConnectionReset => Some(Self::CONNECTION_RESET),
+            ErrorKind::HostUnreachable => Some(Self::HOST_UNREACHABLE),
+            ErrorKind::NetworkUnreachable => Some(Self::NETWORK_UNREACHABLE),
+            // From rustls: a certificate that it rejects, or bytes that are not TLS.
+            ErrorKind::InvalidData => Some(Self::TLS),
+            ErrorKind::UnexpectedEof => Some(Self::INCOMPLETE_RESPONSE),
             _ => None,
         }
     }
 
     fn of_hyper(error: &hyper::Error) -> Option<Self> {
         if error.is_incomplete_message() {
-            Some(Self::IncompleteResponse)
+            Some(Self::INCOMPLETE_RESPONSE)
         } else if error.is_parse() {
-            Some(Self::InvalidResponse)
+            Some(Self::INVALID_RESPONSE)
         } else if error.is_user() {
-            Some(Self::RequestBody)
+            Some(Self::REQUEST_BODY)
         } else {
             None
         }
     }
 }
 
-/// The root cause in its own words. reqwest's own would name the URL, which may hold secrets.
+/// The text of the root cause. The text of reqwest's own error names the URL, which may hold secrets.
 pub(crate) fn root_cause(error: &reqwest::Error) -> String {
     match causes(error).last() {
         Some(cause) => cause.to_string(),
-        // An error without a cause is all there is to say; its kind is enough without its URL.
         None => Failure::of(error).label().to_owned(),
     }
 }
 
-/// What is behind the error, outermost first. An `io::Error` hides the error that it wraps: its `source` is the
-/// one after.
+/// The causes of the error, outermost first. `source` of an `io::Error` skips the error that it wraps, so that one is
+/// taken out by hand.
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |&cause| {
         let wrapped = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(|error| error.get_ref());
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
         match wrapped {
             Some(wrapped) => Some(wrapped as &(dyn Error + 'static)),
             None => cause.source(),
@@ -107,8 +99,6 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! A response body that is watched to its end.
+//! A response body that is watched until its end, which is the end of the request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,18 +6,18 @@ use std::task::{Context, Poll};
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::request::InFlight;
 use crate::failure::Failure;
 
-/// A body known to be no longer than this is taken to be in memory as a whole. To watch it would cost an
-/// allocation a request, and measure nothing: the connection takes it together with the head.
+/// Longest body in bytes that is taken to be in memory as a whole. The connection takes such a body together with the
+/// head, so watching it would measure nothing and cost an allocation a request.
 const IN_MEMORY: u64 = 64 * 1024;
 
-/// The response as it goes out. The request ends here, or with the body if there is one to wait for.
+/// Ends the request, or returns a response that ends it with its body if there is a body to wait for.
 pub(super) fn respond<B>(response: http::Response<B>, mut in_flight: InFlight) -> Response
 where
     B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
@@ -30,19 +30,9 @@ where
         in_flight.complete();
         return response.map(axum::body::Body::new);
     }
-    // As the connection does: it takes no more than was announced, then drops the body.
-    let announced = || {
-        response
-            .headers()
-            .get(CONTENT_LENGTH)?
-            .to_str()
-            .ok()?
-            .parse()
-            .ok()
-    };
-    let remaining = length.or_else(announced);
+    let remaining = length.or_else(|| announced(response.headers()));
+    let in_flight = Some(in_flight);
     response.map(|inner| {
-        let in_flight = Some(in_flight);
         axum::body::Body::new(Watched {
             inner,
             in_flight,
@@ -51,7 +41,12 @@ where
     })
 }
 
-/// RFC 9112, 6.3: the connection sends nothing of such a body, and drops it.
+/// The length that the head promises. The connection takes no more bytes than that, then drops the body.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whether the response has no body by its method and status (RFC 9112, 6.3). The connection then drops what is there.
 fn has_no_body(method: &Method, status: StatusCode) -> bool {
     method == Method::HEAD
         || method == Method::CONNECT && status.is_success()
@@ -64,8 +59,9 @@ pin_project! {
     struct Watched<B> {
         #[pin]
         inner: B,
+        // `None` once the request has ended.
         in_flight: Option<InFlight>,
-        // Bytes to come, where they are known.
+        // Bytes that are still to come, if their number is known.
         remaining: Option<u64>,
     }
 }
@@ -82,29 +78,27 @@ impl<B: Body<Data = Bytes>> Body for Watched<B> {
         let Some(mut in_flight) = this.in_flight.take() else {
             return this.inner.poll_frame(cx);
         };
-        let Poll::Ready(frame) = in_flight.enter(|| this.inner.as_mut().poll_frame(cx)) else {
-            *this.in_flight = Some(in_flight);
-            return Poll::Pending;
-        };
-        match &frame {
-            None => in_flight.complete(),
-            Some(Err(_)) => in_flight.fail(Failure::ResponseBody),
-            Some(Ok(frame)) => {
-                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-                *this.remaining = this
-                    .remaining
-                    .map(|remaining| remaining.saturating_sub(length));
-                // Whoever took the last byte does not have to ask for the end.
-                let is_last =
-                    *this.remaining == Some(0) || frame.is_trailers() || this.inner.is_end_stream();
-                if is_last {
-                    in_flight.complete();
-                } else {
-                    *this.in_flight = Some(in_flight);
-                }
+        let poll = in_flight.enter(|| this.inner.as_mut().poll_frame(cx));
+        let is_last = match &poll {
+            Poll::Pending => false,
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Err(_))) => {
+                in_flight.fail(Failure::RESPONSE_BODY);
+                return poll;
             }
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                *this.remaining = this.remaining.map(|left| left.saturating_sub(length));
+                // A connection that has taken the last byte need not ask for the end.
+                *this.remaining == Some(0) || frame.is_trailers() || this.inner.is_end_stream()
+            }
+        };
+        if is_last {
+            in_flight.complete();
+        } else {
+            *this.in_flight = Some(in_flight);
         }
-        Poll::Ready(frame)
+        poll
     }
 
     fn is_end_stream(&self) -> bool {

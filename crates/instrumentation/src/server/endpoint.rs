@@ -7,54 +7,61 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundUpDownCounter, Meter, UpDownCounter};
 
 use crate::attribute::{HTTP_REQUEST_METHOD, HTTP_ROUTE, NETWORK_PROTOCOL_VERSION, URL_SCHEME};
-use crate::cache::{Cache, hash};
-use crate::exemplars::Exemplars;
 use crate::method::{Method, Methods};
-use crate::names;
 use crate::protocol::{Scheme, Version};
+use crate::reuse::{Cache, hash};
 use crate::series::{RequestDuration, SeriesSet};
 
-/// Routes are the application's own, so this is not a limit but a guard. One takes 2 KiB, with the methods that are
-/// known by default; 200 bytes for each method more.
+/// Routes that are kept. The application defines its routes, so this guards against a mistake and not against clients.
+/// One route takes 2 KiB with the default methods, and 200 bytes for each method more.
 const ROUTES: usize = 1024;
 
-/// The instruments of `http.server.*`.
+/// The instruments of `http.server.*`, and the methods that label them.
 #[derive(Clone)]
 pub(super) struct Instruments {
-    duration: RequestDuration,
+    pub(super) methods: Methods,
+    pub(super) duration: RequestDuration,
     active: UpDownCounter<i64>,
 }
 
 impl Instruments {
     pub(super) fn new(meter: &Meter) -> Self {
+        let active = meter
+            .i64_up_down_counter("http.server.active_requests")
+            .with_description("Number of active HTTP server requests.")
+            .with_unit("{request}");
         Self {
+            methods: Methods::default(),
             duration: RequestDuration::of_server(meter),
-            active: meter
-                .i64_up_down_counter("http.server.active_requests")
-                .with_description("Number of active HTTP server requests.")
-                .with_unit("{request}")
-                .build(),
+            active: active.build(),
         }
     }
 }
 
-/// All endpoints there were requests for.
+/// All endpoints that had a request.
 pub(super) struct Endpoints {
-    instruments: Instruments,
-    methods: Methods,
-    /// Requests that no route matched: one label for whatever path they had.
+    pub(super) instruments: Instruments,
+    /// Requests that no route matched. Their paths are not labels, because clients choose them.
     unmatched: Route,
     matched: Cache<Route>,
 }
 
-/// A route, and its endpoints by method, scheme and version. All of these a client can vary at will, so they have
-/// places of their own: it cannot take those of other routes.
+/// A route with a slot for every [`Kind`] of request. A client can vary these at will, so each route has slots of its
+/// own: no client can use up those of another route.
 struct Route {
     path: Option<Arc<str>>,
     endpoints: Box<[OnceLock<Arc<Endpoint>>]>,
 }
 
-/// One method, scheme and version of one route.
+/// What a request's labels depend on, beside its route.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    pub(super) method: Method,
+    pub(super) scheme: Scheme,
+    pub(super) version: Version,
+}
+
+/// One kind of request to one route.
 pub(super) struct Endpoint {
     pub(super) span_name: Cow<'static, str>,
     pub(super) route: Option<Arc<str>>,
@@ -63,111 +70,64 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoints {
-    pub(super) fn new(instruments: Instruments, methods: Methods) -> Self {
+    pub(super) fn new(instruments: Instruments) -> Self {
         Self {
-            instruments,
-            unmatched: Route::new(None, &methods),
+            unmatched: Route::new(None, &instruments),
             matched: Cache::new(ROUTES),
-            methods,
+            instruments,
         }
     }
 
-    pub(super) fn with_exemplars(&self, exemplars: Option<Exemplars>) -> Self {
-        let Instruments { duration, active } = &self.instruments;
-        let instruments = Instruments {
-            duration: duration.with_exemplars(exemplars),
-            active: active.clone(),
+    /// The endpoint of a request. `route` is the path template that matched, if one did.
+    pub(super) fn get(&self, route: Option<&str>, kind: Kind) -> Arc<Endpoint> {
+        let get = |route: &Route| route.endpoint(&self.instruments, kind);
+        let Some(path) = route else {
+            return get(&self.unmatched);
         };
-        Self::new(instruments, self.methods.clone())
-    }
-
-    pub(super) fn with_methods(&self, methods: Methods) -> Self {
-        Self::new(self.instruments.clone(), methods)
-    }
-
-    pub(super) fn methods(&self) -> &Methods {
-        &self.methods
-    }
-
-    /// The endpoint of a request; `route` is the path that was matched, if any.
-    pub(super) fn get(
-        &self,
-        route: Option<&str>,
-        method: Method,
-        scheme: Scheme,
-        version: Version,
-    ) -> Arc<Endpoint> {
-        let get = |route: &Route| route.endpoint(self, method, scheme, version);
-        match route {
-            None => get(&self.unmatched),
-            Some(path) => self.matched.with(
-                hash(path.as_bytes()),
-                |route| route.path.as_deref() == Some(path),
-                || Route::new(Some(path.into()), &self.methods),
-                get,
-            ),
-        }
+        let is_wanted = |route: &Route| route.path.as_deref() == Some(path);
+        let make = || Route::new(Some(path.into()), &self.instruments);
+        self.matched.with(hash(path), is_wanted, make, get)
     }
 }
 
 impl Route {
-    fn new(path: Option<Arc<str>>, methods: &Methods) -> Self {
-        let size = methods.count() * Scheme::COUNT * Version::COUNT;
+    fn new(path: Option<Arc<str>>, instruments: &Instruments) -> Self {
+        let size = instruments.methods.count() * Scheme::COUNT * Version::COUNT;
         Self {
             path,
             endpoints: (0..size).map(|_| OnceLock::new()).collect(),
         }
     }
 
-    fn endpoint(
-        &self,
-        all: &Endpoints,
-        method: Method,
-        scheme: Scheme,
-        version: Version,
-    ) -> Arc<Endpoint> {
-        let make = || {
-            Arc::new(Endpoint::new(
-                all,
-                self.path.clone(),
-                method,
-                scheme,
-                version,
-            ))
-        };
-        let row = method.position() * Scheme::COUNT + scheme as usize;
-        match self.endpoints.get(row * Version::COUNT + version as usize) {
-            Some(place) => place.get_or_init(make).clone(),
+    fn endpoint(&self, instruments: &Instruments, kind: Kind) -> Arc<Endpoint> {
+        let make = || Arc::new(Endpoint::new(instruments, self.path.clone(), kind));
+        let row = kind.method.position() * Scheme::COUNT + kind.scheme as usize;
+        let slot = row * Version::COUNT + kind.version.position();
+        match self.endpoints.get(slot) {
+            Some(slot) => slot.get_or_init(make).clone(),
             None => make(),
         }
     }
 }
 
 impl Endpoint {
-    fn new(
-        all: &Endpoints,
-        route: Option<Arc<str>>,
-        method: Method,
-        scheme: Scheme,
-        version: Version,
-    ) -> Self {
-        let Endpoints {
-            instruments,
-            methods,
-            ..
-        } = all;
+    fn new(instruments: &Instruments, route: Option<Arc<str>>, kind: Kind) -> Self {
+        let methods = &instruments.methods;
         let mut attributes = vec![
-            KeyValue::new(HTTP_REQUEST_METHOD, methods.label(method)),
-            KeyValue::new(URL_SCHEME, scheme.label()),
+            KeyValue::new(HTTP_REQUEST_METHOD, methods.label(kind.method)),
+            KeyValue::new(URL_SCHEME, kind.scheme.label()),
         ];
+        // The conventions give the active requests no other attributes.
         let active = instruments.active.bind(&attributes);
         attributes.extend(route.clone().map(|route| KeyValue::new(HTTP_ROUTE, route)));
-        let version = version.label();
+        let version = kind.version.label();
         attributes.extend(version.map(|version| KeyValue::new(NETWORK_PROTOCOL_VERSION, version)));
+        let method = methods.span_name(kind.method);
         Self {
+            // Conventions, *Name*: `{method} {target}`, where the target is a template and never a path.
             span_name: match &route {
-                Some(route) => names::kept(format!("{} {route}", methods.span_name(method))),
-                None => methods.span_name(method),
+                Some(route) => Cow::Owned(format!("{method} {route}")),
+                None => method,
             },
             route,
             active,
@@ -180,18 +140,10 @@ impl Endpoint {
 mod tests {
     use super::*;
 
-    const VERSIONS: [Version; Version::COUNT] = [
-        Version::Http09,
-        Version::Http10,
-        Version::Http11,
-        Version::Http2,
-        Version::Http3,
-        Version::Unknown,
-    ];
-
     fn endpoints(methods: Methods) -> Endpoints {
-        let instruments = Instruments::new(&opentelemetry::global::meter("test"));
-        Endpoints::new(instruments, methods)
+        let mut instruments = Instruments::new(&opentelemetry::global::meter("test"));
+        instruments.methods = methods;
+        Endpoints::new(instruments)
     }
 
     fn method(name: &str) -> http::Method {
@@ -218,11 +170,16 @@ mod tests {
         let mut made: Vec<Arc<Endpoint>> = Vec::new();
         for route in [None, Some("/a"), Some("/b")] {
             for name in known.iter().chain(&["BREW"]) {
-                let method = endpoints.methods().of(&method(name));
+                let method = endpoints.instruments.methods.of(&method(name));
                 let label = if *name == "BREW" { "_OTHER" } else { name };
                 for scheme in [Scheme::Http, Scheme::Https] {
-                    for version in VERSIONS {
-                        let get = || endpoints.get(route, method, scheme, version);
+                    for version in Version::all() {
+                        let kind = Kind {
+                            method,
+                            scheme,
+                            version,
+                        };
+                        let get = || endpoints.get(route, kind);
                         let endpoint = get();
                         assert!(Arc::ptr_eq(&endpoint, &get()));
                         let labels = [
@@ -249,11 +206,15 @@ mod tests {
     #[test]
     fn more_routes_than_have_a_place_are_told_apart() {
         let endpoints = endpoints(Methods::default());
-        let get = endpoints.methods().of(&http::Method::GET);
+        let get = Kind {
+            method: endpoints.instruments.methods.of(&http::Method::GET),
+            scheme: Scheme::Http,
+            version: Version::of(http::Version::HTTP_11),
+        };
         for _ in 0..2 {
             for number in 0..ROUTES + ROUTES / 2 {
                 let route = format!("/route/{number}");
-                let endpoint = endpoints.get(Some(&route), get, Scheme::Http, Version::Http11);
+                let endpoint = endpoints.get(Some(&route), get);
                 assert_eq!(endpoint.route.as_deref(), Some(&*route));
                 assert_eq!(endpoint.span_name, format!("GET {route}"));
             }

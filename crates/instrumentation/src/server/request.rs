@@ -1,34 +1,37 @@
 //! A request from its arrival to its end, however it ends.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath};
 use http::header::{HOST, USER_AGENT};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::{Span, SpanKind, Tracer};
+use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Tracer};
 use opentelemetry::{KeyValue, StringValue};
 
-use super::endpoint::{Endpoint, Endpoints};
+use super::endpoint::{Endpoint, Endpoints, Kind};
 use crate::attribute::{
     CLIENT_ADDRESS, HTTP_REQUEST_METHOD_ORIGINAL, NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT,
     SERVER_ADDRESS, SERVER_PORT, URL_PATH, URL_QUERY, USER_AGENT_ORIGINAL,
 };
 use crate::failure::Failure;
 use crate::headers::Received;
-use crate::operation::{Operation, Start};
+use crate::operation::Operation;
 use crate::protocol::{Scheme, Version};
 use crate::redaction;
+use crate::reuse::{self, Server};
 use crate::series::Outcome;
-use crate::strings::{Server, shared, shared_address, shared_host};
 
-/// As many attributes as a span of a server can have; one allocation holds them.
+/// Most attributes of a server's span, so that one allocation holds them.
 const ATTRIBUTES: usize = 16;
 
-/// A request that counts as active. Whoever drops it ends it: span, duration and the count of active requests then
-/// are right whatever became of the future.
+/// A request that counts as active. Dropping it ends it.
+///
+/// A request can end anywhere: the handler returns, it panics, or the client disconnects and hyper drops the future.
+/// `Drop` runs in each case, so no span stays open and the count of active requests goes down again.
 pub(super) struct InFlight {
     operation: Operation,
     endpoint: Arc<Endpoint>,
@@ -48,84 +51,73 @@ impl InFlight {
         T::Span: Send + Sync + 'static,
     {
         let (uri, headers, extensions) = (request.uri(), request.headers(), request.extensions());
-        let method = endpoints.methods().of(request.method());
-        let scheme = Scheme::of(uri);
-        let version = Version::of(request.version());
+        let methods = &endpoints.instruments.methods;
+        let kind = Kind {
+            method: methods.of(request.method()),
+            scheme: Scheme::of(uri),
+            version: Version::of(request.version()),
+        };
         let route = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-        let endpoint = endpoints.get(route, method, scheme, version);
+        let endpoint = endpoints.get(route, kind);
         endpoint.active.add(1);
 
-        let peer = extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|peer| peer.0);
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| *peer);
         let sampling = || {
             let mut attributes = Vec::with_capacity(ATTRIBUTES);
             attributes.extend_from_slice(endpoint.series.attributes());
             attributes.push(KeyValue::new(URL_PATH, path(uri, endpoint.route.as_ref())));
-            if let Some(query) = uri.query() {
-                attributes.push(KeyValue::new(
-                    URL_QUERY,
-                    redaction::query(query).into_owned(),
-                ));
-            }
+            let query = uri
+                .query()
+                .map(|query| redaction::query(query).into_owned());
+            attributes.extend(query.map(|query| KeyValue::new(URL_QUERY, query)));
             if let Some((address, port)) = server(uri, headers) {
                 attributes.push(KeyValue::new(SERVER_ADDRESS, address));
                 // Without a port it is the scheme's, but only a request that names its scheme says which.
-                let default = uri.scheme().map(|_| scheme.default_port());
+                let default = uri.scheme().map(|_| kind.scheme.default_port());
                 let port = port.or(default).map(i64::from);
                 attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, port)));
             }
-            if let Some(peer) = peer {
-                // The peer's own address: whatever a client writes into `Forwarded` is not believed.
-                attributes.push(KeyValue::new(CLIENT_ADDRESS, shared_address(peer.ip())));
-            }
-            if let Some(user_agent) = headers.get(USER_AGENT) {
-                attributes.push(KeyValue::new(
-                    USER_AGENT_ORIGINAL,
-                    shared(user_agent.as_bytes()),
-                ));
-            }
+            // The peer and not `Forwarded` or `X-Forwarded-For`, which any client can set.
+            let client = peer.map(|peer| reuse::address(peer.ip()));
+            attributes.extend(client.map(|client| KeyValue::new(CLIENT_ADDRESS, client)));
+            let agent = headers.get(USER_AGENT).map(text);
+            attributes.extend(agent.map(|agent| KeyValue::new(USER_AGENT_ORIGINAL, agent)));
             attributes
         };
         let parent = propagator.extract(&Received(headers));
-        let start = Start {
-            kind: SpanKind::Server,
-            name: endpoint.span_name.clone(),
-            parent: &parent,
-        };
-        let operation = Operation::start(tracer, start, sampling, |span| {
+        let span = SpanBuilder::from_name(endpoint.span_name.clone()).with_kind(SpanKind::Server);
+        let operation = Operation::start(tracer, span, &parent, sampling, |span| {
             if let Some(peer) = peer {
-                span.set_attribute(KeyValue::new(
-                    NETWORK_PEER_ADDRESS,
-                    shared_address(peer.ip()),
-                ));
+                let address = reuse::address(peer.ip());
+                span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, address));
                 span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
             }
-            if !endpoints.methods().is_known(method) {
+            if !methods.is_known(kind.method) {
                 let original = request.method().as_str().to_owned();
                 span.set_attribute(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
             }
         });
-        let outcome = Outcome {
-            failure: Some(Failure::Cancelled),
-            ..Outcome::NOTHING
-        };
         Self {
             operation,
             endpoint,
             method: request.method().clone(),
-            outcome,
+            outcome: Outcome {
+                failure: Some(Failure::CANCELLED),
+                ..Outcome::default()
+            },
         }
     }
 
-    /// Runs a part of the request with its span as the current one. If that panics, it is known here: afterwards,
-    /// a request that unwinds cannot be told from one that is dropped.
+    /// Runs a part of the request with the request's span as the current one.
+    ///
+    /// A panic has to be noticed here: later, in `Drop`, a request that unwinds looks like one that is dropped.
     pub(super) fn enter<R>(&mut self, part: impl FnOnce() -> R) -> R {
-        self.outcome.failure = Some(Failure::Panic);
+        self.outcome.failure = Some(Failure::PANIC);
         let attached = self.operation.context().clone().attach();
         let result = part();
         drop(attached);
-        self.outcome.failure = Some(Failure::Cancelled);
+        self.outcome.failure = Some(Failure::CANCELLED);
         result
     }
 
@@ -133,15 +125,17 @@ impl InFlight {
         &self.method
     }
 
-    /// The response's head is there.
+    /// Takes the status from the response's head. The request is still in flight.
     pub(super) fn answered(&mut self, status: http::StatusCode) {
         self.outcome.status = Some(status.as_u16());
     }
 
+    /// Ends the request without a failure.
     pub(super) fn complete(mut self) {
         self.outcome.failure = None;
     }
 
+    /// Ends the request with a failure.
     pub(super) fn fail(mut self, failure: Failure) {
         self.outcome.failure = Some(failure);
     }
@@ -152,18 +146,25 @@ impl Drop for InFlight {
         self.endpoint.active.add(-1);
         let failure = self.outcome.failure;
         self.operation
-            .end(&self.endpoint.series, self.outcome, [], || {
+            .end(&self.endpoint.series, self.outcome, |_| {
                 Cow::Borrowed(match failure {
-                    Some(Failure::Panic) => "the service panicked",
-                    Some(Failure::Cancelled) => "dropped before the whole response was sent",
-                    Some(Failure::ResponseBody) => "the response body ended with an error",
+                    Some(Failure::PANIC) => "the service panicked",
+                    Some(Failure::CANCELLED) => "dropped before the whole response was sent",
+                    Some(Failure::RESPONSE_BODY) => "the response body ended with an error",
                     _ => "the service returned an error",
                 })
             });
     }
 }
 
-/// Most paths are their route, whose string is there already.
+impl fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = self.operation.context();
+        f.debug_tuple("InFlight").field(span).finish()
+    }
+}
+
+/// Value of `url.path`. A path without parameters equals its route, whose string can be shared.
 fn path(uri: &Uri, route: Option<&Arc<str>>) -> StringValue {
     match route {
         Some(route) if **route == *uri.path() => route.clone().into(),
@@ -171,10 +172,29 @@ fn path(uri: &Uri, route: Option<&Arc<str>>) -> StringValue {
     }
 }
 
-/// RFC 9112, 3.2.2: the authority of the target counts, if there is one (absolute-form, HTTP/2), before `Host`.
+/// Values of `server.address` and `server.port`. An authority in the target (absolute-form, HTTP/2) counts before `Host`:
+/// RFC 9112, 3.2.2.
 fn server(uri: &Uri, headers: &HeaderMap) -> Option<Server> {
-    match uri.authority() {
-        Some(authority) => shared_host(authority.as_str().as_bytes()),
-        None => shared_host(headers.get(HOST)?.as_bytes()),
+    reuse::host(match uri.authority() {
+        Some(authority) => authority.as_str().as_bytes(),
+        None => headers.get(HOST)?.as_bytes(),
+    })
+}
+
+/// The text of a header. Bytes that are not UTF-8 are replaced.
+fn text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced() {
+        for bytes in [&b"caf\xe9"[..], "caf\u{fffd}".as_bytes()] {
+            let value = HeaderValue::from_bytes(bytes).unwrap();
+            assert_eq!(text(&value), "caf\u{fffd}");
+        }
     }
 }

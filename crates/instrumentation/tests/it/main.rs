@@ -11,3 +11,4 @@ mod server;
 mod server_cases;
 mod streamed;
 mod trace;
+mod verbs;

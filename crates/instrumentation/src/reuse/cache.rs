@@ -1,22 +1,23 @@
-//! A cache that is read by every request at once and written a few times in a process's life.
+//! Values that are made once and then found by every thread.
 
 use std::sync::OnceLock;
 
-/// So many places are tried for one key.
+/// Slots probed for one key.
 const PROBES: usize = 16;
 
-/// A hash table whose places, once taken, stay. Readers take no lock; it never grows; what finds no place is made
-/// anew each time, so that keys which somebody invents cost time but no memory.
+/// A hash table of fixed size. Readers take no lock, and a slot keeps its first value.
+///
+/// When no slot is free, the value is rebuilt on each call: keys beyond the size cost time, not memory.
 pub(crate) struct Cache<T>(Box<[OnceLock<T>]>);
 
 impl<T> Cache<T> {
-    /// Room for `size` values at most.
+    /// Returns a cache of at most `size` values.
     pub(crate) fn new(size: usize) -> Self {
         Self((0..size).map(|_| OnceLock::new()).collect())
     }
 
-    /// Calls `then` with the value that `is_wanted`, which is made first if there is none. `hash` is the hash of
-    /// its key.
+    /// Calls `then` with the value for which `is_wanted` is true, and with the result of `make` if there is none.
+    /// `hash` is the [`hash`] of the key.
     pub(crate) fn with<R>(
         &self,
         hash: u64,
@@ -26,31 +27,15 @@ impl<T> Cache<T> {
     ) -> R {
         let start = (hash % self.0.len().max(1) as u64) as usize;
         let (before, after) = self.0.split_at(start);
-        for place in after.iter().chain(before).take(PROBES) {
-            // Another thread may have been faster, with the same key or with another one: look at what is there.
-            let value = place.get_or_init(&make);
+        for slot in after.iter().chain(before).take(PROBES) {
+            // Another thread may have filled the slot in the meantime, and with another key.
+            let value = slot.get_or_init(&make);
             if is_wanted(value) {
                 return then(value);
             }
         }
         then(&make())
     }
-}
-
-/// Good enough to spread keys that the program itself chose. Not for keys of others: they could choose some that
-/// collide.
-pub(crate) fn hash(key: &[u8]) -> u64 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / golden ratio, as in Fibonacci hashing
-    let (words, rest) = key.as_chunks::<8>();
-    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(FACTOR);
-    let hash = words.iter().fold(key.len() as u64, |hash, word| {
-        mix(hash, u64::from_le_bytes(*word))
-    });
-    let last = rest
-        .iter()
-        .fold(0, |last, byte| last << 8 | u64::from(*byte));
-    // The high bits are the mixed ones.
-    mix(hash, last) >> 32
 }
 
 #[cfg(test)]
@@ -107,26 +92,5 @@ mod tests {
     #[test]
     fn a_cache_without_places_makes_every_value() {
         assert_eq!(Cache::new(0).with(7, |_| true, || 1, |value| *value), 1);
-    }
-
-    #[test]
-    fn every_byte_and_the_length_count_in_the_hash() {
-        let keys = [
-            "",
-            "/",
-            "/a",
-            "/b",
-            "/aaaaaaa",
-            "/baaaaaa",
-            "/aaaaaab",
-            "/aaaaaaaa",
-            "/aaaaaaaab",
-            "\0",
-            "\0\0",
-        ];
-        let mut hashes: Vec<_> = keys.iter().map(|key| hash(key.as_bytes())).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        assert_eq!(hashes.len(), keys.len());
     }
 }
