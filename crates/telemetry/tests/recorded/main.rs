@@ -15,6 +15,8 @@ mod two_services;
 
 use std::collections::BTreeMap;
 
+use axum::body::Body;
+use axum::http::{Method, Request};
 use opentelemetry_sdk::trace::SpanData;
 
 /// All attributes of a span, to compare them as a whole.
@@ -28,4 +30,10 @@ fn attributes(span: &SpanData) -> BTreeMap<&str, String> {
 /// Names of spans.
 fn names(spans: &[SpanData]) -> Vec<&str> {
     spans.iter().map(|span| span.name.as_ref()).collect()
+}
+
+/// A request without a body.
+fn request(method: Method, path: &str) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path);
+    request.body(Body::empty()).unwrap()
 }

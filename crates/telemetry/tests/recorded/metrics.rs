@@ -1,19 +1,18 @@
 //! What is measured.
 
-use axum::body::Body;
-use axum::http::Request;
+use axum::http::Method;
 use opentelemetry::KeyValue;
 use telemetry::{Settings, testing};
 use tower::ServiceExt;
 
-use crate::orders;
+use crate::{orders, request};
 
 #[tokio::test]
 async fn each_order_is_counted_by_its_route() {
     let (telemetry, recorded) = testing::record(orders::SERVICE, &Settings::default()).unwrap();
     let app = orders::app(&telemetry, "http://stock.invalid");
     for path in ["/orders/7", "/orders/8", "/nothing"] {
-        let request = Request::get(path).body(Body::empty()).unwrap();
+        let request = request(Method::GET, path);
         app.clone().oneshot(request).await.unwrap();
     }
 
