@@ -73,6 +73,9 @@ use openmetrics::Exposition;
 use opentelemetry::metrics::{Meter, MeterProvider, NoopMeterProvider};
 use opentelemetry::trace::{SpanContext, TracerProvider};
 use opentelemetry::{InstrumentationScope, KeyValue, global};
+use opentelemetry_sdk::logs::LoggerProviderBuilder;
+use opentelemetry_sdk::metrics::MeterProviderBuilder;
+use opentelemetry_sdk::trace::TracerProviderBuilder;
 use subscriber::{Events, Output};
 use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::Registry;
@@ -91,6 +94,8 @@ mod resource;
 mod runtime;
 mod shutdown;
 mod summary;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod traces;
 
 pub use error::{Error, FlushError};
@@ -154,6 +159,8 @@ pub struct Telemetry {
     output: Output,
     warnings: Vec<String>,
     summary: String,
+    /// Whether it records in memory, so that a drop without shutdown loses nothing.
+    in_memory: bool,
     /// Whether [`Telemetry::shutdown`] has run.
     is_ended: bool,
 }
@@ -167,6 +174,26 @@ pub struct Telemetry {
 ///
 /// [`Error`] when the machine refuses a thread or the Prometheus exporter.
 pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> {
+    let output = Output::stdout(settings.tracing.color)?;
+    build_onto(Builders::default(), output, service, settings)
+}
+
+/// The SDK's builders, before what the settings name is added to them. Only tests put something into them.
+#[derive(Default)]
+struct Builders {
+    traces: TracerProviderBuilder,
+    /// None: log records are made only if the settings name an exporter for them.
+    logs: Option<LoggerProviderBuilder>,
+    metrics: MeterProviderBuilder,
+}
+
+/// As [`build`], for all that builds a [`Telemetry`].
+fn build_onto(
+    builders: Builders,
+    output: Output,
+    service: Service,
+    settings: &Settings,
+) -> Result<Telemetry, Error> {
     let resource = resource::resource(service, settings);
     let summary = summary::summary(
         &resource::service_name(&resource),
@@ -180,20 +207,33 @@ pub fn build(service: Service, settings: &Settings) -> Result<Telemetry, Error> 
         propagator: Arc::new(propagators::composite(&settings.propagators)),
         exposition: None,
         pipelines: Vec::new(),
-        output: Output::stdout(settings.tracing.color)?,
+        output,
         warnings: settings.warnings().to_vec(),
         summary,
+        in_memory: false,
         is_ended: false,
     };
     if settings.disabled {
         return Ok(telemetry);
     }
     let mut pipelines = otlp::Pipelines::new(telemetry.providers.ending.subscribe());
-    let traces = traces::provider(&settings.tracer_provider, resource.clone(), &mut pipelines);
+    let traces = traces::provider(
+        builders.traces,
+        &settings.tracer_provider,
+        resource.clone(),
+        &mut pipelines,
+    );
     telemetry.providers.traces = Some(traces);
-    telemetry.providers.logs =
-        logs::provider(&settings.logger_provider, resource.clone(), &mut pipelines);
-    let metrics = metrics::metrics(&settings.meter_provider, resource, &mut pipelines)?;
+    telemetry.providers.logs = match builders.logs {
+        Some(builder) => Some(builder.with_resource(resource.clone()).build()),
+        None => logs::provider(&settings.logger_provider, resource.clone(), &mut pipelines),
+    };
+    let metrics = metrics::metrics(
+        builders.metrics,
+        &settings.meter_provider,
+        resource,
+        &mut pipelines,
+    )?;
     telemetry.exposition = metrics.exposition;
     telemetry.pipelines = pipelines.health;
     telemetry.warnings.extend(pipelines.warnings);
@@ -384,7 +424,7 @@ impl Drop for Telemetry {
         if self.is_ended {
             return;
         }
-        if !self.providers.is_empty() {
+        if !self.providers.is_empty() && !self.in_memory {
             // What is still queued is lost if the process ends now: global providers and tracers keep the queues alive,
             // so dropping this flushes nothing.
             tracing::error!(

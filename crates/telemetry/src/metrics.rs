@@ -11,7 +11,7 @@ use openmetrics::Exposition;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{
-    Aggregation, Instrument, PeriodicReader, SdkMeterProvider, Stream,
+    Aggregation, Instrument, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream,
 };
 use otlp::Pipelines;
 use settings::{MeterProvider, MetricExporter, MetricReader};
@@ -25,12 +25,14 @@ pub(crate) struct Metrics {
     pub(crate) exposition: Option<Exposition>,
 }
 
+/// Completes `builder`. Adds the provider's pipelines to `pipelines`.
 pub(crate) fn metrics(
+    builder: MeterProviderBuilder,
     settings: &MeterProvider,
     resource: Resource,
     pipelines: &mut Pipelines,
 ) -> Result<Metrics, Error> {
-    let mut provider = SdkMeterProvider::builder()
+    let mut provider = builder
         .with_resource(resource)
         .with_view(bounded(settings.cardinality_limit));
     let overflows = Arc::new(Overflows::default());

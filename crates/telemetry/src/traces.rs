@@ -1,17 +1,18 @@
 //! The tracer provider: which spans are recorded, and where they go. The queue in which they wait is in the crate `otlp`.
 
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanLimits, TracerProviderBuilder};
 use otlp::Pipelines;
 use settings::{Root, SpanExporter, SpanProcessor};
 
-/// Returns the provider. Adds its pipelines to `pipelines`.
+/// Completes `builder`. Adds the provider's pipelines to `pipelines`.
 pub(crate) fn provider(
+    builder: TracerProviderBuilder,
     settings: &settings::TracerProvider,
     resource: Resource,
     pipelines: &mut Pipelines,
 ) -> SdkTracerProvider {
-    let mut provider = SdkTracerProvider::builder()
+    let mut provider = builder
         .with_resource(resource)
         .with_sampler(sampler(&settings.sampler))
         .with_span_limits(limits(&settings.limits));
