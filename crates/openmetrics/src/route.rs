@@ -18,8 +18,13 @@ use crate::copies::Copies;
 ///
 /// Clients that do not read their response keep it in memory. While they hold as many copies as there may be, other
 /// clients get the latest copy of the format and encoding they want, or 503 if there is none.
-pub fn route(exposition: Exposition) -> MethodRouter {
-    get(metrics).with_state(Copies::new(exposition))
+///
+/// Without an exposition the route answers 404.
+pub fn route(exposition: impl Into<Option<Exposition>>) -> MethodRouter {
+    match exposition.into() {
+        Some(exposition) => get(metrics).with_state(Copies::new(exposition)),
+        None => get(async || StatusCode::NOT_FOUND),
+    }
 }
 
 async fn metrics(State(copies): State<Copies>, version: Version, headers: HeaderMap) -> Response {

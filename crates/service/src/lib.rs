@@ -141,6 +141,6 @@ pub use listen::{ListenError, address, listen};
 pub use operations::operations;
 pub use readiness::Readiness;
 pub use run::{Command, Error, main};
-pub use serve::serve;
+pub use serve::{serve, serve_until_signal};
 pub use setting::{Lookup, SettingError, setting};
 pub use signals::shutdown_signal;

@@ -38,6 +38,13 @@ pub async fn serve(
     drain(&shared, listener, connections).await;
 }
 
+/// Serves `app` on `listener` until Ctrl-C or SIGTERM, then drains and returns: [`serve`] with the default [`Limits`], for an
+/// app that does not tell whether it is ready.
+pub async fn serve_until_signal(listener: TcpListener, app: Router) {
+    let stop = crate::shutdown_signal();
+    serve(listener, app, Readiness::default(), Limits::default(), stop).await;
+}
+
 async fn accept(
     shared: &Shared,
     listener: &TcpListener,

@@ -99,4 +99,6 @@ fn diff_of_the_hello_worlds_is_their_difference() {
         only('-').iter().all(|line| !added.contains(line)),
         "a line is taken away and added again"
     );
+    let more = added.len() - only('-').len();
+    assert!(more <= 10, "telemetry takes {more} lines more");
 }
