@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use futures_util::stream;
 use instrumentation::{client, server};
 use opentelemetry::metrics::Counter;
-use reqwest::{Request, Url};
+use reqwest::Url;
 use telemetry::{Service, Telemetry, Tracer};
 use tracing::Instrument;
 
@@ -65,7 +65,8 @@ async fn order(Path(id): Path<u32>) -> String {
 async fn stock_of(State(orders): State<Orders>, Path(id): Path<u32>) -> Result<String, StatusCode> {
     let answer = orders
         .http
-        .execute(Request::new(Method::GET, orders.stock))
+        .get(orders.stock)
+        .send()
         .await
         .map_err(|_| StatusCode::BAD_GATEWAY)?;
     tracing::info!(id, status = answer.status().as_u16(), "stock has answered");
