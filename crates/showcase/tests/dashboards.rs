@@ -219,7 +219,17 @@ fn all_that_asks_uses_the_source_that_is_chosen() {
 
 #[test]
 fn units_are_some_that_grafana_knows() {
-    const UNITS: [&str; 7] = ["bytes", "cps", "ms", "percentunit", "reqps", "s", "short"];
+    const UNITS: [&str; 9] = [
+        "bytes",
+        "count:lines/s",
+        "count:spans/s",
+        "ms",
+        "percentunit",
+        "reqps",
+        "s",
+        "short",
+        "suffix:cores",
+    ];
     for dashboard in all() {
         for panel in dashboard.panels().into_iter().filter(|it| !is_row(it)) {
             let unit = text(&panel["fieldConfig"]["defaults"]["unit"]);
