@@ -42,8 +42,3 @@ use std::time::Duration;
 
 /// How long anything is waited for: far longer than it takes, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Polls `look` until it finds something. `None` after [`PATIENCE`].
-async fn eventually<T>(look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    parts::within(PATIENCE, look).await
-}
