@@ -7,6 +7,8 @@
 mod bad_collector;
 #[cfg(target_os = "linux")]
 mod bad_pong;
+#[path = "../parts/chromium.rs"]
+mod chromium;
 mod collector;
 mod dashboards;
 mod exemplars;
@@ -20,6 +22,7 @@ mod load;
 mod machine;
 mod metrics;
 mod pair;
+mod panels;
 #[path = "../parts/mod.rs"]
 mod parts;
 #[cfg(target_os = "linux")]
