@@ -5,5 +5,9 @@ export default {
   base: '/build/',
   publicDir: fileURLToPath(new URL('node_modules/@grafana/ui/dist/public', import.meta.url)),
   logLevel: 'warn',
-  build: { chunkSizeWarningLimit: Infinity, rolldownOptions: { onwarn: () => {} } },
+  build: {
+    chunkSizeWarningLimit: Infinity,
+    // Some hundred packages mark their files for React's server, which is none of ours.
+    rolldownOptions: { onwarn: () => {} },
+  },
 };

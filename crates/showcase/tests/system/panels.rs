@@ -27,7 +27,7 @@ use crate::process::Process;
 use crate::program::repository;
 use crate::prometheus::Prometheus;
 
-/// How long anything is waited for. An alert takes a minute to fire.
+/// How long anything is waited for. An alert takes half a minute to fire.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Panels that show how many there are of what their title names.
@@ -68,7 +68,7 @@ fn callers(ping: &str) -> JoinSet<()> {
 /// So that lines are no straight ones.
 const WELL: Setting<'_> = ("PONG_LATENCY", "2ms..30ms");
 
-/// What happens to pong while the callers call: it is well, slow, gone, and well again until two alerts have fired.
+/// What happens to pong while the callers call: it is well, slow, gone until an alert fires, and well again.
 async fn story(mut pair: Pair, prometheus: &Prometheus) -> Pair {
     let address = pair.pong_url.trim_start_matches("http://").to_owned();
     let start = |backend: &Backend, latency| {
@@ -91,7 +91,7 @@ async fn story(mut pair: Pair, prometheus: &Prometheus) -> Pair {
     seen(r#"ALERTS{alertname="TargetDown", job="Pong", alertstate="firing"}"#).await;
 
     pair.pong = start(&pair.backend, WELL);
-    seen(r#"ALERTS{alertname="HighErrorRatio", job="Ping", alertstate="firing"}"#).await;
+    seen(r#"sum_over_time(up{job="Pong"}[25s]) >= 18"#).await;
     pair
 }
 
@@ -304,6 +304,5 @@ async fn every_panel_is_drawn_with_data_and_a_unit() {
     drop((callers, pair));
     println!("screenshots: {}", folder.display());
     assert!(faults_of_all.is_empty(), "{faults_of_all:#?}");
-    let expected = ["HighErrorRatio", "TargetDown"].map(str::to_owned);
-    assert!(alerts.is_superset(&expected.into()), "{alerts:?}");
+    assert!(alerts.contains("TargetDown"), "{alerts:?}");
 }
