@@ -1,5 +1,8 @@
-//! What counts as an error on the page; `dashboards.rs` holds the alert and the dashboards to the same definition.
+//! What counts as an error on the page; `stack_files` holds the alert and the dashboards to the same definition.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "parts/within.rs"]
+mod within;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,6 +15,7 @@ use instrumentation::server::Layer;
 use serde_json::Value;
 use service::{About, Readiness};
 use telemetry::{Service, Settings};
+use within::within;
 
 const ORDERS: Service = Service::new("Orders", "1.0.0");
 
@@ -89,33 +93,31 @@ async fn a_panic_is_an_error_on_the_page_as_any_other_is_and_a_4xx_is_none() {
             Err(_) => false,
         }
     };
-    let start = std::time::Instant::now();
     // A point has what happened since the last one, so all is asked again until one has it all.
-    let ratios = loop {
+    let mut last = Value::Null;
+    let ratios = within(PATIENCE, async || {
         for (path, _) in REQUESTS {
             ask(path).await;
         }
         let url = format!("http://{}/api/figures", backend.query());
         let figures = reqwest::get(url).await.unwrap().text().await.unwrap();
-        let figures: Value = serde_json::from_str(&figures).unwrap();
-        let points = figures["services"][0]["points"].as_array().unwrap();
-        let found = points.last().map(|point| {
-            let routes = point["routes"].as_array().unwrap().iter();
-            let routes = routes.map(|route| {
+        last = serde_json::from_str(&figures).unwrap();
+        let points = last["services"][0]["points"].as_array().unwrap();
+        let routes = points.last()?["routes"].as_array().unwrap().iter();
+        let found: Vec<_> = routes
+            .map(|route| {
                 (
                     route["route"].as_str().unwrap().to_owned(),
                     route["errors"].as_f64(),
                 )
-            });
-            routes.collect::<Vec<_>>()
-        });
-        let found = found.unwrap_or_default();
-        if found.len() == REQUESTS.len() && found.iter().all(|(_, errors)| errors.is_some()) {
-            break found;
-        }
-        assert!(start.elapsed() < PATIENCE, "{figures:#}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+            })
+            .collect();
+        let is_whole =
+            found.len() == REQUESTS.len() && found.iter().all(|(_, errors)| errors.is_some());
+        is_whole.then_some(found)
+    });
+    let ratios = ratios.await;
+    let ratios = ratios.unwrap_or_else(|| panic!("{last:#}"));
     for (path, is_error) in REQUESTS {
         let route = if path == "/nowhere" {
             "(no route)"

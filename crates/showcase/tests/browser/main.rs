@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accessible;
+#[path = "../parts/chromium.rs"]
 mod chromium;
 mod hostile;
 mod keyboard;
@@ -16,3 +17,5 @@ mod ports;
 mod showcase;
 mod spans;
 mod story;
+#[path = "../parts/within.rs"]
+mod within;

@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use fantoccini::{Locator, actions, elements::Element, key::Key};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
 
-use crate::{chromium::Chromium, showcase::Showcase};
+use crate::{chromium::Chromium, showcase::Showcase, within::within};
 
 /// For whatever has to happen; far more than it takes.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
-
-/// Time between two looks.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// A browser at the address that the showcase has printed.
 pub(crate) struct Page {
@@ -43,18 +39,13 @@ impl Page {
 
     /// Waits until the script returns something that is neither null nor false.
     pub(crate) async fn until(&self, what: &str, script: &str) -> Value {
-        let found = timeout(LIMIT, async {
-            loop {
-                let found = self.run(script, Value::Null).await;
-                if !matches!(found, Value::Null | Value::Bool(false)) {
-                    return found;
-                }
-                sleep(LOOK).await;
-            }
+        let found = within(LIMIT, async || {
+            let found = self.run(script, Value::Null).await;
+            Some(found).filter(|found| !matches!(found, Value::Null | Value::Bool(false)))
         });
         match found.await {
-            Ok(found) => found,
-            Err(_) => panic!("not {what}, but\n{}", self.text("body").await),
+            Some(found) => found,
+            None => panic!("not {what}, but\n{}", self.text("body").await),
         }
     }
 

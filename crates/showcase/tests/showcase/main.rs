@@ -4,6 +4,8 @@
 
 mod figures;
 mod try_it;
+#[path = "../parts/within.rs"]
+mod within;
 
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -17,8 +19,9 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
-    time::{sleep, timeout},
+    time::timeout,
 };
+use within::within;
 
 /// For whatever has to happen; far more than it takes.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -154,14 +157,14 @@ impl Running {
     /// What is asked until it is as wanted.
     async fn api_until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut answer = Value::Null;
-        for _ in 0..LIMIT.as_millis() / 50 {
+        let found = within(LIMIT, async || {
             answer = self.api(path, None).await.1;
-            if wanted(&answer) {
-                return answer;
-            }
-            sleep(Duration::from_millis(50)).await;
+            wanted(&answer).then(|| answer.clone())
+        });
+        match found.await {
+            Some(found) => found,
+            None => panic!("{path} is still {answer}"),
         }
-        panic!("{path} is still {answer}");
     }
 
     fn pid(&self) -> Pid {
@@ -195,12 +198,10 @@ impl Running {
     /// Children can outlive the showcase by a moment, if that was killed.
     async fn assert_ports_are_free(&self) {
         for port in [self.ping, self.pong, self.page] {
-            let mut tries = LIMIT.as_millis() / 50;
-            while let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                tries -= 1;
-                assert!(tries > 0, "port {port}: {error}");
-                sleep(Duration::from_millis(50)).await;
-            }
+            let free = within(LIMIT, async || {
+                TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
+            });
+            assert!(free.await.is_some(), "port {port} is taken");
         }
     }
 }

@@ -6,10 +6,11 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use crate::eventually;
+use crate::PATIENCE;
 use crate::load::{Plan, Tally};
 use crate::pair::{Pair, Setting};
 use crate::parts::ports::free_port;
+use crate::parts::within;
 use crate::peer::{Conduct, Peer};
 use crate::process::Ended;
 
@@ -103,7 +104,7 @@ async fn survive(fault: &str, address: &str, peer: Option<&Peer>, expected: Expe
         .await;
     assert_eq!(tally.sent(), tally.of(200), "{tally:?}");
     let made = tally.sent() * SPANS;
-    let settled = eventually(async || {
+    let settled = within(PATIENCE, async || {
         let counted = Counted::of(&pair).await;
         let failed = expected.error_type.is_none() || counted.failed > 0;
         (counted.all() == made && failed).then_some(counted)
@@ -269,7 +270,7 @@ async fn collector_that_goes_and_comes_back_costs_no_span() {
     let load = load.start(&pair.ping_url);
     let mut arrived = HashSet::new();
     for _ in 0..2 {
-        let comes = eventually(async || (peer.requests() > 0).then_some(()));
+        let comes = within(PATIENCE, async || (peer.requests() > 0).then_some(()));
         comes.await.expect("spans come");
         // What it takes from now on it does not keep, and what it has kept it has answered soon.
         peer.conduct(Conduct::Says(

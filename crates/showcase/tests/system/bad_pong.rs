@@ -8,11 +8,12 @@ use std::time::Instant;
 use reqwest::StatusCode;
 use tokio::task::JoinSet;
 
+use crate::PATIENCE;
 use crate::pair::{Pair, client, settings};
 use crate::parts::ports::free_port;
+use crate::parts::within;
 use crate::peer::{Conduct, Peer};
 use crate::process::Process;
-use crate::{PATIENCE, eventually};
 
 const AT_A_TIME: usize = 8;
 const ROUNDS: usize = 3;
@@ -76,7 +77,7 @@ async fn connections(port: u16, at_most: usize) {
     const CLOSE_WAIT: &str = "08";
     let port = format!(":{port:04X}");
     let mut open = 0;
-    let few = eventually(async || {
+    let few = within(PATIENCE, async || {
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
         let connections = table.lines().filter(|line| {
             let mut fields = line.split_whitespace().skip(2);
@@ -137,7 +138,7 @@ async fn survive(fault: Fault, outcome: Outcome) {
         pair.pong.url();
     }
     let back = Instant::now();
-    let served = eventually(async || {
+    let served = within(PATIENCE, async || {
         let answer = pair.get("/ping").await;
         (answer.status() == StatusCode::OK).then_some(())
     });
@@ -145,7 +146,7 @@ async fn survive(fault: Fault, outcome: Outcome) {
     let back = back.elapsed();
 
     assert_eq!(ask(&pair).await, all(StatusCode::OK));
-    let after = eventually(async || {
+    let after = within(PATIENCE, async || {
         let usage = pair.ping.usage();
         (usage.descriptors <= before.descriptors + SLACK).then_some(usage)
     });
@@ -205,7 +206,7 @@ async fn check_telemetry(pair: &Pair, outcome: &Outcome) {
 
 /// Waits for a series of that metric with those labels that has counted all requests.
 async fn counted(pair: &Pair, metric: &str, labels: &[String]) {
-    let found = eventually(async || {
+    let found = within(PATIENCE, async || {
         let metrics = pair.get("/metrics").await.text().await.ok()?;
         let mut lines = metrics.lines().filter(|line| {
             line.starts_with(metric) && labels.iter().all(|label| line.contains(label))
@@ -319,7 +320,7 @@ async fn pong_killed_while_it_answers_is_a_502() {
         .map(|_| tokio::spawn(pair.request("/ping").send()))
         .collect();
     let http = client();
-    let under_way = eventually(async || {
+    let under_way = within(PATIENCE, async || {
         let metrics = http.get(format!("{}/metrics", pair.pong_url)).send().await;
         let metrics = metrics.ok()?.text().await.ok()?;
         let all = format!("url_scheme=\"http\"}} {AT_A_TIME}\n");

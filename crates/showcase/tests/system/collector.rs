@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use crate::PATIENCE;
 use crate::jaeger::Jaeger;
 use crate::pair::{Pair, client};
 use crate::parts::caller::{trace_id, traceparent};
 use crate::parts::jaeger;
 use crate::parts::ports::free_port;
+use crate::parts::within;
 use crate::program::{Program, repository};
-use crate::{PATIENCE, eventually};
 
 struct Zipkin {
     program: Program,
@@ -43,7 +44,7 @@ impl Zipkin {
     /// The trace of that id once it has `spans` spans.
     async fn trace(&self, id: &str, spans: usize) -> Vec<Value> {
         let url = format!("http://{}/api/v2/trace/{id}", self.address);
-        let found = eventually(async || {
+        let found = within(PATIENCE, async || {
             let answer = client().get(&url).send().await.ok()?.text().await.ok()?;
             let trace: Vec<Value> = serde_json::from_str(&answer).ok()?;
             (trace.len() == spans).then_some(trace)
@@ -137,7 +138,7 @@ const SERVICES: [&str; 5] = ["ping", "ping", "ping", "pong", "pong"];
 
 /// The trace of a call that was answered at once, even on a machine that stumbles.
 async fn fast(pair: &Pair) -> String {
-    let found = eventually(async || {
+    let found = within(PATIENCE, async || {
         let id = trace_id();
         let context = traceparent(&id);
         let began = Instant::now();

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use backend::TraceId;
 
+use crate::PATIENCE;
 use crate::pair::Pair;
+use crate::parts::within;
 use crate::prometheus::Prometheus;
-use crate::{PATIENCE, eventually};
 
 const UNSAMPLED: &str = "00-11111111111111111111111111111111-b7ad6b7169203331-00";
 
 /// The traces that Prometheus knows for `query`.
 async fn exemplars(prometheus: &Prometheus, query: &str) -> BTreeSet<String> {
-    let found = eventually(async || {
+    let found = within(PATIENCE, async || {
         let range = [("query", query), ("start", "0"), ("end", "9999999999")];
         let series = prometheus.api.get("query_exemplars", &range).await.ok()?;
         let exemplars = series

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::PATIENCE;
 use crate::pair::Pair;
 use crate::parts::ports::free_port;
 use crate::parts::{jaeger, within};
 use crate::program::{Program, repository};
-use crate::{PATIENCE, eventually};
 
 pub(crate) struct Jaeger {
     _program: Program,
@@ -67,7 +67,7 @@ async fn a_real_jaeger_shows_the_five_spans_of_a_ping_with_parents_services_and_
     };
     assert_eq!(jaeger::chain(&trace), jaeger::one_ping());
 
-    let services = eventually(async || jaeger.api.get("services", &[]).await).await;
+    let services = within(PATIENCE, async || jaeger.api.get("services", &[]).await).await;
     let services = services.expect("it knows services");
     let names = services.as_array().into_iter().flatten();
     // And it traces nothing of its own.

@@ -14,15 +14,16 @@ use reqwest::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::PATIENCE;
 use crate::pair::{Pair, Setting, backend, client, settings};
 use crate::parts::ports::free_port;
+use crate::parts::within;
 use crate::process::Process;
-use crate::{PATIENCE, eventually};
 
 /// Its text once it answers 200.
 async fn answer_of(url: &str) -> String {
     let http = client();
-    let answer = eventually(async || {
+    let answer = within(PATIENCE, async || {
         let answer = http.get(url).send().await.ok()?;
         (answer.status() == StatusCode::OK).then_some(answer)
     });
@@ -69,7 +70,7 @@ async fn outputs_that_are_full_or_closed_cost_lines_but_no_request_and_no_span()
         assert_eq!(answer_of(&format!("{url}/pong")).await, "pong", "{name}");
         let lost =
             format!("telemetry_log_line_dropped_total{{otel_scope_name=\"telemetry\"}} {lost}\n");
-        let counted = eventually(async || {
+        let counted = within(PATIENCE, async || {
             let metrics = answer_of(&format!("{url}/metrics")).await;
             metrics.contains(&lost).then_some(())
         });
@@ -308,7 +309,9 @@ async fn load_and_stop(wrapper: &[&str], more: &[Setting<'_>]) {
     let clients: Vec<_> = (0..16)
         .map(|_| tokio::spawn(ask_until_the_end(url.clone(), Arc::clone(&answered))))
         .collect();
-    let enough = eventually(async || (answered.load(Ordering::Relaxed) > 200).then_some(()));
+    let enough = within(PATIENCE, async || {
+        (answered.load(Ordering::Relaxed) > 200).then_some(())
+    });
     enough
         .await
         .unwrap_or_else(|| panic!("only {answered:?} answers"));

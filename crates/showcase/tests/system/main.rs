@@ -7,6 +7,8 @@
 mod bad_collector;
 #[cfg(target_os = "linux")]
 mod bad_pong;
+#[path = "../parts/chromium.rs"]
+mod chromium;
 mod collector;
 mod dashboards;
 mod exemplars;
@@ -20,6 +22,7 @@ mod load;
 mod machine;
 mod metrics;
 mod pair;
+mod panels;
 #[path = "../parts/mod.rs"]
 mod parts;
 #[cfg(target_os = "linux")]
@@ -42,8 +45,3 @@ use std::time::Duration;
 
 /// How long anything is waited for: far longer than it takes, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Polls `look` until it finds something. `None` after [`PATIENCE`].
-async fn eventually<T>(look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    parts::within(PATIENCE, look).await
-}

@@ -3,9 +3,10 @@
 use backend::{Backend, Settings, Store, Trace, TraceId};
 use reqwest::{Client, RequestBuilder, Response};
 
+use crate::PATIENCE;
 pub(crate) use crate::parts::client;
+use crate::parts::within;
 use crate::process::{Ended, Process};
-use crate::{PATIENCE, eventually};
 
 /// One setting: variable and value.
 pub(crate) type Setting<'a> = (&'static str, &'a str);
@@ -101,7 +102,7 @@ impl Pair {
 
     /// The metrics of ping once they contain `text`.
     pub(crate) async fn metrics_with(&self, text: &str) -> String {
-        let metrics = eventually(async || {
+        let metrics = within(PATIENCE, async || {
             Some(self.get("/metrics").await.text().await.ok()?).filter(|all| all.contains(text))
         });
         metrics

@@ -14,7 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::eventually;
+use crate::PATIENCE;
+use crate::parts::within;
 
 /// What becomes of each request.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +60,7 @@ impl Peer {
 
     /// Listens there as soon as nobody else does.
     pub(crate) async fn at(address: SocketAddr, conduct: Conduct) -> Self {
-        let listener = eventually(async || TcpListener::bind(address).await.ok());
+        let listener = within(PATIENCE, async || TcpListener::bind(address).await.ok());
         let listener = listener.await.expect("the address becomes free");
         let address = listener.local_addr().expect("it has an address");
         let (conduct, told) = watch::channel(conduct);

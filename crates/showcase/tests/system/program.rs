@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::eventually;
+use crate::PATIENCE;
 use crate::parts::client;
+use crate::parts::within;
 
 /// A running program with a folder of its own; both go when it is dropped.
 pub(crate) struct Program {
@@ -51,7 +52,7 @@ impl Program {
     /// Waits until `url` answers that all is well.
     pub(crate) async fn ready(&self, url: &str) {
         let http = client();
-        let ready = eventually(async || {
+        let ready = within(PATIENCE, async || {
             let answer = http.get(url).send().await.ok()?;
             answer.status().is_success().then_some(())
         });

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
+
 use crate::PATIENCE;
 use crate::pair::{Pair, client};
 use crate::parts::ports::free_port;
@@ -12,6 +14,7 @@ use crate::program::{Program, repository};
 
 pub(crate) struct Prometheus {
     _program: Program,
+    pub(crate) url: String,
     pub(crate) api: prometheus::Prometheus,
 }
 
@@ -19,26 +22,28 @@ impl Prometheus {
     /// Scrapes the pair, under the jobs and as `prometheus/prometheus.yml` says, but every second.
     pub(crate) async fn start(pair: &Pair) -> Self {
         let file = repository("prometheus/prometheus.yml");
-        let mut configuration = std::fs::read_to_string(file).expect("there is a configuration");
-        let ping = pair.ping_url.trim_start_matches("http://");
-        let pong = pair.pong_url.trim_start_matches("http://");
-        let replacements = [
-            ("scrape_interval: 5s", "scrape_interval: 1s".to_owned()),
-            ("dns_sd_configs", "static_configs".to_owned()),
-            (
-                "{names: [ping], type: A, port: 8081, refresh_interval: 5s}",
-                format!("{{targets: ['{ping}']}}"),
-            ),
-            (
-                "{names: [pong], type: A, port: 8082, refresh_interval: 5s}",
-                format!("{{targets: ['{pong}']}}"),
-            ),
-        ];
-        for (text, replacement) in replacements {
-            assert!(configuration.contains(text), "no {text} in {configuration}");
-            configuration = configuration.replace(text, &replacement);
+        let file = std::fs::read_to_string(file).expect("there is a configuration");
+        let mut configuration: Value = serde_saphyr::from_str(&file).expect("it is YAML");
+        configuration["global"]["scrape_interval"] = json!("1s");
+        let jobs = configuration["scrape_configs"].as_array_mut();
+        let jobs = jobs.expect("there are jobs");
+        let names: Vec<_> = jobs.iter().map(|job| job["job_name"].clone()).collect();
+        assert_eq!(names, ["Ping", "Pong"]);
+        for (job, (host, port, url)) in jobs.iter_mut().zip([
+            ("ping", 8081, &pair.ping_url),
+            ("pong", 8082, &pair.pong_url),
+        ]) {
+            let looked_up =
+                json!([{"names": [host], "type": "A", "port": port, "refresh_interval": "5s"}]);
+            let job = job.as_object_mut().expect("a job is a mapping");
+            assert_eq!(job.remove("dns_sd_configs"), Some(looked_up));
+            let target = url.trim_start_matches("http://");
+            job.insert("static_configs".to_owned(), json!([{"targets": [target]}]));
         }
+        // JSON is YAML.
+        let configuration = configuration.to_string();
         let address = format!("127.0.0.1:{}", free_port());
+        let url = format!("http://{address}");
         let program = Program::start("prometheus", |command, folder| {
             std::fs::write(folder.join("prometheus.yml"), configuration).expect("a file");
             std::fs::create_dir(folder.join("rules")).expect("a folder");
@@ -54,10 +59,11 @@ impl Prometheus {
                 .arg(format!("--web.listen-address={address}"))
                 .arg("--enable-feature=exemplar-storage");
         });
-        program.ready(&format!("http://{address}/-/ready")).await;
+        program.ready(&format!("{url}/-/ready")).await;
         Self {
             _program: program,
-            api: prometheus::Prometheus::at(format!("http://{address}")),
+            api: prometheus::Prometheus::at(url.clone()),
+            url,
         }
     }
 }

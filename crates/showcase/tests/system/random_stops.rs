@@ -5,10 +5,11 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
+use crate::PATIENCE;
 use crate::load::{Plan, Tally};
 use crate::pair::Pair;
+use crate::parts::within;
 use crate::peer::{Conduct, Peer};
-use crate::{PATIENCE, eventually};
 
 /// The latest moment at which a stop begins.
 const LATEST: Duration = Duration::from_millis(800);
@@ -155,7 +156,7 @@ async fn a_second_signal_ends_at_once() {
     let request = tokio::spawn(pair.request("/ping").send());
     pair.metrics_with("url_scheme=\"http\"} 1\n").await;
     pair.ping.signal("TERM");
-    let drains = eventually(async || {
+    let drains = within(PATIENCE, async || {
         let ready = reqwest::get(format!("{}/readyz", pair.ping_url)).await;
         (!ready.is_ok_and(|answer| answer.status().is_success())).then_some(())
     });

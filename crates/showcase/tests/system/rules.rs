@@ -2,17 +2,18 @@
 
 use serde_json::Value;
 
+use crate::PATIENCE;
 use crate::pair::Pair;
 use crate::parts::queries::Query;
+use crate::parts::within;
 use crate::prometheus::Prometheus;
-use crate::{PATIENCE, eventually};
 
-/// Empty when all is well: there is nothing to compare with a limit. `alerts.rs` has it fire and clear.
+/// Empty when all is well: there is nothing to compare with a limit. `stack_files` has it fire and clear.
 const EMPTY_WHEN_ALL_IS_WELL: &str = "TargetDown";
 
 /// All rules once each has been evaluated.
 async fn rules(prometheus: &Prometheus) -> Vec<Value> {
-    let evaluated = eventually(async || {
+    let evaluated = within(PATIENCE, async || {
         let data = prometheus.api.get("rules", &[]).await.ok()?;
         let groups = data["groups"].as_array()?.iter();
         let rules: Vec<_> = groups
@@ -60,7 +61,7 @@ async fn a_real_prometheus_has_data_for_every_rule_and_alert() {
         .answers(queries.collect(), PATIENCE, traffic)
         .await;
 
-    let pending = eventually(async || {
+    let pending = within(PATIENCE, async || {
         pair.get("/ping").await;
         let both = r#"ALERTS{alertname="HighErrorRatio", job=~"Ping|Pong"}"#;
         prometheus

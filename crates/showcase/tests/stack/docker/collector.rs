@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 
 use super::stack::Stack;
-use super::{PATIENCE, docker, eventually};
+use super::{PATIENCE, docker};
 use crate::parts::caller::{trace_id, traceparent};
 use crate::parts::jaeger;
+use crate::parts::within;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs docker-compose"]
@@ -17,7 +18,9 @@ async fn with_the_collector_errors_and_slow_traces_reach_jaeger_and_fast_good_on
     stack.healthy(&["ping", "pong", "jaeger"]).await;
 
     // Calls before this one could have found the Collector not there yet.
-    let fast = eventually(async || traced_within(&stack, Duration::from_millis(200)).await);
+    let fast = within(PATIENCE, async || {
+        traced_within(&stack, Duration::from_millis(200)).await
+    });
     let fast = fast.await.expect("a fast answer");
     let slow = slow(&stack).await;
     let jaeger = stack.jaeger();
@@ -26,7 +29,7 @@ async fn with_the_collector_errors_and_slow_traces_reach_jaeger_and_fast_good_on
 
     stack.compose(&["stop", "pong"]);
     let failed = [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT];
-    let error = eventually(async || {
+    let error = within(PATIENCE, async || {
         let id = trace_id();
         let call = stack
             .http

@@ -4,9 +4,10 @@ use std::time::UNIX_EPOCH;
 
 use reqwest::StatusCode;
 
+use super::PATIENCE;
 use super::stack::Stack;
-use super::{PATIENCE, eventually};
 use crate::parts::jaeger;
+use crate::parts::within;
 
 /// Parts in the order in which they stop, and in which they start.
 const ORDERS: [(&[&str], &[&str]); 4] = [
@@ -60,7 +61,7 @@ async fn services_answer(stack: &Stack, away: &[&str]) {
         return;
     }
     // A name that is gone can take long to be looked up in vain: that is a gateway's time-out.
-    let answered = eventually(async || {
+    let answered = within(PATIENCE, async || {
         let status = stack.http.get(stack.ping()).send().await.ok()?.status();
         let errors = [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT];
         errors.contains(&status).then_some(())
@@ -72,11 +73,11 @@ async fn services_answer(stack: &Stack, away: &[&str]) {
 async fn everything_is_there(stack: &Stack) {
     let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
     // Spans of a moment at which Jaeger was still away are lost: a trace may need another try.
-    let found = eventually(async || {
+    let found = within(PATIENCE, async || {
         let id = stack.call(&stack.ping(), StatusCode::OK).await;
         let jaeger = stack.jaeger();
         let limit = std::time::Duration::from_secs(10);
-        let trace = crate::parts::within(limit, async || {
+        let trace = within(limit, async || {
             let trace = jaeger.trace(&id).await?;
             (jaeger::spans_of(&trace).len() == 5).then_some(trace)
         });

@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::stack::Stack;
-use super::{docker, eventually, output};
+use super::{PATIENCE, docker, output};
+use crate::parts::within;
 
 const IMAGE: &str = "ping-pong";
 const BASE: &str = "gcr.io/distroless/cc-debian12:nonroot";
@@ -120,7 +121,7 @@ async fn without_any_environment_both_find_each_other_on_a_read_only_root() {
 
     for (container, name) in [(&ping, "ping"), (&pong, "pong")] {
         let check = ["exec", container, name, "--healthcheck"];
-        let ready = eventually(async || {
+        let ready = within(PATIENCE, async || {
             let status = Command::new("docker").args(check).status();
             status.unwrap().success().then_some(())
         });

@@ -11,15 +11,8 @@ mod stop;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::parts::within;
-
 /// How long anything is waited for: far longer than it takes, since the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Polls `look` until it finds something. `None` after [`PATIENCE`].
-async fn eventually<T>(look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    within(PATIENCE, look).await
-}
 
 /// What a `docker` command prints, which must succeed.
 fn docker(arguments: &[&str]) -> String {

@@ -2,8 +2,9 @@
 
 use reqwest::StatusCode;
 
+use super::PATIENCE;
 use super::stack::Stack;
-use super::{PATIENCE, eventually};
+use crate::parts::within;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs docker-compose"]
@@ -27,7 +28,7 @@ async fn every_replica_is_scraped_and_serves_calls() {
     let served =
         r#"http_server_request_duration_seconds_count{job="Pong", http_route="/pong"} > 0"#;
     let mut last = Ok(Vec::new());
-    let all = eventually(async || {
+    let all = within(PATIENCE, async || {
         let calls: Vec<_> = (0..16)
             .map(|_| tokio::spawn(stack.http.get(stack.ping()).send()))
             .collect();

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, StatusCode};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{docker, eventually, output};
+use super::{PATIENCE, docker, output};
 use crate::parts::caller::{trace_id, traceparent};
 use crate::parts::client;
 use crate::parts::jaeger::Jaeger;
 use crate::parts::ports::free_port;
 use crate::parts::prometheus::Prometheus;
+use crate::parts::within;
 
 /// One stack at a time: each takes a gigabyte. Whether the image has been built is known to whoever's turn it is.
 static TURN: Mutex<bool> = Mutex::const_new(false);
@@ -153,7 +154,7 @@ impl Stack {
                 let format = ["--format", "{{.State.Health.Status}}"];
                 docker(&[&["inspect"], &format[..], &[&container]].concat())
             };
-            let healthy = eventually(async || (health() == "healthy").then_some(())).await;
+            let healthy = within(PATIENCE, async || (health() == "healthy").then_some(())).await;
             let state = || docker(&["inspect", "--format", "{{json .State}}", &container]);
             assert!(healthy.is_some(), "{service}: {}", state());
         }
@@ -162,7 +163,7 @@ impl Stack {
     /// Calls `url` until it answers with that status; the id of that call's trace.
     pub(crate) async fn call(&self, url: &str, status: StatusCode) -> String {
         let mut last = None;
-        let found = eventually(async || {
+        let found = within(PATIENCE, async || {
             let id = trace_id();
             let call = self.http.get(url).header("traceparent", traceparent(&id));
             let answer = call.send().await;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::stack::{GRACE, Stack};
 use super::start::print_memory;
-use super::{PATIENCE, docker, eventually};
+use super::{PATIENCE, docker};
 use crate::parts::caller::{trace_id, traceparent};
 use crate::parts::client;
+use crate::parts::within;
 
 /// Before the stop; Jaeger keeps ten thousand traces, and all are looked at.
 const CALLS: usize = 1000;
@@ -44,7 +45,9 @@ async fn stop_under_load(service: &str, container: &str, url: &str) -> Vec<Strin
             tokio::spawn(caller.call_until_it_is_gone())
         })
         .collect();
-    let enough = eventually(async || (count.load(Ordering::Relaxed) >= CALLS).then_some(()));
+    let enough = within(PATIENCE, async || {
+        (count.load(Ordering::Relaxed) >= CALLS).then_some(())
+    });
     assert!(enough.await.is_some(), "{url} does not answer");
     print_memory(service, container);
 

@@ -1,6 +1,8 @@
 //! Chromium, and the chromedriver that drives it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use axum::http::Method;
 use fantoccini::{Client, ClientBuilder, wd::WebDriverCompatibleCommand};
@@ -13,7 +15,8 @@ use tokio::{
     time::timeout,
 };
 
-use crate::page::LIMIT;
+/// How long the driver may take to start; far more than it takes.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A browser. Dropped, it ends.
 pub(crate) struct Chromium {

@@ -13,16 +13,28 @@
 //! | `target-counter-agg-rule` | `counters_are_shown_as_rates` |
 //! | `target-histogram-rule` | `buckets_are_shown_as_quantiles` |
 //! | `uneditable-dashboard-rule` | `files_are_the_source` |
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "parts/dashboards.rs"]
-mod dashboards;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use dashboards::{all, elements, text};
 use serde_json::{Value, json};
+
+use crate::dashboards::{all, elements, text};
+use crate::prometheus::rules;
+use crate::yaml;
+
+/// Grafana's data sources.
+fn sources() -> Vec<Value> {
+    let file = yaml("grafana/provisioning/datasources/datasources.yml");
+    let sources: Vec<_> = elements(&file["datasources"]).cloned().collect();
+    assert!(!sources.is_empty(), "{file}");
+    sources
+}
+
+/// The one of that type.
+fn source(kind: &str) -> Value {
+    let mut sources = sources().into_iter();
+    sources.find(|source| source["type"] == kind).unwrap()
+}
 
 /// A row is a headline.
 fn is_row(panel: &Value) -> bool {
@@ -58,12 +70,11 @@ fn ids_of_dashboards_panels_and_queries_are_unique() {
 
 #[test]
 fn sources_are_provisioned_ones_named_by_uid_or_a_choice_among_them() {
-    let file = "../../grafana/provisioning/datasources/datasources.yml";
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let provisioned = std::fs::read_to_string(file).unwrap();
+    let provisioned = sources();
     let is_provisioned = |source: &Value| {
-        let (kind, uid) = (text(&source["type"]), text(&source["uid"]));
-        !uid.is_empty() && provisioned.contains(&format!("uid: {uid}\n    type: {kind}\n"))
+        let (kind, uid) = (&source["type"], &source["uid"]);
+        let mut provisioned = provisioned.iter();
+        !text(uid).is_empty() && provisioned.any(|it| it["uid"] == *uid && it["type"] == *kind)
     };
     for dashboard in all() {
         let title = &dashboard.json["title"];
@@ -219,7 +230,17 @@ fn all_that_asks_uses_the_source_that_is_chosen() {
 
 #[test]
 fn units_are_some_that_grafana_knows() {
-    const UNITS: [&str; 7] = ["bytes", "cps", "ms", "percentunit", "reqps", "s", "short"];
+    const UNITS: [&str; 9] = [
+        "bytes",
+        "count:lines/s",
+        "count:spans/s",
+        "ms",
+        "percentunit",
+        "reqps",
+        "s",
+        "short",
+        "suffix:cores",
+    ];
     for dashboard in all() {
         for panel in dashboard.panels().into_iter().filter(|it| !is_row(it)) {
             let unit = text(&panel["fieldConfig"]["defaults"]["unit"]);
@@ -357,13 +378,14 @@ fn latency_over_time_shows_each_exemplar_once() {
 
 #[test]
 fn exemplars_lead_to_traces_in_grafana_and_in_jaeger() {
-    let provisioned = repository("grafana/provisioning/datasources/datasources.yml");
-    let links = provisioned.split("- name: trace_id").skip(1);
+    let source = source("prometheus");
+    let links = elements(&source["jsonData"]["exemplarTraceIdDestinations"]);
     let links: Vec<_> = links
-        .map(|link| link.split("url: ").nth(1).unwrap())
+        .filter(|link| link["name"] == "trace_id")
+        .map(|link| text(&link["url"]))
         .collect();
     assert_eq!(links.len(), 2);
-    assert!(links[0].starts_with("\"/explore?"), "{}", links[0]);
+    assert!(links[0].starts_with("/explore?"), "{}", links[0]);
     assert!(links[0].contains("%22uid%22:%22jaeger%22"), "{}", links[0]);
     assert!(
         links[1].starts_with("http://localhost:$JAEGER_PORT/trace/"),
@@ -397,26 +419,23 @@ fn dashboards_lead_to_each_other() {
 /// More often shows nothing new; more seldom hides what is there.
 #[test]
 fn dashboards_are_drawn_anew_at_every_scrape() {
-    let prometheus = repository("prometheus/prometheus.yml");
-    let interval = prometheus.split("scrape_interval: ").nth(1).unwrap();
-    let interval = interval.split_whitespace().next().unwrap();
-    let source = repository("grafana/provisioning/datasources/datasources.yml");
-    assert!(
-        source.contains(&format!("timeInterval: {interval} ")),
-        "{interval}"
-    );
+    let prometheus = yaml("prometheus/prometheus.yml");
+    let interval = &prometheus["global"]["scrape_interval"];
+    assert_ne!(text(interval), "");
+    assert_eq!(source("prometheus")["jsonData"]["timeInterval"], *interval);
     for dashboard in all() {
-        assert_eq!(dashboard.json["refresh"], interval);
+        assert_eq!(dashboard.json["refresh"], *interval);
     }
 }
 
 /// Or a panel is red while no alert fires, or the other way round.
 #[test]
 fn limits_on_panels_are_those_of_the_alerts() {
-    let rules = repository("prometheus/rules/ping-pong.yml");
+    let alerts = rules("alert");
     let limit = |record: &str| -> f64 {
-        let after = rules.split(&format!("expr: {record} > ")).nth(1).unwrap();
-        after.split_whitespace().next().unwrap().parse().unwrap()
+        let mut expressions = alerts.iter().map(|(_, alert)| text(&alert["expr"]));
+        let limit = expressions.find_map(|it| it.strip_prefix(record)?.strip_prefix(" > "));
+        limit.unwrap().parse().unwrap()
     };
     let errors = limit("job:http_server_request_errors:ratio_rate1m");
     let latency = limit("job:http_server_request_duration_seconds:p95_rate1m");
@@ -436,14 +455,6 @@ fn limits_on_panels_are_those_of_the_alerts() {
     }
 }
 
-/// The text of a file of this repository.
-fn repository(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(path);
-    std::fs::read_to_string(path).unwrap()
-}
-
 /// Selectors of the server's counts and buckets that pick some requests by how they ended.
 fn selections(text: &str) -> Vec<&str> {
     text.split("http_server_request_duration_seconds")
@@ -457,9 +468,10 @@ fn selections(text: &str) -> Vec<&str> {
 
 #[test]
 fn alert_and_dashboards_select_errors_by_one_definition() {
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../prometheus/rules/ping-pong.yml");
-    let rules = std::fs::read_to_string(rules).unwrap();
-    assert_eq!(selections(&rules), ["error_type!=\"\""]);
+    let all_rules = [rules("record"), rules("alert")].concat();
+    let expressions = all_rules.iter().map(|(_, rule)| text(&rule["expr"]));
+    let selected: Vec<_> = expressions.flat_map(selections).collect();
+    assert_eq!(selected, ["error_type!=\"\""]);
 
     let mut panels = Vec::new();
     for dashboard in all() {
