@@ -3,10 +3,9 @@
 //! Clients choose their `User-Agent`. Without the bound here, a client that sends a new one with each request would add
 //! series until memory is full. This file is the same in ping and pong.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderValue;
@@ -26,7 +25,7 @@ const CALLERS: usize = 100;
 const OVERFLOW: &str = "otel.metric.overflow";
 
 /// The caller of a request. Extracted from the request by axum.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     /// Without the port: with it, each connection would be a series.
     address: Option<IpAddr>,
@@ -35,9 +34,9 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// `remoteAddr` and `userAgent`, each empty if it is unknown.
-    fn attributes(&self) -> Vec<KeyValue> {
+    fn attributes(&self) -> [KeyValue; 2] {
         let address = self.address.map(|address| address.to_string());
-        vec![
+        [
             KeyValue::new("remoteAddr", address.unwrap_or_default()),
             KeyValue::new("userAgent", self.user_agent.clone()),
         ]
@@ -67,8 +66,9 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 /// instrument has at most 101 series.
 pub(crate) struct PerCaller<T> {
     make: Make<T>,
-    /// `None` is the key of the value that callers share.
-    made: Mutex<HashMap<Option<Caller>, Arc<T>>>,
+    /// A list, because to compare a few callers takes less time than a hash.
+    made: Mutex<Vec<(Caller, Arc<T>)>>,
+    shared: OnceLock<Arc<T>>,
 }
 
 type Make<T> = Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>;
@@ -79,22 +79,23 @@ impl<T> PerCaller<T> {
         Self {
             make: Box::new(make),
             made: Mutex::default(),
+            shared: OnceLock::new(),
         }
     }
 
-    /// The value for `caller`, made now if there is none yet.
+    /// Returns the value for `caller`. Makes it if there is none yet.
     pub(crate) fn get(&self, caller: Caller) -> Arc<T> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut key = Some(caller);
-        if made.len() >= CALLERS && !made.contains_key(&key) {
-            key = None;
+        if let Some((_, value)) = made.iter().find(|(known, _)| *known == caller) {
+            return Arc::clone(value);
         }
-        let value = made.entry(key).or_insert_with_key(|key| {
-            let overflow = || vec![KeyValue::new(OVERFLOW, true)];
-            let attributes = key.as_ref().map_or_else(overflow, Caller::attributes);
-            Arc::new((self.make)(&attributes))
-        });
-        Arc::clone(value)
+        if made.len() >= CALLERS {
+            let make = || Arc::new((self.make)(&[KeyValue::new(OVERFLOW, true)]));
+            return Arc::clone(self.shared.get_or_init(make));
+        }
+        let value = Arc::new((self.make)(&caller.attributes()));
+        made.push((caller, Arc::clone(&value)));
+        value
     }
 }
 

@@ -32,6 +32,12 @@
 //!
 //! All parts pass on what they see, so a layer on top of the subscriber sees the same spans and events.
 //!
+//! # Why not a formatter that exists
+//!
+//! `json-subscriber` 0.3 and the JSON of `tracing-subscriber` 0.3 were tried first. In a span of the OpenTelemetry API they print
+//! no ids, because they look for a `tracing` span. They print a value of 100 kB whole, so that a queue of lines has no bound,
+//! and of an error only the outermost message.
+//!
 //! # Example
 //!
 //! With the stock SDK, and nothing else of this project:
