@@ -34,9 +34,9 @@
 //!
 //! # Why not a formatter that exists
 //!
-//! `json-subscriber` 0.3 and the JSON of `tracing-subscriber` 0.3 were tried first. In a span of the OpenTelemetry API they print
-//! no ids, because they look for a `tracing` span. They print a value of 100 kB whole, so that a queue of lines has no bound,
-//! and of an error only the outermost message.
+//! `json-subscriber` 0.3 and the JSON of `tracing-subscriber` 0.3 were tried first. The former takes the ids of
+//! `tracing-opentelemetry` 0.25, so that it prints none with a current one; the latter has no ids. Both print a value of 100 kB
+//! whole, so that a queue of lines has no bound in bytes, and both print only the outermost message of an error.
 //!
 //! # Example
 //!
