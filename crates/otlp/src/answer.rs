@@ -8,8 +8,8 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tonic_types::Status;
 
+use crate::attempt::Failure;
 use crate::destination::Destination;
-use crate::health::Failure;
 
 /// How much of a receiver's own words is repeated, in characters.
 const LONGEST_MESSAGE: usize = 200;

@@ -10,7 +10,9 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use reqwest::Url;
 use settings::{Otlp, Protocol, Proxy};
 
-use crate::health::{Failure, Health, Item, LastWords};
+use crate::Item;
+use crate::attempt::Failure;
+use crate::health::{Health, LastWords};
 
 /// `error.type` of an export that ran out of time.
 pub(crate) const TIMEOUT: &str = "timeout";

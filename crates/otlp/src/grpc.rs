@@ -20,9 +20,9 @@ use tonic_types::StatusExt;
 
 use crate::AGENT;
 use crate::answer;
+use crate::attempt::Attempt;
 use crate::certificates::Files;
 use crate::destination::{Destination, root_cause};
-use crate::sender::Attempt;
 
 /// Where gRPC's connections live: a runtime of one thread, so that neither the service's runtime nor its only worker is
 /// needed for a flush, and nothing that runs there makes telemetry. Whoever sends holds it, so that it outlives an export

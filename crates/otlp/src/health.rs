@@ -1,18 +1,5 @@
 //! The health of each pipeline: how many items were exported, lost, and are still queued.
 //!
-//! Names and attributes are those of the
-//! [semantic conventions for SDK metrics](https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/):
-//!
-//! | instrument | unit | attributes |
-//! | --- | --- | --- |
-//! | `otel.sdk.processor.span.processed` counter: handed to the exporter, or dropped for a full queue | {span} | component, `error.type` |
-//! | `otel.sdk.processor.span.queue.size`, `….capacity` up-down counters | {span} | component |
-//! | `otel.sdk.exporter.span.exported` counter: arrived, or failed | {span} | component, `server.*`, `error.type` |
-//! | `otel.sdk.exporter.span.inflight` up-down counter | {span} | component, `server.*` |
-//!
-//! and the same with `log` and {log_record}; for pushed metrics the exporter's two with `metric_data_point` and
-//! {data_point}. *Component* is `otel.component.type` and `otel.component.name`.
-//!
 //! The SDK counts drops too, but by the process's global meter only, and exports not at all. So everything is counted
 //! here, at one place on each side of the SDK's queue: [`Health::admit`] before it, [`Health::take`] behind it.
 
@@ -23,39 +10,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Meter;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
-use crate::{Loss, Reason};
+use crate::attempt::Failure;
+use crate::{Item, Loss, Reason};
 
 /// The minimum time between two lines about failed exports, so that a collector that is down does not flood the log.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// What a pipeline carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Item {
-    /// A span.
-    Span,
-    /// A log record.
-    LogRecord,
-    /// A data point of a metric.
-    DataPoint,
-}
-
 /// One queue, if there is one, and the exporter behind it.
 #[derive(Debug)]
 pub struct Health {
-    item: Item,
+    pub(crate) item: Item,
     /// How many items the queue holds at most; none for metrics, which are collected, not queued.
-    capacity: Option<usize>,
-    exporter: Vec<KeyValue>,
+    pub(crate) capacity: Option<usize>,
+    pub(crate) exporter: Vec<KeyValue>,
     /// Spans that have started and not ended.
     open: AtomicUsize,
-    queued: AtomicUsize,
-    processed: AtomicU64,
-    dropped: AtomicU64,
-    inflight: AtomicU64,
-    exported: AtomicU64,
+    pub(crate) queued: AtomicUsize,
+    pub(crate) processed: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) inflight: AtomicU64,
+    pub(crate) exported: AtomicU64,
     /// Requests lock this only when they lose spans, and do not wait for it.
     drops: Mutex<Told>,
     failures: Mutex<Failures>,
@@ -68,9 +44,9 @@ pub struct Health {
 pub(crate) type LastWords = Arc<Mutex<Option<String>>>;
 
 #[derive(Debug, Default)]
-struct Failures {
+pub(crate) struct Failures {
     /// Items lost, by `error.type`.
-    lost: BTreeMap<Cow<'static, str>, u64>,
+    pub(crate) lost: BTreeMap<Cow<'static, str>, u64>,
     last: Option<String>,
     told: Told,
 }
@@ -91,68 +67,6 @@ impl Told {
         }
         self.at = Some(Instant::now());
         Some(std::mem::take(&mut self.untold))
-    }
-}
-
-/// Why an export failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// `error.type`: a status code or one of a few words.
-    pub(crate) kind: Cow<'static, str>,
-    /// The message.
-    pub(crate) words: String,
-    /// How many items failed. None: the whole export.
-    pub(crate) items: Option<u64>,
-}
-
-impl Failure {
-    /// Whether nothing was lost: the receiver took everything and added a message.
-    fn is_warning(&self) -> bool {
-        self.items == Some(0)
-    }
-}
-
-impl Item {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Span => "span",
-            Self::LogRecord => "log",
-            Self::DataPoint => "metric_data_point",
-        }
-    }
-
-    fn unit(self) -> &'static str {
-        match self {
-            Self::Span => "{span}",
-            Self::LogRecord => "{log_record}",
-            Self::DataPoint => "{data_point}",
-        }
-    }
-
-    fn processor(self) -> &'static str {
-        match self {
-            Self::LogRecord => "batching_log_processor",
-            _ => "batching_span_processor",
-        }
-    }
-
-    pub(crate) fn plural(self) -> &'static str {
-        match self {
-            Self::Span => "spans",
-            Self::LogRecord => "log records",
-            Self::DataPoint => "metric data points",
-        }
-    }
-
-    /// `1 span`, `2 spans`.
-    pub(crate) fn counted(self, count: u64) -> String {
-        let plural = self.plural();
-        let noun = if count == 1 {
-            plural.trim_end_matches('s')
-        } else {
-            plural
-        };
-        format!("{count} {noun}")
     }
 }
 
@@ -343,7 +257,7 @@ impl Health {
         kind.map(|kind| kind.value.to_string()).unwrap_or_default()
     }
 
-    fn failures(&self) -> MutexGuard<'_, Failures> {
+    pub(crate) fn failures(&self) -> MutexGuard<'_, Failures> {
         // Counters stay true when a thread panicked between two of them.
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -355,156 +269,4 @@ fn component(kind: &'static str) -> Vec<KeyValue> {
         // One of each kind a `Telemetry`.
         KeyValue::new("otel.component.name", format!("{kind}/0")),
     ]
-}
-
-fn with_error(attributes: &[KeyValue], kind: impl Into<opentelemetry::Value>) -> Vec<KeyValue> {
-    let mut attributes = attributes.to_vec();
-    attributes.push(KeyValue::new("error.type", kind));
-    attributes
-}
-
-/// Registers the instruments for all pipelines that exist.
-pub fn observe(meter: &Meter, pipelines: &[Arc<Health>]) {
-    for item in [Item::Span, Item::LogRecord, Item::DataPoint] {
-        let of_item: Vec<_> = pipelines
-            .iter()
-            .filter(|health| health.item == item)
-            .cloned()
-            .collect();
-        if of_item.is_empty() {
-            continue;
-        }
-        observe_exporters(meter, item, of_item.clone());
-        let queues: Vec<_> = of_item
-            .into_iter()
-            .filter_map(|health| Some((health.capacity?, health)))
-            .enumerate()
-            .map(|(number, (capacity, health))| Queue {
-                attributes: vec![
-                    KeyValue::new("otel.component.type", item.processor()),
-                    KeyValue::new(
-                        "otel.component.name",
-                        format!("{}/{number}", item.processor()),
-                    ),
-                ],
-                capacity,
-                health,
-            })
-            .collect();
-        if !queues.is_empty() {
-            observe_queues(meter, item, queues.into());
-        }
-    }
-}
-
-struct Queue {
-    attributes: Vec<KeyValue>,
-    capacity: usize,
-    health: Arc<Health>,
-}
-
-fn observe_exporters(meter: &Meter, item: Item, pipelines: Vec<Arc<Health>>) {
-    let pipelines: Arc<[Arc<Health>]> = pipelines.into();
-    let observed = Arc::clone(&pipelines);
-    let _ = meter
-        .u64_observable_counter(format!("otel.sdk.exporter.{}.exported", item.name()))
-        .with_unit(item.unit())
-        .with_description(format!(
-            "The number of {} for which the export has finished, either successful or failed.",
-            item.plural()
-        ))
-        .with_callback(move |observer| {
-            for health in observed.iter() {
-                observer.observe(health.exported.load(Ordering::Relaxed), &health.exporter);
-                for (kind, lost) in &health.failures().lost {
-                    observer.observe(*lost, &with_error(&health.exporter, kind.to_string()));
-                }
-            }
-        })
-        .build();
-    let _ = meter
-        .i64_observable_up_down_counter(format!("otel.sdk.exporter.{}.inflight", item.name()))
-        .with_unit(item.unit())
-        .with_description(format!(
-            "The number of {} which were passed to the exporter, but that have not been exported yet.",
-            item.plural()
-        ))
-        .with_callback(move |observer| {
-            for health in pipelines.iter() {
-                let inflight = health.inflight.load(Ordering::Relaxed);
-                observer.observe(inflight.try_into().unwrap_or(i64::MAX), &health.exporter);
-            }
-        })
-        .build();
-}
-
-fn observe_queues(meter: &Meter, item: Item, queues: Arc<[Queue]>) {
-    let observed = Arc::clone(&queues);
-    let _ = meter
-        .u64_observable_counter(format!("otel.sdk.processor.{}.processed", item.name()))
-        .with_unit(item.unit())
-        .with_description(format!(
-            "The number of {} for which the processing has finished, either successful or failed.",
-            item.plural()
-        ))
-        .with_callback(move |observer| {
-            for Queue {
-                attributes, health, ..
-            } in observed.iter()
-            {
-                observer.observe(health.processed.load(Ordering::Relaxed), attributes);
-                observer.observe(
-                    health.dropped.load(Ordering::Relaxed),
-                    &with_error(attributes, "queue_full"),
-                );
-            }
-        })
-        .build();
-    let observed = Arc::clone(&queues);
-    let _ = meter
-        .i64_observable_up_down_counter(format!("otel.sdk.processor.{}.queue.size", item.name()))
-        .with_unit(item.unit())
-        .with_description(format!("The number of {} in the queue.", item.plural()))
-        .with_callback(move |observer| {
-            for Queue {
-                attributes, health, ..
-            } in observed.iter()
-            {
-                let queued = health.queued.load(Ordering::Relaxed);
-                observer.observe(queued.try_into().unwrap_or(i64::MAX), attributes);
-            }
-        })
-        .build();
-    let _ = meter
-        .i64_observable_up_down_counter(format!(
-            "otel.sdk.processor.{}.queue.capacity",
-            item.name()
-        ))
-        .with_unit(item.unit())
-        .with_description(format!(
-            "The maximum number of {} the queue can hold.",
-            item.plural()
-        ))
-        .with_callback(move |observer| {
-            for Queue {
-                attributes,
-                capacity,
-                ..
-            } in queues.iter()
-            {
-                observer.observe((*capacity).try_into().unwrap_or(i64::MAX), attributes);
-            }
-        })
-        .build();
-}
-
-impl Failure {
-    /// For an exporter that only says that it failed.
-    pub(crate) fn unknown(error: &dyn std::error::Error) -> Self {
-        Self {
-            kind: Cow::Borrowed("_OTHER"),
-            words: error.to_string(),
-            items: None,
-        }
-    }
 }

@@ -19,9 +19,9 @@ use settings::Otlp;
 
 use crate::AGENT;
 use crate::answer;
+use crate::attempt::Attempt;
 use crate::certificates::Files;
 use crate::destination::{Destination, root_cause};
-use crate::sender::Attempt;
 
 /// How much of an answer is read, in bytes: a message about what was rejected is shorter.
 const LONGEST_ANSWER: usize = 64 * 1024;

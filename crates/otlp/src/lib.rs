@@ -9,7 +9,7 @@
 //! The stock exporters read no certificate settings, follow redirects, hide the receiver's message of a failure, and apply a
 //! `Retry-After` to all later pauses. Hence this crate. `spans`, `logs` and `metrics` queue and count, `exporter` encodes,
 //! `sender` retries until the time limit, `http` and `grpc` make one attempt, `answer` and `destination` make the messages,
-//! `health` keeps the counts.
+//! `health` keeps the counts, `instruments` makes metrics of them.
 //!
 //! Failures that the [specification](https://opentelemetry.io/docs/specs/otlp/) lists as retryable (429, 502, 503, 504, gRPC's
 //! `UNAVAILABLE` and similar, no connection) are retried until the export's time limit, with exponential back-off and jitter,
@@ -45,6 +45,7 @@
 //! ```
 
 mod answer;
+mod attempt;
 mod certificates;
 mod destination;
 mod encoder;
@@ -52,6 +53,8 @@ mod exporter;
 mod grpc;
 mod health;
 mod http;
+mod instruments;
+mod item;
 mod logs;
 mod loss;
 mod metrics;
@@ -60,7 +63,9 @@ mod sender;
 mod spans;
 
 pub use exporter::OtlpMetricExporter;
-pub use health::{Health, Item, observe};
+pub use health::Health;
+pub use instruments::observe;
+pub use item::Item;
 pub use logs::LogQueue;
 pub use loss::{Loss, Reason};
 pub use metrics::MetricExporter;

@@ -9,11 +9,12 @@ use opentelemetry_sdk::trace::SpanExporter;
 use settings::{Batch, Otlp, Protocol};
 use tokio::sync::watch;
 
+use crate::Item;
 use crate::certificates::Files;
 use crate::destination::Destination;
 use crate::exporter::{OtlpLogExporter, OtlpMetricExporter, OtlpSpanExporter};
 use crate::grpc::{GrpcClient, GrpcRuntime};
-use crate::health::{Health, Item, LastWords};
+use crate::health::{Health, LastWords};
 use crate::http::HttpClient;
 use crate::logs::LogQueue;
 use crate::metrics::MetricExporter;

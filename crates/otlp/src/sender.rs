@@ -9,9 +9,10 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use prost::bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::attempt::{Attempt, Failure};
 use crate::destination::{Destination, TIMEOUT};
 use crate::grpc::GrpcClient;
-use crate::health::Failure;
+
 use crate::http::HttpClient;
 
 /// The first pause between two attempts; each further one is twice as long.
@@ -25,19 +26,6 @@ const JITTER: Duration = Duration::from_millis(100);
 
 /// Between two looks at whether the shutdown has begun.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// What came of one request.
-#[derive(Debug)]
-pub(crate) enum Attempt {
-    /// The receiver has taken it, except for what it says.
-    Taken(Option<Failure>),
-    /// There is no use in sending it again.
-    Refused(Failure),
-    /// It may be taken later, not before the pause that the receiver asks for.
-    Passing(Failure, Option<Duration>),
-    /// There is no connection.
-    Away(Failure),
-}
 
 /// How one request is sent. Both block the thread, which is the pipeline's own.
 #[derive(Debug)]
