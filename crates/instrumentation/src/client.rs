@@ -4,7 +4,7 @@
 //! where a request ends:
 //!
 //! * [`RequestBuilder::send`] (and [`Client::execute`]) ends it with the head of the response. The caller decides whether
-//!   and when to read the body, and a failure of the body is not recorded.
+//!   and when to read the body, and an error while the body is read is not recorded.
 //! * [`RequestBuilder::fetch`] (and [`Client::fetch`]) reads the body as well, up to a limit, and ends the request after
 //!   it. The time that the body takes counts, and so does its failure.
 //!

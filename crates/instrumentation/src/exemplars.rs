@@ -21,5 +21,5 @@ pub type Exemplars = Arc<dyn Fn(&str, &str, &[KeyValue], &[f64]) -> Remember + S
 /// Keeps one measurement as an exemplar.
 ///
 /// The arguments are the measured value in the instrument's unit, the time of the measurement, and the span that it was
-/// measured in. It is called on the request path, so it should not block.
+/// measured in. The function is called while a request is handled, so it should not block.
 pub type Remember = Box<dyn Fn(f64, SystemTime, &SpanContext) + Send + Sync>;

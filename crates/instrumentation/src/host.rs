@@ -39,7 +39,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Takes digits only: `u16::from_str` would accept a sign as well.
+/// Takes digits only: Only digits: `u16::from_str` alone would also accept `+80`.
 fn parse_port(port: &str) -> Option<u16> {
     let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| port.parse().ok()).flatten()

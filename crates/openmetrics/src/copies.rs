@@ -1,4 +1,4 @@
-//! The copies of the exposition that scrapers get, of which there are at most as many as memory has room for.
+//! The copies of the exposition that scrapers get. Their number is limited, so that the memory for them is.
 //!
 //! A client that asks for an exposition and does not read it keeps its copy in memory. When the copies are used up, other
 //! clients get the latest one: no scrape is refused, its values are only a little old. With all series in use, an
@@ -16,7 +16,7 @@ use tokio::task::JoinError;
 
 use crate::Exposition;
 
-/// Copies in memory, for each version of HTTP. It is more than the four kinds there are, so that a kind that is wanted is
+/// How many copies can be in memory, for HTTP/1 and for HTTP/2 each. It is more than the four kinds there are, so that a kind that is wanted is
 /// usually there. In all they take 16 MiB, because all but one are at most a megabyte.
 const COPIES: usize = 8;
 

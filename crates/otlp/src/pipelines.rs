@@ -88,7 +88,7 @@ impl Pipelines {
         Some(LogQueue::new(exporter, destination, health, batch))
     }
 
-    /// An exporter of metrics by OTLP, for the SDK's periodic reader. `timeout` bounds one push. None as with
+    /// An exporter of metrics by OTLP, for the SDK's periodic reader. `timeout` is the longest time that one push may take. None as with
     /// [`Pipelines::spans`].
     pub fn metrics(
         &mut self,

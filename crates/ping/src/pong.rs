@@ -9,7 +9,7 @@ use reqwest::Url;
 use telemetry::Tracer;
 use thiserror::Error;
 
-/// `User-Agent`: pong's span and metrics tell by it who asks.
+/// The `User-Agent` of the calls. Pong's span and metrics show it, so that the caller is known.
 const AGENT: &str = concat!("ping/", env!("CARGO_PKG_VERSION"));
 
 /// From the first byte sent to the last one read.
@@ -63,7 +63,7 @@ impl From<FetchError> for PongError {
 ///
 /// # Errors
 ///
-/// `endpoint` is https, and the machine has no CA certificates.
+/// The endpoint is https, but the machine has no CA certificates to verify it with.
 pub(crate) fn http_client(endpoint: &Url) -> Result<reqwest::Client, service::Error> {
     let mut builder = reqwest::Client::builder();
     if endpoint.scheme() == "http" {

@@ -1,7 +1,7 @@
 //! A clock that stands still while the process does not run.
 //!
-//! In a paused container or on a sleeping laptop, what clients send waits in the kernel. Measured by wall time, they
-//! would all seem silent afterwards, and their connections would be closed.
+//! While a container is paused or a laptop sleeps, the kernel queues what clients send. By the wall clock, all clients would
+//! seem silent afterwards, and their connections would be closed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

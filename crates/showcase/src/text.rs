@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write};
 
+use subscriber::is_unsafe_on_terminal;
 use unicode_width::UnicodeWidthChar;
 
 /// Characters that take no column (accents, joiners) are unlimited in Unicode, but not here.
@@ -82,7 +83,7 @@ impl Cut {
 impl Write for Cut {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars().try_for_each(|char| {
-            if is_unsafe(char) {
+            if is_unsafe_on_terminal(char) {
                 char.escape_default()
                     .try_for_each(|escaped| self.push(escaped))
             } else {
@@ -90,13 +91,6 @@ impl Write for Cut {
             }
         })
     }
-}
-
-fn is_unsafe(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

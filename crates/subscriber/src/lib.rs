@@ -64,6 +64,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
+mod escape;
 mod events;
 mod fields;
 mod line;
@@ -76,6 +77,7 @@ mod span_tracer;
 mod tests;
 mod tracer;
 
+pub use escape::is_unsafe_on_terminal;
 pub use events::{Choice, Events};
 pub use line::Format;
 pub use output::{LostLines, Output};

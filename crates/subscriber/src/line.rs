@@ -8,6 +8,7 @@ use tracing::{Event, Level, Metadata};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
+use super::escape::{is_unsafe_on_terminal, push_escaped};
 use super::fields::Fields;
 
 /// The most text of one line, in bytes before escaping. The rest is cut off, so that the memory of queued lines is bounded.
@@ -173,23 +174,6 @@ impl<'a> Line<'a> {
 fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && !text.contains(|c: char| {
-            c.is_whitespace() || is_treacherous(c) || matches!(c, '"' | '=' | '\\')
+            c.is_whitespace() || is_unsafe_on_terminal(c) || matches!(c, '"' | '=' | '\\')
         })
-}
-
-/// Control characters end lines and control terminals; the others reorder or hide text.
-fn is_treacherous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
-/// Appends `text` so that it stays on its line.
-fn push_escaped(line: &mut String, text: &str) {
-    for c in text.chars() {
-        if is_treacherous(c) {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
 }

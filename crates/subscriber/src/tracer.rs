@@ -1,7 +1,7 @@
 //! The tracer that services use: the SDK's, or none.
 //!
-//! With `OTEL_SDK_DISABLED=true` the specification wants a tracer that records nothing and hands the caller's context on
-//! as it came. The SDK's tracer cannot: unsampled, it still gives every span an id of its own and clears the flags, so a
+//! With `OTEL_SDK_DISABLED=true` the specification demands a tracer that records nothing and passes the caller's context on
+//! unchanged. The SDK's tracer cannot: unsampled, it still gives every span an id of its own and clears the flags, so a
 //! service in the middle that is switched off would cut its callers' traces.
 
 use std::borrow::Cow;

@@ -391,7 +391,7 @@ impl Telemetry {
     }
 
     /// Exports what is queued: for a job that reports at its end, or a function that is frozen after each call. Returns within
-    /// `limit`, and within five seconds a signal. Works under any executor.
+    /// `limit`. Traces, logs and metrics have five seconds each at most. Works under any executor.
     ///
     /// # Errors
     ///

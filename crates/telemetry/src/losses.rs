@@ -22,7 +22,7 @@ pub enum Loss {
         /// How many, and why.
         loss: otlp::Loss,
     },
-    /// The last push of metrics did not end in time. Metrics do not wait in a queue, so there is no count.
+    /// The last push of metrics did not end in time. Metrics do not wait in a queue, so there is no count of what was lost.
     LastMetrics,
     /// Log lines that stdout did not take.
     LogLines(subscriber::LostLines),

@@ -62,7 +62,7 @@ impl<T> RequestBuilder<T> {
         self.with(|request| request.headers(headers))
     }
 
-    /// Sets the header `Authorization` to a token, which is not recorded.
+    /// Sets the header `Authorization` to `Bearer` and this token. The token is not recorded in the span.
     pub fn bearer_auth(self, token: impl Display) -> Self {
         self.with(|request| request.bearer_auth(token))
     }

@@ -78,7 +78,7 @@ impl Endpoints {
         }
     }
 
-    /// The endpoint of a request. `route` is the path template that matched, if one did.
+    /// Returns the endpoint of a request: its route, method and scheme. `route` is the path template that matched, if one did.
     pub(super) fn get(&self, route: Option<&str>, kind: Kind) -> Arc<Endpoint> {
         let get = |route: &Route| route.endpoint(&self.instruments, kind);
         let Some(path) = route else {
