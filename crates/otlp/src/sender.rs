@@ -102,7 +102,8 @@ impl Sender {
             // What the receiver asks for holds for this pause alone.
             let pause = next_pause.max(asked.unwrap_or_default())
                 + rand::random_range(Duration::ZERO..=JITTER);
-            if pause >= remaining() {
+            // An attempt takes time too: one that begins just before the limit would be cut short by it.
+            if pause + FIRST_PAUSE >= remaining() {
                 return Err(failure);
             }
             self.destination.say(Some(&failure));
