@@ -25,8 +25,8 @@
 //!
 //! # Parts, innermost first
 //!
-//! - [`Registry`]: the registry of `tracing-subscriber`. It lets `Span::current()` carry the span that the OpenTelemetry API
-//!   made current, such as a server span. Without it, work spawned with the means of `tracing` starts a trace of its own.
+//! - The registry of `tracing-subscriber`, whose `Span::current()` carries the span that the OpenTelemetry API made current,
+//!   such as a server span. Otherwise work spawned with the means of `tracing` would start a trace of its own.
 //! - The layer of `tracing-opentelemetry`, for spans only. Without the filter every log line would be an event of its span.
 //! - [`Events`]: prints and exports events, and marks the spans whose errors they report.
 //!
