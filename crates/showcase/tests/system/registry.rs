@@ -199,8 +199,10 @@ async fn manual_spans_their_attributes_and_their_events_are_those_of_the_registr
 }
 
 #[test]
-fn the_readme_tells_what_the_registry_defines() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+fn the_documents_tell_what_the_registry_defines() {
+    let documents: String = ["README.md", "docs/emitted.md"]
+        .map(|path| std::fs::read_to_string(root().join(path)).unwrap())
+        .concat();
     let mut names = attributes();
     names.extend(groups("event").iter().map(|group| text(&group["name"])));
     names.extend(
@@ -210,7 +212,7 @@ fn the_readme_tells_what_the_registry_defines() {
     );
     let missing: Vec<_> = names
         .iter()
-        .filter(|name| !readme.contains(name.as_str()))
+        .filter(|name| !documents.contains(name.as_str()))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
