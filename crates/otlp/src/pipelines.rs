@@ -88,8 +88,8 @@ impl Pipelines {
         Some(LogQueue::new(exporter, destination, health, batch))
     }
 
-    /// An exporter of metrics by OTLP, for the SDK's periodic reader. `timeout` is the longest time that one push may take. None as with
-    /// [`Pipelines::spans`].
+    /// An exporter of metrics by OTLP, for the SDK's periodic reader. `timeout` is the longest time that one push may take.
+    /// None as with [`Pipelines::spans`].
     pub fn metrics(
         &mut self,
         otlp: &Otlp,

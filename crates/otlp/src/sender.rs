@@ -12,7 +12,6 @@ use tokio::sync::watch;
 use crate::attempt::{Attempt, Failure};
 use crate::destination::{Destination, TIMEOUT};
 use crate::grpc::GrpcClient;
-
 use crate::http::HttpClient;
 
 /// The first pause between two attempts; each further one is twice as long.

@@ -1,7 +1,7 @@
 //! The caller of a request, which labels the manual metrics, and what is made once for each caller.
 //!
 //! Clients choose their `User-Agent`. Without the bound here, a client that sends a new one with each request would add
-//! series until memory is full. This file is the same in ping and pong.
+//! series until memory is full. Pong uses this file too.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};

@@ -14,7 +14,8 @@
 //! | `request_count`, `duration` | `handler` |
 //! | `process.*`, `tokio.*`, `otel.sdk.*` | [`telemetry`] |
 
-mod caller;
+#[path = "../../ping/src/caller.rs"]
+mod caller; // one file serves both services
 mod handler;
 mod settings;
 

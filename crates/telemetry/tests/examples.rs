@@ -50,16 +50,33 @@ fn run_aloud(example: &str, arguments: &[&str], env: &[(&str, &str)]) -> (String
 
 /// Runs an example that sends its spans to a receiver; what it prints, and the trace that arrives.
 async fn run_with_receiver(example: &str, arguments: &[&str], spans: usize) -> (String, Trace) {
-    let settings = Settings {
-        ..Settings::on_free_ports()
-    };
-    let backend = Backend::start(settings).unwrap();
-    let address = backend.otlp_http().to_string();
     // The port is the test's own; otherwise the first variable is all.
     let env = [
         ("OTEL_TRACES_EXPORTER", "otlp"),
-        ("JAEGER_ADDRESS", &address),
+        ("JAEGER_ADDRESS", ADDRESS),
     ];
+    run_with(example, arguments, &env, spans).await
+}
+
+/// In the value of a variable: the address of the receiver.
+const ADDRESS: &str = "ADDRESS";
+
+async fn run_with(
+    example: &str,
+    arguments: &[&str],
+    env: &[(&str, &str)],
+    spans: usize,
+) -> (String, Trace) {
+    let backend = Backend::start(Settings::on_free_ports()).unwrap();
+    let address = backend.otlp_http().to_string();
+    let env: Vec<_> = env
+        .iter()
+        .map(|(name, value)| (*name, value.replace(ADDRESS, &address)))
+        .collect();
+    let env: Vec<_> = env
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let printed = tokio::task::block_in_place(|| run(example, arguments, &env));
     let trace = backend.store().wait_for_trace(spans, PATIENCE);
     let trace = trace.await.unwrap();
@@ -74,6 +91,22 @@ fn values<'a>(printed: &'a str, label: &str) -> Vec<&'a str> {
         .filter(|(name, _)| name.trim() == label)
         .map(|(_, value)| value.trim())
         .collect()
+}
+
+/// The only span of the trace, which is the tutorial's first.
+fn hello_span(trace: &Trace) -> &Span {
+    let [span] = &trace.spans[..] else {
+        panic!("{trace:#?}");
+    };
+    assert_eq!(
+        (span.name.as_str(), span.kind, span.service()),
+        ("hello-span", SpanKind::Internal, "MyService")
+    );
+    assert_eq!(
+        span.attributes,
+        Attributes::from([("environment", "staging".into())])
+    );
+    span
 }
 
 fn events(span: &Span) -> Vec<(&str, &Attributes)> {
@@ -106,17 +139,7 @@ fn hello_span_prints_its_span_with_attribute_and_events() {
 async fn the_same_span_goes_to_a_receiver_when_one_setting_says_so() {
     let (printed, trace) = run_with_receiver("hello_span", &[], 1).await;
     assert_eq!(values(&printed, "Name"), [""; 0], "{printed}");
-    let [span] = &trace.spans[..] else {
-        panic!("{trace:#?}");
-    };
-    assert_eq!(
-        (span.name.as_str(), span.kind, span.service()),
-        ("hello-span", SpanKind::Internal, "MyService")
-    );
-    assert_eq!(
-        span.attributes,
-        Attributes::from([("environment", "staging".into())])
-    );
+    let span = hello_span(&trace);
     let none = Attributes::default();
     assert_eq!(events(span), [("startEvent", &none), ("endEvent", &none)]);
 }
@@ -193,23 +216,9 @@ fn spawned_work_keeps_the_trace_only_with_the_context() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stock_crates_send_the_same_span_and_count_in_a_registry() {
-    let backend = Backend::start(Settings::on_free_ports()).unwrap();
-    let endpoint = format!("http://{}", backend.otlp_http());
-    let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
-    let printed = tokio::task::block_in_place(|| run("stock", &[], &env));
-    let trace = backend.store().wait_for_trace(1, PATIENCE).await.unwrap();
-    backend.stop().await;
-    let [span] = &trace.spans[..] else {
-        panic!("{trace:#?}");
-    };
-    assert_eq!(
-        (span.name.as_str(), span.kind, span.service()),
-        ("hello-span", SpanKind::Internal, "MyService")
-    );
-    assert_eq!(
-        span.attributes,
-        Attributes::from([("environment", "staging".into())])
-    );
+    let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://ADDRESS")];
+    let (printed, trace) = run_with("stock", &[], &env, 1).await;
+    hello_span(&trace);
     let counter =
         r#"my_service_int_counter_total{environment="staging",otel_scope_name="MyService"} 1"#;
     assert!(printed.lines().any(|line| line == counter), "{printed}");

@@ -45,7 +45,7 @@ fn client_of(recorded: &Recorded, http: reqwest::ClientBuilder) -> Client<SdkTra
     )
 }
 
-fn client(recorded: &Recorded) -> Client<SdkTracer> {
+pub(crate) fn client(recorded: &Recorded) -> Client<SdkTracer> {
     client_of(recorded, http())
 }
 

@@ -11,14 +11,10 @@ use instrumentation::client::{Client, FetchError, RequestBuilder};
 use opentelemetry_sdk::trace::SdkTracer;
 use reqwest::Method;
 
-use crate::recorded::{Recorded, expected, propagator, text};
+use crate::client::client;
+use crate::recorded::{Recorded, expected, text};
 use crate::scripted::Peer;
 use crate::server::serve;
-
-fn client(recorded: &Recorded) -> Client<SdkTracer> {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    Client::new(http, recorded.tracer(), &recorded.meter(), propagator())
-}
 
 const NAMES: [&str; 6] = [
     "authorization",
