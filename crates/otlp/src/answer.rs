@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use tonic_types::Status;
 
-use crate::attempt::Failure;
+use crate::attempt::{Extent, Failure};
 use crate::destination::Destination;
 
 /// How much of a receiver's own words is repeated, in characters.
@@ -32,7 +32,7 @@ pub(crate) fn rejected(destination: &Destination, body: &[u8]) -> Option<Failure
     Some(Failure {
         kind: Cow::Borrowed("rejected"),
         words,
-        items: Some(items),
+        extent: Extent::Items(items),
     })
 }
 
@@ -47,18 +47,33 @@ pub(crate) fn http_failure(
     Failure {
         kind: Cow::Owned(status.as_u16().to_string()),
         words: answered(destination, &status, &message),
-        items: None,
+        extent: match status {
+            StatusCode::PAYLOAD_TOO_LARGE => Extent::TooLong,
+            _ => Extent::All,
+        },
     }
 }
 
 /// Words for a gRPC status that is not `OK`.
 pub(crate) fn grpc_failure(destination: &Destination, status: &tonic::Status) -> Failure {
     let code = grpc_code(status.code());
+    // A receiver that has no more room for any request gives the same code.
+    let is_too_long =
+        status.code() == tonic::Code::ResourceExhausted || is_too_long_for_tonic(status);
     Failure {
         words: answered(destination, &code, status.message()),
         kind: Cow::Owned(code),
-        items: None,
+        extent: match is_too_long {
+            true => Extent::TooLong,
+            false => Extent::All,
+        },
     }
+}
+
+/// Receivers that are written with tonic give another code than all others.
+pub(crate) fn is_too_long_for_tonic(status: &tonic::Status) -> bool {
+    status.code() == tonic::Code::OutOfRange
+        && status.message().contains("message length too large")
 }
 
 fn answered(destination: &Destination, status: &dyn std::fmt::Display, message: &str) -> String {

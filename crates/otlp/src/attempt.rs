@@ -23,22 +23,30 @@ pub(crate) struct Failure {
     pub(crate) kind: Cow<'static, str>,
     /// The message.
     pub(crate) words: String,
-    /// How many items failed. None: the whole export.
-    pub(crate) items: Option<u64>,
+    /// What of the request it concerns.
+    pub(crate) extent: Extent,
+}
+
+/// What of a request has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    All,
+    /// All of it, for its length: the receiver may take shorter ones.
+    TooLong,
+    /// All of it, as far as we know: it was sent, but there was no answer. It may have arrived.
+    Unanswered,
+    /// So many items. None of them: the receiver took everything and added a message.
+    Items(u64),
 }
 
 impl Failure {
-    /// Whether nothing was lost: the receiver took everything and added a message.
-    pub(crate) fn is_warning(&self) -> bool {
-        self.items == Some(0)
-    }
-
     /// For an exporter that only says that it failed.
     pub(crate) fn unknown(error: &dyn std::error::Error) -> Self {
         Self {
             kind: Cow::Borrowed("_OTHER"),
             words: error.to_string(),
-            items: None,
+            extent: Extent::All,
         }
     }
 }

@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use opentelemetry_sdk::error::OTelSdkResult;
 use reqwest::Url;
 use settings::{Otlp, Protocol, Proxy};
 
 use crate::Item;
-use crate::attempt::Failure;
-use crate::health::{Health, LastWords};
+use crate::attempt::{Extent, Failure};
+use crate::health::LastFailure;
 
 /// `error.type` of an export that ran out of time.
 pub(crate) const TIMEOUT: &str = "timeout";
@@ -28,12 +27,11 @@ pub(crate) struct Destination {
     /// The longest that an export may take, retries included.
     pub(crate) timeout: Duration,
     /// Why the last attempt failed; it stays until the next attempt fails or an export succeeds.
-    pub(crate) last_words: LastWords,
+    pub(crate) last_failure: LastFailure,
     protocol: Protocol,
     proxy: Option<Proxy>,
     /// Header values, which a receiver may repeat.
     secrets: Vec<String>,
-    failure: Mutex<Option<Failure>>,
 }
 
 impl Destination {
@@ -56,33 +54,23 @@ impl Destination {
             // The conventions write IPv6 without brackets.
             server: (host.trim_matches(['[', ']']).to_owned(), port),
             timeout: otlp.timeout.min(limit),
-            last_words: LastWords::default(),
+            last_failure: LastFailure::default(),
             protocol: otlp.protocol,
             proxy: otlp.proxy.clone(),
             secrets: secrets
                 .filter(|secret| secret.len() >= SHORTEST_SECRET)
                 .map(str::to_owned)
                 .collect(),
-            failure: Mutex::default(),
         })
-    }
-
-    /// Keeps what an export has come to, for [`watched`].
-    pub(crate) fn keep(&self, failure: Option<Failure>) {
-        *self.failure() = failure;
-    }
-
-    fn failure(&self) -> MutexGuard<'_, Option<Failure>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps why the last attempt failed, to be read while an export is under way.
     pub(crate) fn say(&self, failure: Option<&Failure>) {
         let mut last = self
-            .last_words
+            .last_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *last = failure.map(|failure| failure.words.clone());
+        *last = failure.cloned();
     }
 
     /// `text` without the header values that are sent to the receiver.
@@ -131,20 +119,21 @@ impl Destination {
         Failure {
             kind: Cow::Borrowed(kind),
             words,
-            items: None,
+            extent: Extent::All,
         }
     }
 
-    /// A connection broke before there was an answer.
-    pub(crate) fn broken(&self, error: &(dyn StdError + 'static)) -> Failure {
+    /// A connection broke before there was an answer. `is_sent` tells whether the request may have arrived.
+    pub(crate) fn broken(&self, error: &(dyn StdError + 'static), is_sent: bool) -> Failure {
         Failure {
             kind: Cow::Borrowed("_OTHER"),
             words: format!("{}: {}", self.address(), root_cause(error)),
-            items: None,
+            extent: unanswered(is_sent),
         }
     }
 
-    pub(crate) fn no_answer(&self) -> Failure {
+    /// The time was over. `is_sent` as with [`Destination::broken`].
+    pub(crate) fn no_answer(&self, is_sent: bool) -> Failure {
         Failure {
             kind: Cow::Borrowed(TIMEOUT),
             words: format!(
@@ -152,7 +141,7 @@ impl Destination {
                 self.address(),
                 self.timeout
             ),
-            items: None,
+            extent: unanswered(is_sent),
         }
     }
 
@@ -169,23 +158,11 @@ impl Destination {
     }
 }
 
-/// Runs one export of `count` items and counts what came of it, which is more than the SDK's result says: of an export by
-/// OTLP the `destination` knows the rest. It is none for the console.
-pub(crate) async fn watched(
-    health: &Health,
-    destination: Option<&Destination>,
-    count: usize,
-    export: impl Future<Output = OTelSdkResult>,
-) -> OTelSdkResult {
-    health.take(count);
-    let result = export.await;
-    let kept = destination.and_then(|destination| destination.failure().take());
-    // Also of an export that succeeded: items that were rejected, or a warning.
-    let result = match kept {
-        Some(failure) => Err(failure),
-        None => result.map_err(|error| Failure::unknown(&error)),
-    };
-    health.exported(count, result)
+fn unanswered(is_sent: bool) -> Extent {
+    match is_sent {
+        true => Extent::Unanswered,
+        false => Extent::All,
+    }
 }
 
 fn is_refused(error: &(dyn StdError + 'static)) -> bool {

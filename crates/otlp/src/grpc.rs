@@ -1,7 +1,8 @@
 //! OTLP over gRPC ([OTLP/gRPC](https://opentelemetry.io/docs/specs/otlp/#otlpgrpc)): one unary call a request.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -97,36 +98,41 @@ impl GrpcClient {
     }
 
     /// Blocks; must not be called on a thread of an async runtime.
+    ///
+    /// The call is a task of the runtime, and this thread keeps the time: a future with a timer that is polled here would
+    /// panic once the runtime ends.
     pub(crate) fn attempt(&self, message: &Bytes, limit: Duration) -> Attempt {
-        let called = self.runtime.handle.block_on(async {
-            let call = self.call(message.clone());
-            tokio::time::timeout(limit, call).await
+        let (done, answer) = mpsc::sync_channel(1);
+        let is_sent = Arc::new(AtomicBool::new(false));
+        let call = call(
+            self.client.clone(),
+            self.method.clone(),
+            self.metadata.clone(),
+            message.clone(),
+            Arc::clone(&is_sent),
+        );
+        let task = self.runtime.handle.spawn(async move {
+            // An error is an attempt whose time was over.
+            let _ = done.send(call.await);
         });
-        match called {
+        let answer = answer.recv_timeout(limit);
+        task.abort();
+        let is_sent = is_sent.load(Ordering::Relaxed);
+        match answer {
             Ok(Ok(answer)) => Attempt::Taken(answer::rejected(&self.destination, &answer)),
-            Ok(Err(status)) => self.failed(&status),
-            Err(_) => Attempt::Passing(self.destination.no_answer(), None),
+            Ok(Err(status)) => self.failed(&status, is_sent),
+            Err(_) => Attempt::Passing(self.destination.no_answer(is_sent), None),
         }
-    }
-
-    async fn call(&self, message: Bytes) -> Result<Bytes, Status> {
-        let mut client = self.client.clone();
-        let ready = client.ready().await;
-        ready.map_err(|error| Status::from_error(error.into()))?;
-        let mut request = tonic::Request::new(message);
-        *request.metadata_mut() = self.metadata.clone();
-        let answer = client.unary(request, self.method.clone(), Raw).await;
-        answer.map(tonic::Response::into_inner)
     }
 
     /// OTLP/gRPC, [*Failures*](https://opentelemetry.io/docs/specs/otlp/#failures): these codes may pass,
     /// `RESOURCE_EXHAUSTED` only if the receiver says when.
-    fn failed(&self, status: &Status) -> Attempt {
+    fn failed(&self, status: &Status, is_sent: bool) -> Attempt {
         if let Some(error) = std::error::Error::source(status) {
             // It is our side's: there was no answer.
             return match is_connect(error) {
                 true => Attempt::Away(self.destination.not_connected(error)),
-                false => Attempt::Passing(self.destination.broken(error), None),
+                false => Attempt::Passing(self.destination.broken(error, is_sent), None),
             };
         }
         let failure = answer::grpc_failure(&self.destination, status);
@@ -134,6 +140,7 @@ impl GrpcClient {
             .get_details_retry_info()
             .and_then(|info| info.retry_delay);
         match status.code() {
+            _ if answer::is_too_long_for_tonic(status) => Attempt::Refused(failure),
             Code::Cancelled
             | Code::DeadlineExceeded
             | Code::Aborted
@@ -144,6 +151,22 @@ impl GrpcClient {
             _ => Attempt::Refused(failure),
         }
     }
+}
+
+async fn call(
+    mut client: Grpc<Channel>,
+    method: PathAndQuery,
+    metadata: MetadataMap,
+    message: Bytes,
+    is_sent: Arc<AtomicBool>,
+) -> Result<Bytes, Status> {
+    let ready = client.ready().await;
+    ready.map_err(|error| Status::from_error(error.into()))?;
+    is_sent.store(true, Ordering::Relaxed);
+    let mut request = tonic::Request::new(message);
+    *request.metadata_mut() = metadata;
+    let answer = client.unary(request, method, Raw).await;
+    answer.map(tonic::Response::into_inner)
 }
 
 fn is_connect(error: &(dyn std::error::Error + 'static)) -> bool {

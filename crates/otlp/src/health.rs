@@ -1,7 +1,6 @@
 //! The health of each pipeline: how many items were exported, lost, and are still queued.
 //!
-//! The SDK counts drops too, but by the process's global meter only, and exports not at all. So everything is counted
-//! here, at one place on each side of the SDK's queue: [`Health::admit`] before it, [`Health::take`] behind it.
+//! Everything is counted at one place on each side of a queue: [`Health::admit`] before it, [`Health::take`] behind it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
-use crate::attempt::Failure;
+use crate::attempt::{Extent, Failure};
 use crate::{Item, Loss, Reason};
 
 /// The minimum time between two lines about failed exports, so that a collector that is down does not flood the log.
@@ -29,7 +28,10 @@ pub struct Health {
     open: AtomicUsize,
     pub(crate) queued: AtomicUsize,
     pub(crate) processed: AtomicU64,
-    pub(crate) dropped: AtomicU64,
+    /// For want of room, by the bound: the queue's items, its bytes.
+    dropped: [AtomicU64; 2],
+    /// The bound in bytes.
+    room: AtomicUsize,
     pub(crate) inflight: AtomicU64,
     pub(crate) exported: AtomicU64,
     /// Requests lock this only when they lose spans, and do not wait for it.
@@ -37,16 +39,22 @@ pub struct Health {
     failures: Mutex<Failures>,
     /// When the last line about a receiver's warning was written.
     warnings: Mutex<Told>,
-    last_words: LastWords,
+    last_failure: LastFailure,
 }
 
 /// Why the last attempt failed. The exporter sets it while an export is still under way.
-pub(crate) type LastWords = Arc<Mutex<Option<String>>>;
+pub(crate) type LastFailure = Arc<Mutex<Option<Failure>>>;
+
+/// Places in [`Health::dropped`].
+const FOR_ITEMS: usize = 0;
+const FOR_BYTES: usize = 1;
 
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     /// Items lost, by `error.type`.
     pub(crate) lost: BTreeMap<Cow<'static, str>, u64>,
+    /// Those of them that may have arrived.
+    unconfirmed: u64,
     last: Option<String>,
     told: Told,
 }
@@ -71,14 +79,14 @@ impl Told {
 }
 
 impl Health {
-    /// `exporter` is the exporter's `otel.component.type`; `server` its `server.address` and `server.port`; `last_words`
+    /// `exporter` is the exporter's `otel.component.type`; `server` its `server.address` and `server.port`; `last_failure`
     /// is where it says why an attempt failed.
     pub(crate) fn new(
         item: Item,
         capacity: Option<usize>,
         exporter: &'static str,
         server: Option<(String, u16)>,
-        last_words: LastWords,
+        last_failure: LastFailure,
     ) -> Arc<Self> {
         let mut attributes = component(exporter);
         if let Some((address, port)) = server {
@@ -92,13 +100,14 @@ impl Health {
             open: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             processed: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
+            dropped: Default::default(),
+            room: AtomicUsize::new(0),
             inflight: AtomicU64::new(0),
             exported: AtomicU64::new(0),
             drops: Mutex::default(),
             failures: Mutex::default(),
             warnings: Mutex::default(),
-            last_words,
+            last_failure,
         })
     }
 
@@ -114,26 +123,28 @@ impl Health {
 
     /// Whether the queue has room for one more item; if not, that item counts as dropped. The caller then enqueues it.
     ///
-    /// The count includes items that the SDK has already taken off its queue but not yet handed to the exporter, so
-    /// that queue always has room for an item admitted here.
+    /// Items that the export thread has taken out of the buffers count until they are part of a request.
     pub(crate) fn admit(&self) -> bool {
         let capacity = self.capacity.unwrap_or(usize::MAX);
         if self.queued.fetch_add(1, Ordering::Relaxed) < capacity {
             return true;
         }
         self.queued.fetch_sub(1, Ordering::Relaxed);
-        self.refuse();
+        self.dropped[FOR_ITEMS].fetch_add(1, Ordering::Relaxed);
+        self.tell_drop(|| format!("queue of {capacity} is"));
         false
     }
 
-    /// An item is dropped before the queue, for want of room.
-    pub(crate) fn refuse(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-        self.tell_drop();
+    /// An item that was admitted is dropped, because the queue's room of so many bytes is taken.
+    pub(crate) fn retract(&self, room: usize) {
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+        self.room.store(room, Ordering::Relaxed);
+        self.dropped[FOR_BYTES].fetch_add(1, Ordering::Relaxed);
+        self.tell_drop(|| format!("queue's {} MiB are", room >> 20));
     }
 
     /// Skips if another thread is already logging, because this runs on the request path.
-    fn tell_drop(&self) {
+    fn tell_drop(&self, bound: impl FnOnce() -> String) {
         let lost = self
             .drops
             .try_lock()
@@ -141,16 +152,29 @@ impl Health {
             .and_then(|mut drops| drops.lost(1));
         if let Some(lost) = lost {
             let what = self.item.plural();
-            let queue = self.capacity.unwrap_or_default();
+            let bound = bound();
             let last = self.failures().last.clone();
             let reason = last
                 .as_deref()
                 .unwrap_or("the receiver is slower than they come");
             tracing::warn!(
                 lost,
-                "{what} are dropped, because the queue of {queue} is full: {reason}"
+                "{what} are dropped, because the {bound} full: {reason}"
             );
         }
+    }
+
+    /// How many items are in the queue.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// How many items were dropped before the queue.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+            .iter()
+            .map(|it| it.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// `count` items leave the queue for the exporter.
@@ -172,9 +196,12 @@ impl Health {
             }
             Err(failure) => {
                 let count = count as u64;
-                let lost = failure.items.map_or(count, |items| items.min(count));
+                let lost = match failure.extent {
+                    Extent::Items(items) => items.min(count),
+                    _ => count,
+                };
                 self.exported.fetch_add(count - lost, Ordering::Relaxed);
-                if failure.is_warning() {
+                if failure.extent == Extent::Items(0) {
                     self.warned(&failure.words);
                     return Ok(());
                 }
@@ -196,14 +223,22 @@ impl Health {
     }
 
     fn failed(&self, count: u64, failure: Failure) {
+        let may_have_arrived = failure.extent == Extent::Unanswered;
         let mut failures = self.failures();
         *failures.lost.entry(failure.kind).or_default() += count;
+        if may_have_arrived {
+            failures.unconfirmed += count;
+        }
         failures.last = Some(failure.words.clone());
         let lost = failures.told.lost(count);
         drop(failures);
         if let Some(lost) = lost {
             let what = self.item.plural();
-            tracing::warn!(lost, "{what} were not exported: {}", failure.words);
+            let fate = match may_have_arrived {
+                true => "may not have arrived",
+                false => "were not exported",
+            };
+            tracing::warn!(lost, "{what} {fate}: {}", failure.words);
         }
     }
 
@@ -220,18 +255,36 @@ impl Health {
             }
         };
         let capacity = self.capacity.unwrap_or_default();
-        let dropped = self.dropped.load(Ordering::Relaxed);
-        lost(dropped, Reason::QueueFull { capacity });
+        let dropped = |bound: usize| self.dropped[bound].load(Ordering::Relaxed);
+        lost(dropped(FOR_ITEMS), Reason::QueueFull { capacity });
+        let bytes = self.room.load(Ordering::Relaxed);
+        lost(dropped(FOR_BYTES), Reason::RoomFull { bytes });
         let failures = self.failures();
         let last = failures.last.clone();
-        lost(failures.lost.values().sum(), Reason::NotExported { last });
+        let all: u64 = failures.lost.values().sum();
+        let unconfirmed = failures.unconfirmed;
         drop(failures);
+        lost(
+            all - unconfirmed,
+            Reason::NotExported { last: last.clone() },
+        );
+        lost(unconfirmed, Reason::Unconfirmed { last });
         if self.capacity.is_some() {
-            let held =
-                self.queued.load(Ordering::Relaxed) as u64 + self.inflight.load(Ordering::Relaxed);
-            let last = self.last_words.lock();
+            let queued = self.queued.load(Ordering::Relaxed) as u64;
+            let inflight = self.inflight.load(Ordering::Relaxed);
+            let last = self.last_failure.lock();
             let last = last.unwrap_or_else(PoisonError::into_inner).clone();
-            lost(held, Reason::NotFlushed { last });
+            // What is under way is neither answered nor known to be lost, unless there is no connection.
+            let is_sent = last
+                .as_ref()
+                .is_none_or(|last| last.extent == Extent::Unanswered);
+            let last = last.map(|failure| failure.words);
+            let (unsent, sent) = match is_sent {
+                true => (queued, inflight),
+                false => (queued + inflight, 0),
+            };
+            lost(unsent, Reason::NotFlushed { last: last.clone() });
+            lost(sent, Reason::Unconfirmed { last });
         }
         losses
     }

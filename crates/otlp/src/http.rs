@@ -83,12 +83,12 @@ impl HttpClient {
         let mut answer = match request.send() {
             Ok(answer) => answer,
             Err(error) if error.is_timeout() => {
-                return Attempt::Passing(self.destination.no_answer(), None);
+                return Attempt::Passing(self.destination.no_answer(!error.is_connect()), None);
             }
             Err(error) if error.is_connect() => {
                 return Attempt::Away(self.destination.not_connected(&error));
             }
-            Err(error) => return Attempt::Passing(self.destination.broken(&error), None),
+            Err(error) => return Attempt::Passing(self.destination.broken(&error, true), None),
         };
         let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
         let body = read(answer, deadline);

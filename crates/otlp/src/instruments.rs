@@ -117,10 +117,7 @@ fn observe_queues(meter: &Meter, item: Item, queues: Arc<[Queue]>) {
             } in observed.iter()
             {
                 observer.observe(health.processed.load(Ordering::Relaxed), attributes);
-                observer.observe(
-                    health.dropped.load(Ordering::Relaxed),
-                    &with_error(attributes, "queue_full"),
-                );
+                observer.observe(health.dropped(), &with_error(attributes, "queue_full"));
             }
         })
         .build();

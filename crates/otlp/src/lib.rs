@@ -7,9 +7,12 @@
 //! | warnings of failed exports, full queues and what receivers say | at most every ten seconds for each |
 //!
 //! The stock exporters read no certificate settings, follow redirects, hide the receiver's message of a failure, and apply a
-//! `Retry-After` to all later pauses. Hence this crate. `spans`, `logs` and `metrics` queue and count, `exporter` encodes,
-//! `sender` retries until the time limit, `http` and `grpc` make one attempt, `answer` and `destination` make the messages,
-//! `health` keeps the counts, `instruments` makes metrics of them.
+//! `Retry-After` to all later pauses. They queue spans as the SDK has them, bounded by their number alone. Hence this crate.
+//!
+//! The way of a span: `spans` gets it at its end, `encoder` makes bytes of it in one of the `buffers`, within a `budget`. The
+//! thread of the `queue` takes all that waits and makes a `request` of it, `sender` retries until the time limit, `http` and
+//! `grpc` make one attempt, `answer` and `destination` make the messages, `health` keeps the counts, `instruments` makes metrics
+//! of them. Log records go the same way. Metrics do not wait. `stock_queue` is for exporters that want spans as the SDK has them.
 //!
 //! Failures that the [specification](https://opentelemetry.io/docs/specs/otlp/) lists as retryable (429, 502, 503, 504, gRPC's
 //! `UNAVAILABLE` and similar, no connection) are retried until the export's time limit, with exponential back-off and jitter,
@@ -46,10 +49,11 @@
 
 mod answer;
 mod attempt;
+mod budget;
+mod buffers;
 mod certificates;
 mod destination;
 mod encoder;
-mod exporter;
 mod grpc;
 mod health;
 mod http;
@@ -59,18 +63,21 @@ mod logs;
 mod loss;
 mod metrics;
 mod pipelines;
+mod queue;
+mod request;
 mod sender;
 mod spans;
+mod stock_queue;
 
-pub use exporter::OtlpMetricExporter;
 pub use health::Health;
 pub use instruments::observe;
 pub use item::Item;
 pub use logs::LogQueue;
 pub use loss::{Loss, Reason};
-pub use metrics::MetricExporter;
+pub use metrics::{MetricExporter, OtlpMetricExporter};
 pub use pipelines::Pipelines;
 pub use spans::SpanQueue;
+pub use stock_queue::StockSpanQueue;
 
 /// `User-Agent`, as the specification wants it: what exports, and its version.
 const AGENT: &str = concat!("OTel-OTLP-Exporter-Rust/", env!("CARGO_PKG_VERSION"));

@@ -1,91 +1,38 @@
-//! Log records on their way out: a bounded queue, and an exporter whose results are counted.
+//! Log records that are sent by OTLP: each is encoded when it is emitted.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::InstrumentationScope;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::logs::{
-    BatchConfigBuilder, BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord,
-};
-use settings::Batch;
+use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
+use prost::encoding::message;
 
-use crate::destination::{Destination, watched};
-use crate::health::Health;
+use crate::queue::Queue;
 
-/// The SDK's batch processor behind a door that counts.
+/// A queue of log records, and the exporter behind it.
 #[derive(Debug)]
-pub struct LogQueue {
-    health: Arc<Health>,
-    processor: BatchLogProcessor,
-}
-
-impl LogQueue {
-    pub(crate) fn new<E: LogExporter + 'static>(
-        exporter: E,
-        destination: Arc<Destination>,
-        health: Arc<Health>,
-        batch: &Batch,
-    ) -> Self {
-        let exporter = WatchedExporter {
-            exporter,
-            destination,
-            health: Arc::clone(&health),
-        };
-        let config = BatchConfigBuilder::default()
-            .with_max_queue_size(batch.max_queue_size)
-            .with_max_export_batch_size(batch.max_export_batch_size)
-            .with_scheduled_delay(batch.schedule_delay)
-            .build();
-        Self {
-            health,
-            processor: BatchLogProcessor::builder(exporter)
-                .with_batch_config(config)
-                .build(),
-        }
-    }
-}
+pub struct LogQueue(pub(crate) Queue);
 
 impl LogProcessor for LogQueue {
-    fn emit(&self, record: &mut SdkLogRecord, scope: &opentelemetry::InstrumentationScope) {
-        if self.health.admit() {
-            self.processor.emit(record, scope);
-        }
+    fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        let encoded = LogRecord::from(&*record);
+        let target = record.target().map(|target| &**target);
+        self.0.push(scope, target, |bytes| {
+            message::encode(2, &encoded, bytes);
+        });
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.processor.force_flush()
+        self.0.flush()
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.processor.shutdown_with_timeout(timeout)
+        self.0.end(timeout)
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.processor.set_resource(resource);
-    }
-}
-
-/// An exporter whose results are counted.
-#[derive(Debug)]
-struct WatchedExporter<E> {
-    exporter: E,
-    destination: Arc<Destination>,
-    health: Arc<Health>,
-}
-
-impl<E: LogExporter> LogExporter for WatchedExporter<E> {
-    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
-        let count = batch.iter().count();
-        let export = self.exporter.export(batch);
-        watched(&self.health, Some(&self.destination), count, export).await
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
+        self.0.set_resource(resource);
     }
 }

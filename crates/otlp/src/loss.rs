@@ -26,8 +26,18 @@ pub enum Reason {
         /// How many items the queue holds.
         capacity: usize,
     },
+    /// The queue before the exporter had room for more items, but not for their bytes.
+    RoomFull {
+        /// How many bytes the queue holds.
+        bytes: usize,
+    },
     /// The receiver did not take them, or could not be reached until the time limit.
     NotExported {
+        /// What the exporter said last.
+        last: Option<String>,
+    },
+    /// They were sent, but there was no answer: they may have arrived.
+    Unconfirmed {
         /// What the exporter said last.
         last: Option<String>,
     },
@@ -46,6 +56,17 @@ impl fmt::Display for Loss {
         match &self.reason {
             Reason::QueueFull { capacity } => {
                 write!(f, " dropped, because the queue of {capacity} was full")
+            }
+            Reason::RoomFull { bytes } => {
+                write!(
+                    f,
+                    " dropped, because the queue's {} MiB were full",
+                    bytes >> 20
+                )
+            }
+            Reason::Unconfirmed { last } => {
+                f.write_str(" not confirmed (may have arrived)")?;
+                last.iter().try_for_each(|last| write!(f, ", last: {last}"))
             }
             Reason::NotExported { last } => {
                 let last = last.as_deref().unwrap_or("for an unknown reason");

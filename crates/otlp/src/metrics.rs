@@ -2,21 +2,52 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use prost::Message;
 
-use crate::destination::{Destination, watched};
+use crate::attempt::Failure;
 use crate::health::Health;
+use crate::sender::Sender;
 
-/// An exporter whose results are counted.
+/// Sends metrics by OTLP, each as it has grown since the start.
+#[derive(Debug)]
+pub struct OtlpMetricExporter {
+    pub(crate) sender: Sender,
+    pub(crate) health: Arc<Health>,
+}
+
+impl PushMetricExporter for OtlpMetricExporter {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let count = data_points(metrics);
+        let request = ExportMetricsServiceRequest::from(metrics);
+        let deadline = Instant::now() + self.sender.destination.timeout;
+        self.health.take(count);
+        let result = self.sender.send(&request.encode_to_vec().into(), deadline);
+        self.health.exported(count, result)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _timeout: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn temporality(&self) -> Temporality {
+        Temporality::Cumulative
+    }
+}
+
+/// Another exporter, whose results are counted.
 pub struct MetricExporter<E> {
     pub(crate) exporter: E,
-    /// None for the console.
-    pub(crate) destination: Option<Arc<Destination>>,
     pub(crate) health: Arc<Health>,
 }
 
@@ -29,8 +60,10 @@ impl<E> fmt::Debug for MetricExporter<E> {
 impl<E: PushMetricExporter> PushMetricExporter for MetricExporter<E> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let count = data_points(metrics);
-        let export = self.exporter.export(metrics);
-        watched(&self.health, self.destination.as_deref(), count, export).await
+        self.health.take(count);
+        let result = self.exporter.export(metrics).await;
+        let result = result.map_err(|error| Failure::unknown(&error));
+        self.health.exported(count, result)
     }
 
     fn force_flush(&self) -> OTelSdkResult {

@@ -1,5 +1,6 @@
 //! From settings to pipelines: a queue, an exporter behind it, and the figures of both.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -12,14 +13,21 @@ use tokio::sync::watch;
 use crate::Item;
 use crate::certificates::Files;
 use crate::destination::Destination;
-use crate::exporter::{OtlpLogExporter, OtlpMetricExporter, OtlpSpanExporter};
 use crate::grpc::{GrpcClient, GrpcRuntime};
-use crate::health::{Health, LastWords};
+use crate::health::{Health, LastFailure};
 use crate::http::HttpClient;
 use crate::logs::LogQueue;
-use crate::metrics::MetricExporter;
+use crate::metrics::{MetricExporter, OtlpMetricExporter};
+use crate::queue::Queue;
 use crate::sender::{Sender, Transport};
 use crate::spans::SpanQueue;
+use crate::stock_queue::{self, StockSpanQueue};
+
+/// The longest request over gRPC, in bytes: what receivers accept unless they are told otherwise.
+const LONGEST_OVER_GRPC: usize = 4 << 20;
+
+/// The longest request over HTTP, in bytes. The Collector takes 20 MiB, others less.
+const LONGEST_OVER_HTTP: usize = 8 << 20;
 
 /// Builds pipelines, and keeps what there is to know of them.
 #[derive(Debug)]
@@ -44,7 +52,7 @@ impl Pipelines {
         }
     }
 
-    /// A queue of spans that are sent by OTLP. Strings longer than `value_length` characters are cut.
+    /// A queue of spans that are sent by OTLP. Texts in attributes are cut after `value_length` characters.
     ///
     /// None, with a warning, when the exporter cannot be built: telemetry never keeps a service from starting.
     pub fn spans(
@@ -54,55 +62,44 @@ impl Pipelines {
         value_length: Option<usize>,
     ) -> Option<SpanQueue> {
         const METHOD: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-        let (sender, destination) = self.sender(otlp, batch.export_timeout, METHOD)?;
-        let health = self.health_at(Item::Span, Some(batch.max_queue_size), &destination);
-        let exporter = OtlpSpanExporter::new(sender);
-        let destination = Some(destination);
-        Some(SpanQueue::new(
-            exporter,
-            destination,
-            health,
-            batch,
+        let queue = self.queue(otlp, batch, METHOD, Item::Span)?;
+        let value_length = value_length.unwrap_or(usize::MAX);
+        Some(SpanQueue {
+            queue,
             value_length,
-        ))
+        })
     }
 
-    /// As [`Pipelines::spans`], with another exporter, whose `otel.component.type` is `name`.
+    /// As [`Pipelines::spans`], with another exporter, whose `otel.component.type` is `name`. It gets spans as the SDK has them,
+    /// and at most 2,048 wait for it.
     pub fn spans_to<E: SpanExporter + 'static>(
         &mut self,
         exporter: E,
         name: &'static str,
         batch: &Batch,
         value_length: Option<usize>,
-    ) -> SpanQueue {
+    ) -> StockSpanQueue {
+        let mut batch = batch.clone();
+        batch.max_queue_size = batch.max_queue_size.min(stock_queue::LONGEST);
+        batch.max_export_batch_size = batch.max_export_batch_size.min(batch.max_queue_size);
         let health = self.health_of(Item::Span, Some(batch.max_queue_size), name);
-        SpanQueue::new(exporter, None, health, batch, value_length)
+        StockSpanQueue::new(exporter, health, &batch, value_length.unwrap_or(usize::MAX))
     }
 
     /// A queue of log records that are sent by OTLP. None as with [`Pipelines::spans`].
     pub fn logs(&mut self, otlp: &Otlp, batch: &Batch) -> Option<LogQueue> {
         const METHOD: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
-        let (sender, destination) = self.sender(otlp, batch.export_timeout, METHOD)?;
-        let health = self.health_at(Item::LogRecord, Some(batch.max_queue_size), &destination);
-        let exporter = OtlpLogExporter::new(sender);
-        Some(LogQueue::new(exporter, destination, health, batch))
+        let queue = self.queue(otlp, batch, METHOD, Item::LogRecord)?;
+        Some(LogQueue(queue))
     }
 
     /// An exporter of metrics by OTLP, for the SDK's periodic reader. `timeout` is the longest time that one push may take.
     /// None as with [`Pipelines::spans`].
-    pub fn metrics(
-        &mut self,
-        otlp: &Otlp,
-        timeout: Duration,
-    ) -> Option<MetricExporter<OtlpMetricExporter>> {
+    pub fn metrics(&mut self, otlp: &Otlp, timeout: Duration) -> Option<OtlpMetricExporter> {
         const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-        let (sender, destination) = self.sender(otlp, timeout, METHOD)?;
-        let health = self.health_at(Item::DataPoint, None, &destination);
-        Some(MetricExporter {
-            exporter: OtlpMetricExporter::new(sender),
-            destination: Some(destination),
-            health,
-        })
+        let sender = self.sender(otlp, timeout, METHOD)?;
+        let health = self.health_at(Item::DataPoint, None, &sender.destination);
+        Some(OtlpMetricExporter { sender, health })
     }
 
     /// As [`Pipelines::metrics`], with another exporter, whose `otel.component.type` is `name`.
@@ -113,9 +110,26 @@ impl Pipelines {
     ) -> MetricExporter<E> {
         MetricExporter {
             exporter,
-            destination: None,
             health: self.health_of(Item::DataPoint, None, name),
         }
+    }
+
+    fn queue(
+        &mut self,
+        otlp: &Otlp,
+        batch: &Batch,
+        method: &'static str,
+        item: Item,
+    ) -> Option<Queue> {
+        let sender = self.sender(otlp, batch.export_timeout, method)?;
+        let health = self.health_at(item, Some(batch.max_queue_size), &sender.destination);
+        let bytes = match otlp.protocol {
+            Protocol::HttpProtobuf => LONGEST_OVER_HTTP,
+            Protocol::Grpc => LONGEST_OVER_GRPC,
+        };
+        Queue::start(sender, health, batch, bytes)
+            .map_err(|error| self.cannot_build(otlp, &error))
+            .ok()
     }
 
     fn health_at(
@@ -129,41 +143,37 @@ impl Pipelines {
             queue,
             destination.component(item),
             Some(destination.server.clone()),
-            destination.last_words.clone(),
+            destination.last_failure.clone(),
         );
         self.health.push(Arc::clone(&health));
         health
     }
 
     fn health_of(&mut self, item: Item, queue: Option<usize>, name: &'static str) -> Arc<Health> {
-        let health = Health::new(item, queue, name, None, LastWords::default());
+        let health = Health::new(item, queue, name, None, LastFailure::default());
         self.health.push(Arc::clone(&health));
         health
     }
 
-    fn sender(
-        &mut self,
-        otlp: &Otlp,
-        limit: Duration,
-        method: &'static str,
-    ) -> Option<(Sender, Arc<Destination>)> {
+    fn sender(&mut self, otlp: &Otlp, limit: Duration, method: &'static str) -> Option<Sender> {
         let destination = Destination::new(otlp, limit);
         let transport = self.transport(otlp, method, &destination);
         let transport = transport
-            .map_err(|reason| {
-                self.warnings.push(format!(
-                    "the exporter for {} cannot be built: {reason}; used instead: none",
-                    otlp.endpoint
-                ));
-            })
+            .map_err(|reason| self.cannot_build(otlp, &reason))
             .ok()?;
-        let sender = Sender {
+        Some(Sender {
             transport,
-            destination: Arc::clone(&destination),
+            destination,
             ending: self.ending.clone(),
             away: AtomicBool::new(false),
-        };
-        Some((sender, destination))
+        })
+    }
+
+    fn cannot_build(&mut self, otlp: &Otlp, reason: &dyn fmt::Display) {
+        self.warnings.push(format!(
+            "the exporter for {} cannot be built: {reason}; used instead: none",
+            otlp.endpoint
+        ));
     }
 
     fn transport(

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use prost::bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::attempt::{Attempt, Failure};
+use crate::attempt::{Attempt, Extent, Failure};
 use crate::destination::{Destination, TIMEOUT};
 use crate::grpc::GrpcClient;
 use crate::http::HttpClient;
@@ -49,20 +48,31 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// It was not taken. The destination knows why, and which items of a request that was taken were rejected.
-    pub(crate) fn send(&self, message: &Bytes) -> OTelSdkResult {
-        let result = self.attempts(message);
+    /// It was not taken, or not all of it; or it was, and the receiver added a message.
+    pub(crate) fn send(&self, message: &Bytes, deadline: Instant) -> Result<(), Failure> {
+        let mut is_unanswered = false;
+        let result = self.attempts(message, deadline, &mut is_unanswered);
         self.destination.say(result.as_ref().err());
-        let sdk = match &result {
-            Ok(_) => Ok(()),
-            Err(failure) => Err(OTelSdkError::InternalFailure(failure.words.clone())),
-        };
-        self.destination.keep(result.unwrap_or_else(Some));
-        sdk
+        match result {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(failure),
+            // What came of a later attempt says nothing of those before it.
+            Err(failure) if is_unanswered && failure.extent == Extent::All => Err(Failure {
+                extent: Extent::Unanswered,
+                ..failure
+            }),
+            Err(failure) => Err(failure),
+        }
     }
 
-    fn attempts(&self, message: &Bytes) -> Result<Option<Failure>, Failure> {
-        let deadline = Instant::now() + self.destination.timeout;
+    /// Returns what the receiver says of a request that it takes. `is_unanswered` becomes true with the first attempt to which
+    /// there was no answer.
+    fn attempts(
+        &self,
+        message: &Bytes,
+        deadline: Instant,
+        is_unanswered: &mut bool,
+    ) -> Result<Option<Failure>, Failure> {
         let remaining = || deadline.saturating_duration_since(Instant::now());
         let message = match &self.transport {
             Transport::Http(client) => client
@@ -85,6 +95,7 @@ impl Sender {
                 Attempt::Passing(failure, pause) => (failure, pause),
                 Attempt::Away(failure) => (failure, None),
             };
+            *is_unanswered |= failure.extent == Extent::Unanswered;
             if is_away && *self.ending.borrow() {
                 return Err(failure);
             }

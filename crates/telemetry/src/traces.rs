@@ -18,17 +18,18 @@ pub(crate) fn provider(
         .with_span_limits(limits(&settings.limits));
     let length = settings.limits.attribute_value_length_limit;
     for SpanProcessor::Batch { batch, exporter } in &settings.processors {
-        let queue = match exporter {
-            SpanExporter::Otlp(otlp) => pipelines.spans(otlp, batch, length),
-            SpanExporter::Console => Some(pipelines.spans_to(
-                opentelemetry_stdout::SpanExporter::default(),
-                "opentelemetry_stdout::SpanExporter",
-                batch,
-                length,
-            )),
-        };
-        if let Some(queue) = queue {
-            provider = provider.with_span_processor(queue);
+        match exporter {
+            SpanExporter::Otlp(otlp) => {
+                if let Some(queue) = pipelines.spans(otlp, batch, length) {
+                    provider = provider.with_span_processor(queue);
+                }
+            }
+            SpanExporter::Console => {
+                let exporter = opentelemetry_stdout::SpanExporter::default();
+                let name = "opentelemetry_stdout::SpanExporter";
+                let queue = pipelines.spans_to(exporter, name, batch, length);
+                provider = provider.with_span_processor(queue);
+            }
         }
     }
     provider.build()

@@ -1,5 +1,6 @@
 //! The bytes mean what the stock exporter would have sent.
 
+use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{
@@ -15,7 +16,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 
+use settings::Batch;
+
 use super::*;
+use crate::Item;
+use crate::budget::Budget;
+use crate::buffers::Buffers;
+use crate::health::{Health, LastFailure};
+use crate::request::{Bounds, Piece, Request};
 
 /// What the stock exporter makes of the batch.
 fn stock(resource: &Resource, batch: Vec<SpanData>) -> ExportTraceServiceRequest {
@@ -24,22 +32,75 @@ fn stock(resource: &Resource, batch: Vec<SpanData>) -> ExportTraceServiceRequest
     ExportTraceServiceRequest { resource_spans }
 }
 
-/// What a receiver reads of ours, and how long it is.
-fn ours(resource: &Resource, batch: &[SpanData]) -> (ExportTraceServiceRequest, usize) {
-    let bytes = encode(
-        &EncodedResource::new(resource),
-        batch,
-        b"left over".to_vec(),
-    );
-    let request = ExportTraceServiceRequest::decode(&*bytes).unwrap();
-    (request, bytes.len())
+/// What waits once the spans have ended.
+fn waiting(batch: &[SpanData]) -> (VecDeque<Piece>, Budget) {
+    let bounds = Batch {
+        schedule_delay: Duration::MAX,
+        export_timeout: Duration::MAX,
+        max_queue_size: 1 << 20,
+        max_export_batch_size: 1 << 20,
+    };
+    let health = Health::new(Item::Span, Some(1 << 20), "", None, LastFailure::default());
+    let buffers = Buffers::new(health, Budget::of(&bounds));
+    for span in batch {
+        buffers.push(&span.instrumentation_scope, None, |bytes| {
+            append_span(bytes, span, usize::MAX);
+        });
+    }
+    (buffers.drain().collect(), buffers.budget)
 }
 
-fn assert_same(resource: &Resource, batch: Vec<SpanData>) {
-    let (ours, length) = ours(resource, &batch);
+const ALL: Bounds = Bounds {
+    items: usize::MAX,
+    bytes: usize::MAX,
+};
+
+/// The requests within `bounds`, in which a receiver reads them, and what is left of the budget when they are sent.
+fn requests(resource: &Resource, batch: &[SpanData], bounds: Bounds) -> (Vec<Request>, usize) {
+    let (mut waiting, budget) = waiting(batch);
+    let resource = EncodedResource::new(resource);
+    let requests: Vec<_> =
+        std::iter::from_fn(|| Request::take(&mut waiting, bounds, &resource, &budget)).collect();
+    assert!(waiting.is_empty());
+    for request in &requests {
+        budget.free(request.held());
+    }
+    (requests, budget.taken())
+}
+
+fn decoded(request: &Request) -> ExportTraceServiceRequest {
+    ExportTraceServiceRequest::decode(&*request.message).unwrap()
+}
+
+fn spans_of(request: &Request) -> Vec<proto::Span> {
+    let mut scopes = decoded(request).resource_spans.remove(0).scope_spans;
+    scopes
+        .iter_mut()
+        .flat_map(|scope| std::mem::take(&mut scope.spans))
+        .collect()
+}
+
+fn assert_same(resource: &Resource, mut batch: Vec<SpanData>) {
+    let (ours, still_taken) = requests(resource, &batch, ALL);
+    assert_eq!(still_taken, 0);
+    // It is the one thing that is sent differently: a clock that was set back.
+    for span in &mut batch {
+        span.end_time = span.end_time.max(span.start_time);
+    }
+    if batch.is_empty() {
+        assert!(ours.is_empty(), "nothing to send");
+        return;
+    }
+    let [ours] = &ours[..] else {
+        panic!("one request")
+    };
     let stock = stock(resource, batch);
-    assert_eq!(ours, stock);
-    assert_eq!(length, stock.encoded_len(), "no byte more than needed");
+    assert_eq!(decoded(ours), stock);
+    assert_eq!(
+        ours.message.len(),
+        stock.encoded_len(),
+        "no byte more than needed"
+    );
 }
 
 fn resource() -> Resource {
@@ -232,5 +293,97 @@ proptest! {
     #[test]
     fn any_batch_is_sent_as_the_stock_exporter_sends_it(batch in vec(span_data(), 0..6)) {
         assert_same(&resource(), batch);
+    }
+
+    #[test]
+    fn requests_keep_their_bounds_and_lose_nothing(
+        batch in vec(span_data(), 1..40),
+        items in 1_usize..10,
+        bytes in 200_usize..4_000,
+    ) {
+        let bounds = Bounds { items, bytes };
+        let (whole, _) = requests(&resource(), &batch, ALL);
+        let (parts, still_taken) = requests(&resource(), &batch, bounds);
+        prop_assert_eq!(still_taken, 0);
+        for part in &parts {
+            prop_assert_eq!(part.items, spans_of(part).len());
+            prop_assert!(part.items <= items);
+            prop_assert!(part.message.len() <= bytes || part.items == 1);
+        }
+        let in_parts: Vec<_> = parts.iter().flat_map(spans_of).collect();
+        prop_assert_eq!(in_parts, spans_of(&whole[0]));
+    }
+
+    #[test]
+    fn halves_are_the_whole(batch in vec(span_data(), 2..20)) {
+        let (whole, _) = requests(&resource(), &batch, ALL);
+        let halves = whole[0].halves(&EncodedResource::new(&resource()));
+        prop_assert_eq!(halves[0].items, batch.len() / 2);
+        prop_assert_eq!(halves[0].held() + halves[1].held(), whole[0].held());
+        let in_halves: Vec<_> = halves.iter().flat_map(spans_of).collect();
+        prop_assert_eq!(in_halves, spans_of(&whole[0]));
+    }
+}
+
+#[test]
+fn texts_are_cut_in_every_place_between_characters() {
+    let attributes = || {
+        let texts = Value::Array(Array::String(vec!["äöü".into(), "ab".into()]));
+        vec![KeyValue::new("text", "äöü"), KeyValue::new("texts", texts)]
+    };
+    let mut events = SpanEvents::default();
+    events.events = vec![Event::new("äöü", SystemTime::UNIX_EPOCH, attributes(), 0)];
+    let mut links = SpanLinks::default();
+    links.links = vec![Link::new(SpanContext::empty_context(), attributes(), 0)];
+    let span = SpanData {
+        attributes: attributes(),
+        events,
+        links,
+        name: "äöü".into(),
+        ..plain()
+    };
+    for (length, wanted) in [
+        (0, ["", "", ""]),
+        (2, ["äö", "äö", "ab"]),
+        (3, ["äöü", "äöü", "ab"]),
+    ] {
+        let mut bytes = Vec::new();
+        append_span(&mut bytes, &span, length);
+        let sent = proto::ScopeSpans::decode(&*bytes).unwrap().spans.remove(0);
+        let texts = |attributes: &[opentelemetry_proto::tonic::common::v1::KeyValue]| {
+            format!("{attributes:?}")
+        };
+        let expected = {
+            let texts = wanted[1..]
+                .iter()
+                .map(|text| StringValue::from(*text))
+                .collect();
+            let cut = vec![
+                KeyValue::new("text", wanted[0]),
+                KeyValue::new("texts", Value::Array(Array::String(texts))),
+            ];
+            let mut bytes = Vec::new();
+            append_span(
+                &mut bytes,
+                &SpanData {
+                    attributes: cut,
+                    ..plain()
+                },
+                usize::MAX,
+            );
+            proto::ScopeSpans::decode(&*bytes)
+                .unwrap()
+                .spans
+                .remove(0)
+                .attributes
+        };
+        for found in [
+            &sent.attributes,
+            &sent.events[0].attributes,
+            &sent.links[0].attributes,
+        ] {
+            assert_eq!(texts(found), texts(&expected));
+        }
+        assert_eq!((&*sent.name, &*sent.events[0].name), ("äöü", "äöü"));
     }
 }

@@ -11,20 +11,11 @@ const I32: u32 = 5;
 const TEXT: u8 = (1 << 3 | LEN) as u8;
 const VALUE: u8 = (2 << 3 | LEN) as u8;
 
-#[derive(Debug, Default)]
-pub(super) struct Writer(Vec<u8>);
+/// Writes after what is in the bytes.
+#[derive(Debug)]
+pub(super) struct Writer<'a>(pub(super) &'a mut Vec<u8>);
 
-impl Writer {
-    /// Writes into `buffer`, whose contents go and whose room is used again.
-    pub(super) fn new(mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        Self(buffer)
-    }
-
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-
+impl Writer<'_> {
     /// A message, whose fields `content` writes.
     pub(super) fn message(&mut self, field: u32, content: impl FnOnce(&mut Self)) {
         // Its length is known only afterwards. Most messages need one byte for that; the others are moved.
@@ -38,7 +29,23 @@ impl Writer {
         }
     }
 
-    /// Puts a length of more than one byte before what begins at `start`, in place of the one byte there.
+    /// As `message`, for one whose length most likely takes two bytes: 128 to 16,383.
+    pub(super) fn long_message(&mut self, field: u32, content: impl FnOnce(&mut Self)) {
+        self.field(field, LEN, 0);
+        self.0.push(0);
+        let start = self.0.len();
+        content(self);
+        let length = self.0.len() - start;
+        if (1 << 7..1 << 14).contains(&length) {
+            self.0[start - 2] = length as u8 | 0x80;
+            self.0[start - 1] = (length >> 7) as u8;
+        } else {
+            self.0.remove(start - 1);
+            self.lengthen(start - 1, length);
+        }
+    }
+
+    /// Puts the length before what begins at `start`, in place of the one byte there.
     fn lengthen(&mut self, start: usize, length: usize) {
         // Written at the end at first, which also makes room for what has to move.
         let end = self.0.len();

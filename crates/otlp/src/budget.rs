@@ -1,0 +1,46 @@
+//! How many bytes the items of one queue may take.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use settings::Batch;
+
+/// Room for one item, in bytes. The spans of `/ping` take 300 each; a client can put 16 KiB into one.
+const AN_ITEM: usize = 1 << 10;
+
+/// The room of a short queue, in bytes, so that it holds long items too.
+const LEAST: usize = 4 << 20;
+
+/// One budget for all threads, counted as the allocator hands memory out: what is waiting, and what is on its way.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    pub(crate) limit: usize,
+    taken: AtomicUsize,
+}
+
+impl Budget {
+    /// 1 KiB for each item that may wait, and at least 4 MiB: a longer queue has more room in both respects.
+    pub(crate) fn of(batch: &Batch) -> Self {
+        Self {
+            limit: batch.max_queue_size.saturating_mul(AN_ITEM).max(LEAST),
+            taken: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether there is room for so many more bytes. If so, they are taken.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let fits = self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.limit;
+        if !fits {
+            self.free(bytes);
+        }
+        fits
+    }
+
+    #[cfg(test)]
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn free(&self, bytes: usize) {
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
