@@ -84,6 +84,10 @@ impl Buffers {
         let buffer = &mut buffers[place];
         let (length, capacity) = (buffer.bytes.len(), buffer.bytes.capacity());
         write(&mut buffer.bytes);
+        if buffer.bytes.capacity() > 2 * FULL {
+            // It takes no further item.
+            buffer.bytes.shrink_to_fit();
+        }
         let held = buffer.overhead() + buffer.bytes.capacity();
         // Nearly always nothing was allocated.
         if held > buffer.held && !self.budget.take(held - buffer.held) {
@@ -131,10 +135,10 @@ impl Buffer {
         self.bytes.len() < FULL && self.target.as_deref() == target && self.scope == *scope
     }
 
-    /// What it takes beside the bytes; attributes of scopes are few.
+    /// What it takes beside the bytes: its scope twice, to compare and to send. Attributes of scopes are few.
     fn overhead(&self) -> usize {
         let target = self.target.as_ref().map_or(0, String::capacity);
-        size_of::<Self>() + self.scope.name().len() + target
+        size_of::<Self>() + 2 * (self.scope.name().len() + target)
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::otlp::Protocol;
 use crate::reader::Reader;
 
-/// The longest queue. The SDK allocates all of it at once, about 370 bytes an item. Full of the spans of `/ping` it takes
-/// 30 MiB. With a queue of log records beside it, a service stays below 80 MiB.
+/// The longest queue. It has room for 1 KiB an item, so it takes 32 MiB at most, as bytes to send. With a request on its way
+/// and a queue of log records beside it, a service stays below 80 MiB.
 const LONGEST_QUEUE: u32 = 32_768;
 
-/// The largest batch. It is held beside a queue that fills meanwhile, as spans and as the bytes to send.
+/// The largest batch. It is held beside a queue that fills meanwhile.
 const LARGEST_BATCH: u32 = 16_384;
 
 /// `batch`: a queue before an exporter.
@@ -19,19 +19,20 @@ pub struct Batch {
     pub schedule_delay: Duration,
     /// How long one export may take.
     pub export_timeout: Duration,
-    /// How many items can wait. Those that come while the queue is full are dropped.
+    /// How many items can wait, and 1 KiB for each of them together, but at least 4 MiB. What comes while the queue is full
+    /// is dropped.
     pub max_queue_size: usize,
-    /// How many items one export carries at most.
+    /// How many items one export carries at most. Its bytes are bounded, too: 8 MiB over HTTP, 4 MiB over gRPC.
     pub max_export_batch_size: usize,
 }
 
 impl Batch {
     /// The defaults are larger than the specification's 2048, 512 and 5 s. With those, at most 10,000 spans a second reach a
     /// collector that takes 50 ms an export. Two cores make up to 100,000 spans a second when ping is called as often as it
-    /// can answer; with the defaults here, all of them arrive. A queue full of the spans of `/ping` takes 15 MiB, and a batch
-    /// of them is a request of 2.6 MiB.
+    /// can answer; with the defaults here, all of them arrive. A queue full of the spans of `/ping` takes 5 MiB, and a batch
+    /// of them is a request of 2.4 MiB.
     ///
-    /// Over gRPC a batch is half as large: receivers refuse messages of more than 4 MiB, and spans can be longer.
+    /// Over gRPC a batch is half as large, since a request has at most 4 MiB there.
     pub(crate) fn of_spans(reader: &mut Reader<'_>, protocol: Protocol) -> Self {
         let batch = match protocol {
             Protocol::HttpProtobuf => 8_192,

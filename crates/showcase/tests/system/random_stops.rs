@@ -146,8 +146,19 @@ async fn stop_with_a_collector_that_hangs_ends_and_says_what_was_lost() {
     let ended = pair.ping.stop();
     println!("{:?}: {}", begun.elapsed(), ended.stderr.trim());
     assert!(ended.status.success(), "{ended:#?}");
-    let lost = format!("{} spans not flushed in time", 3 * tally.sent());
-    assert!(ended.stderr.contains(&lost), "no {lost:?}: {ended:#?}");
+    // Most were still queued. Others were sent, and the collector may have taken them, for all that ping knows.
+    let fates = [
+        "spans not flushed in time",
+        "spans not confirmed (may have arrived)",
+    ];
+    let lost = fates.map(|fate| {
+        let (before, _) = ended.stderr.split_once(fate).expect(fate);
+        let count = before.trim_end().rsplit(' ').next();
+        count
+            .and_then(|count| count.parse::<u64>().ok())
+            .expect(fate)
+    });
+    assert_eq!(lost.iter().sum::<u64>(), 3 * tally.sent(), "{ended:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
     reason = "what is unwrapped here is what a test relies on"
 )]
 
+mod bounds;
 mod help;
 mod logs;
 mod metrics;

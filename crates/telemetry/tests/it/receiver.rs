@@ -26,7 +26,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 use crate::help::eventually;
@@ -60,8 +60,12 @@ pub(crate) enum Answer {
     Body(u16, &'static str, &'static [u8]),
     /// Says that the receiver is at this URL now.
     Moved(&'static str),
+    /// Refuses messages that are longer, in bytes, and takes all others.
+    AtMost(usize),
     /// Reads the request and says nothing.
     Never,
+    /// Reads the request and closes the connection.
+    HangUp,
 }
 
 type Plan = Arc<dyn Fn(usize) -> Answer + Send + Sync>;
@@ -224,20 +228,25 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Handle
 }
 
 async fn serve(connection: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, handler: Handler) {
+    let hung_up = Arc::new(Notify::new());
+    let hang_up = Arc::clone(&hung_up);
     let service = service_fn(move |request| {
-        let handler = handler.clone();
-        async move { Ok::<_, Infallible>(handler.handle(request).await) }
+        let (handler, hang_up) = (handler.clone(), Arc::clone(&hang_up));
+        async move { Ok::<_, Infallible>(handler.handle(request, &hang_up).await) }
     });
+    let builder = auto::Builder::new(TokioExecutor::new());
     // Errors are clients that went away.
-    let _ = auto::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(connection), service)
-        .await;
+    tokio::select! {
+        _ = builder.serve_connection(TokioIo::new(connection), service) => {}
+        () = hung_up.notified() => {}
+    }
 }
 
 impl Handler {
     async fn handle(
         &self,
         request: hyper::Request<Incoming>,
+        hang_up: &Notify,
     ) -> hyper::Response<UnsyncBoxBody<Bytes, Infallible>> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -256,6 +265,7 @@ impl Handler {
         } else {
             message.to_vec()
         };
+        let length = message.len();
         self.requests.lock().unwrap().push(Request {
             path: head.uri.path().to_owned(),
             headers: head.headers,
@@ -268,8 +278,15 @@ impl Handler {
                 std::future::pending::<()>().await;
                 unreachable!()
             }
-            Answer::Ok if is_grpc => grpc_answer(&[]),
-            Answer::Ok => http_answer(200, &[]),
+            Answer::HangUp => {
+                hang_up.notify_one();
+                std::future::pending::<()>().await;
+                unreachable!()
+            }
+            Answer::AtMost(bytes) if length > bytes && is_grpc => grpc_status(8),
+            Answer::AtMost(bytes) if length > bytes => http_answer(413, &[]),
+            Answer::Ok | Answer::AtMost(_) if is_grpc => grpc_answer(&[]),
+            Answer::Ok | Answer::AtMost(_) => http_answer(200, &[]),
             Answer::Status(status) => http_answer(status, &[]),
             Answer::RetryAfter(status, when) => {
                 let mut response = http_answer(status, &[]);

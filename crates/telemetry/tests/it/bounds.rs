@@ -1,0 +1,225 @@
+//! What bounds a queue and a request, in bytes; and what becomes of a request that is still too long, or lost on its way.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span as _, Tracer as _};
+use telemetry::Telemetry;
+
+use crate::help::{PATIENCE, end, sample, sending, span, telemetry};
+use crate::receiver::{Answer, HOUR, Receiver};
+
+const PROTOCOLS: [&str; 2] = ["http/protobuf", "grpc"];
+
+/// Ends a span with so many bytes in an event, for which no limit in characters is set.
+fn long_span(telemetry: &Telemetry, number: usize, bytes: usize) {
+    let mut span = telemetry.tracer("Ping").start(format!("span {number}"));
+    span.add_event("event", vec![KeyValue::new("text", "x".repeat(bytes))]);
+    span.end();
+}
+
+/// How often each span has arrived.
+fn arrivals(receiver: &Receiver) -> BTreeMap<String, usize> {
+    let mut arrivals = BTreeMap::new();
+    for span in receiver.spans() {
+        *arrivals.entry(span.name).or_default() += 1;
+    }
+    arrivals
+}
+
+#[tokio::test]
+async fn room_is_counted_in_bytes_wherever_they_are_and_the_loss_names_that_bound() {
+    let receiver = Receiver::answering(|_| Answer::Never);
+    let telemetry = sending(
+        receiver.address,
+        &[
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", HOUR),
+            ("OTEL_BSP_EXPORT_TIMEOUT", HOUR),
+        ],
+    );
+    span(&telemetry, "the one that keeps the exporter busy");
+    receiver.first();
+    // Of these 4 MiB hold at most three: each is a little longer.
+    for number in 0..10 {
+        long_span(&telemetry, number, 1 << 20);
+    }
+    // There is room for others.
+    for _ in 0..50 {
+        span(&telemetry, "short");
+    }
+    let dropped = sample(
+        &telemetry,
+        "otel_sdk_processor_span_processed_total",
+        &["error_type=\"queue_full\""],
+    );
+    let kept = sample(&telemetry, "otel_sdk_processor_span_queue_size", &[]).unwrap();
+    assert!((51.0..=53.0).contains(&kept), "{kept} are kept");
+    assert_eq!(dropped, Some(60.0 - kept));
+    let lost = telemetry.shutdown(Duration::from_millis(500)).await;
+    let sentence = format!(
+        "{} spans dropped, because the queue's 4 MiB were full",
+        60.0 - kept
+    );
+    assert_eq!(lost.sentences()[0], sentence);
+}
+
+#[tokio::test]
+async fn a_request_has_at_most_so_many_bytes_and_one_long_span_goes_alone() {
+    for (protocol, most) in PROTOCOLS.into_iter().zip([8 << 20, 4 << 20]) {
+        let receiver = Receiver::start();
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "32768"),
+        ]);
+        for number in 0..150 {
+            long_span(&telemetry, number, 100_000);
+        }
+        long_span(&telemetry, 150, 9 << 20);
+        end(telemetry).await;
+        let sizes: Vec<_> = receiver
+            .requests()
+            .iter()
+            .map(|it| it.message.len())
+            .collect();
+        let too_long: Vec<_> = sizes.iter().filter(|size| **size > most).collect();
+        assert_eq!(too_long.len(), 1, "{protocol}: {sizes:?}");
+        assert!(
+            sizes.len() <= 150 * 100_000 / most + 4,
+            "{protocol}: {sizes:?}"
+        );
+        let arrivals = arrivals(&receiver);
+        assert_eq!(arrivals.len(), 151, "{protocol}");
+        assert!(arrivals.values().all(|times| *times == 1), "{arrivals:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_for_its_length_is_sent_in_halves() {
+    for protocol in PROTOCOLS {
+        let receiver = Receiver::answering(|_| Answer::AtMost(100_000));
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+        ]);
+        for number in 0..50 {
+            long_span(&telemetry, number, 10_000);
+        }
+        long_span(&telemetry, 50, 200_000);
+        for number in 51..100 {
+            long_span(&telemetry, number, 10_000);
+        }
+        let lost = telemetry.shutdown(PATIENCE).await.sentences();
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        assert!(
+            lost[0].starts_with("1 span not exported, last: "),
+            "{lost:?}"
+        );
+        let mut taken: Vec<_> = receiver.requests();
+        taken.retain(|request| request.message.len() <= 100_000);
+        let mut names: Vec<_> = taken
+            .iter()
+            .flat_map(|it| it.spans())
+            .map(|it| it.name)
+            .collect();
+        names.sort();
+        let mut wanted: Vec<_> = (0..100).filter(|number| *number != 50).collect::<Vec<_>>();
+        let mut wanted: Vec<_> = wanted
+            .drain(..)
+            .map(|number| format!("span {number}"))
+            .collect();
+        wanted.sort();
+        assert_eq!(names, wanted, "{protocol}");
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_refuses_short_requests_too_is_not_asked_for_each_span() {
+    for (protocol, answer) in PROTOCOLS
+        .into_iter()
+        .zip([Answer::Status(413), Answer::Grpc(8)])
+    {
+        let receiver = Receiver::answering(move |_| answer);
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+        ]);
+        for number in 0..1_000 {
+            long_span(&telemetry, number, 1_000);
+        }
+        let lost = telemetry.shutdown(PATIENCE).await.sentences();
+        assert!(
+            lost[0].starts_with("1000 spans not exported, last: "),
+            "{lost:?}"
+        );
+        // Halves of halves, until one is no longer than 64 KiB.
+        let sizes: Vec<_> = receiver
+            .requests()
+            .iter()
+            .map(|it| it.message.len())
+            .collect();
+        assert!(
+            sizes[0] > 1 << 20 && sizes.len() == 6,
+            "{protocol}: {sizes:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_connection_is_lost_is_sent_again() {
+    for protocol in PROTOCOLS {
+        let receiver = Receiver::answering(|number| match number {
+            0 => Answer::HangUp,
+            _ => Answer::Ok,
+        });
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_BSP_SCHEDULE_DELAY", "10"),
+        ]);
+        span(&telemetry, "span");
+        end(telemetry).await;
+        let arrivals = arrivals(&receiver);
+        assert_eq!(
+            arrivals.into_iter().collect::<Vec<_>>(),
+            [("span".to_owned(), 2)],
+            "{protocol}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn spans_whose_request_was_never_answered_may_have_arrived_whatever_came_later() {
+    for (protocol, later) in [
+        ("http/protobuf", Answer::HangUp),
+        ("http/protobuf", Answer::Status(503)),
+        ("http/protobuf", Answer::Status(400)),
+        ("grpc", Answer::HangUp),
+        ("grpc", Answer::Grpc(14)),
+        ("grpc", Answer::Grpc(3)),
+    ] {
+        let receiver = Receiver::answering(move |number| match number {
+            0 => Answer::HangUp,
+            _ => later,
+        });
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "700"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "10"),
+        ]);
+        span(&telemetry, "span");
+        let lost = telemetry.shutdown(PATIENCE).await.sentences();
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        assert!(
+            lost[0].starts_with("1 span not confirmed (may have arrived), last: "),
+            "{protocol}, {later:?}: {lost:?}"
+        );
+        assert!(receiver.requests().len() > 1, "{protocol}, {later:?}");
+    }
+}
