@@ -22,7 +22,7 @@
 //! - **Telemetry never stops the service.** An `OTEL_*` value that is not understood is logged as one warning and counts as
 //!   unset. The same holds for a part of `RUST_LOG` that is not a directive; the rest of the filter applies. An exporter that
 //!   cannot be built is logged as one warning and left out.
-//! - **No request waits** for a collector or for stdout. Queues are bounded. What does not fit is dropped and counted, and
+//! - **No request waits** for a collector or for stdout. Queues are bounded, in items and in bytes. What does not fit is dropped and counted, and
 //!   one warning in ten seconds gives the count and the reason.
 //! - **Memory is bounded**: 2,000 attribute sets an instrument ([`Settings::with_cardinality_limit`]), then one series for
 //!   the rest, and a line in the log; 128 attributes, events and links a span; log lines of 4 KiB.
@@ -404,8 +404,8 @@ impl Telemetry {
     /// others. Returns within `limit`, even if a collector hangs. Works under any executor and uses no worker of a runtime:
     /// threads of its own do the work and keep the time.
     ///
-    /// Returns what was lost since the start: dropped because a queue was full, not exported, not flushed in time, or not
-    /// printed. A loss is not a failure of the service: [`Losses::report`] prints it to stderr.
+    /// Returns what was lost since the start: dropped because a queue was full, not exported, not flushed in time, not confirmed
+    /// by the receiver, or not printed. A loss is not a failure of the service: [`Losses::report`] prints it to stderr.
     pub async fn shutdown(mut self, limit: Duration) -> Losses {
         let for_lines = shutdown::FLUSH_LINES.min(limit / 4);
         let in_time = std::mem::take(&mut self.providers)
