@@ -1,11 +1,6 @@
 //! A stop over gRPC never panics, on whichever thread and however the collector behaves. This has a binary of its own,
 //! because a panic on a thread of the exporter's is seen only by the hook of the whole process.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what is unwrapped here is what a test relies on"
-)]
-
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;

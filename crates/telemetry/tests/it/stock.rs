@@ -13,6 +13,7 @@
 //! `docs/tutorial.md` has the whole list.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::propagation::TextMapPropagator;
@@ -24,12 +25,14 @@ use opentelemetry::{Array, Context, InstrumentationScope, KeyValue, StringValue,
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits,
+};
 use prost::Message;
 use settings::SpanProcessor;
 use tokio::sync::watch;
 
-use crate::help::{eventually, settings};
+use crate::help::{Variables, eventually, settings};
 use crate::receiver::{Answer, Receiver};
 
 const HTTP: &str = "http/protobuf";
@@ -54,14 +57,15 @@ fn stock_exporter(protocol: &str, receiver: &Receiver) -> SpanExporter {
     exporter.unwrap()
 }
 
-fn our_queue(protocol: &str, receiver: &Receiver) -> otlp::SpanQueue {
-    let settings = settings(&[
+fn our_queue(protocol: &str, receiver: &Receiver, more: Variables<'_>) -> otlp::SpanQueue {
+    let url = receiver.url();
+    let mut variables = vec![
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=secret"),
-        // Other batches than the stock processor's, which have 512 spans.
-        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "300"),
-    ]);
+    ];
+    variables.extend(more);
+    let settings = settings(&variables);
     let [SpanProcessor::Batch { batch, exporter }] = &settings.tracer_provider.processors[..]
     else {
         panic!("one exporter");
@@ -95,7 +99,12 @@ fn provider(protocol: &str, stock: &Receiver, ours: &Receiver) -> SdkTracerProvi
         .with_resource(resource.build())
         .with_span_limits(limits)
         .with_span_processor(BatchSpanProcessor::builder(stock_exporter(protocol, stock)).build())
-        .with_span_processor(our_queue(protocol, ours))
+        // Other batches than the stock processor's, which have 512 spans.
+        .with_span_processor(our_queue(
+            protocol,
+            ours,
+            &[("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "300")],
+        ))
         .build()
 }
 
@@ -330,6 +339,59 @@ async fn over_http_every_field_arrives_as_the_stock_exporter_sends_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn over_grpc_every_field_arrives_as_the_stock_exporter_sends_it() {
     tokio::task::block_in_place(|| assert_that_the_same_arrives(GRPC));
+}
+
+/// Four things at once: how many spans wait at most, how many a request has at most, in which order they come, and that a
+/// processor of somebody else's gets them, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_counts_of_queue_and_batch_mean_the_same() {
+    tokio::task::block_in_place(|| {
+        for protocol in [HTTP, GRPC] {
+            let (open, is_open) = mpsc::channel::<()>();
+            let is_open = Arc::new(Mutex::new(is_open));
+            // Both wait in their first answer until the channel closes.
+            let plan = move |_| {
+                let _ = is_open.lock().unwrap().recv();
+                Answer::Ok
+            };
+            let receivers = [(); 2].map(|()| Receiver::answering(plan.clone()));
+            let [stock, ours] = &receivers;
+            let config = BatchConfigBuilder::default()
+                .with_max_queue_size(10)
+                .with_max_export_batch_size(4)
+                .with_scheduled_delay(Duration::from_millis(10));
+            let processor = BatchSpanProcessor::builder(stock_exporter(protocol, stock))
+                .with_batch_config(config.build())
+                .build();
+            let variables = [
+                ("OTEL_BSP_MAX_QUEUE_SIZE", "10"),
+                ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4"),
+                ("OTEL_BSP_SCHEDULE_DELAY", "10"),
+            ];
+            let provider = SdkTracerProvider::builder()
+                .with_span_processor(processor)
+                .with_span_processor(our_queue(protocol, ours, &variables))
+                .build();
+            let tracer = provider.tracer("orders");
+            tracer.start("the one that keeps the exporter busy").end();
+            for receiver in &receivers {
+                receiver.first();
+            }
+            for number in 0..25 {
+                tracer.start(format!("span {number}")).end();
+            }
+            drop(open);
+            let _ = provider.shutdown();
+            for receiver in &receivers {
+                assert_eq!(receiver.batch_sizes(), [1, 4, 4, 2], "{protocol}");
+            }
+            let names = |receiver: &Receiver| {
+                let spans = receiver.spans().into_iter();
+                spans.map(|span| span.name).collect::<Vec<_>>()
+            };
+            assert_eq!(names(ours), names(stock));
+        }
+    });
 }
 
 /// Sends one span by both exporters to those receivers: of the stock one, and of ours.
