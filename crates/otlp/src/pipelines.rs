@@ -23,12 +23,6 @@ use crate::sender::{Sender, Transport};
 use crate::spans::SpanQueue;
 use crate::stock_queue::{self, StockSpanQueue};
 
-/// The longest request over gRPC, in bytes: what receivers accept unless they are told otherwise.
-const LONGEST_OVER_GRPC: usize = 4 << 20;
-
-/// The longest request over HTTP, in bytes. The Collector takes 20 MiB, others less.
-const LONGEST_OVER_HTTP: usize = 8 << 20;
-
 /// Builds pipelines, and keeps what there is to know of them.
 #[derive(Debug)]
 pub struct Pipelines {
@@ -123,11 +117,7 @@ impl Pipelines {
     ) -> Option<Queue> {
         let sender = self.sender(otlp, batch.export_timeout, method)?;
         let health = self.health_at(item, Some(batch.max_queue_size), &sender.destination);
-        let bytes = match otlp.protocol {
-            Protocol::HttpProtobuf => LONGEST_OVER_HTTP,
-            Protocol::Grpc => LONGEST_OVER_GRPC,
-        };
-        Queue::start(sender, health, batch, bytes)
+        Queue::start(sender, health, batch, otlp.max_request_size)
             .map_err(|error| self.cannot_build(otlp, &error))
             .ok()
     }

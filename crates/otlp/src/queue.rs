@@ -58,7 +58,7 @@ enum Message {
 }
 
 impl Queue {
-    /// `bytes` is the length of the longest request.
+    /// `max_request_size` is in bytes.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Queue {
         sender: Sender,
         health: Arc<Health>,
         batch: &Batch,
-        bytes: usize,
+        max_request_size: usize,
     ) -> io::Result<Self> {
         let item = health.item();
         let shared = Arc::new(Shared {
@@ -82,7 +82,7 @@ impl Queue {
             shared: Arc::clone(&shared),
             bounds: Bounds {
                 items: batch.max_export_batch_size,
-                bytes,
+                bytes: max_request_size,
             },
         };
         let delay = batch.schedule_delay;

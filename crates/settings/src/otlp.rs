@@ -96,6 +96,9 @@ pub struct Otlp {
     pub tls: Tls,
     /// The proxy between the exporter and the endpoint.
     pub proxy: Option<Proxy>,
+    /// The longest request, in bytes before compression: by default 8 MiB over HTTP, and 4 MiB over gRPC, which is what
+    /// receivers accept unless they are told otherwise. The specification has no variable for it.
+    pub max_request_size: usize,
 }
 
 /// The files for TLS. An `https://` endpoint needs none of them.
@@ -156,6 +159,15 @@ impl fmt::Display for Protocol {
     }
 }
 
+impl Protocol {
+    fn max_request_size(self) -> usize {
+        match self {
+            Self::HttpProtobuf => 8 << 20,
+            Self::Grpc => 4 << 20,
+        }
+    }
+}
+
 impl Otlp {
     /// The defaults of the specification: 10 seconds a request, no headers, no compression. No proxy.
     pub fn new(protocol: Protocol, endpoint: Endpoint) -> Self {
@@ -167,6 +179,7 @@ impl Otlp {
             gzip: false,
             tls: Tls::default(),
             proxy: None,
+            max_request_size: protocol.max_request_size(),
         }
     }
 
@@ -236,13 +249,12 @@ impl Otlp {
             proxy = proxy.and_then(|proxy| proxy.for_grpc(reader));
         }
         Self {
-            protocol,
-            endpoint,
             headers,
             timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
             gzip: gzip.unwrap_or(false),
             tls,
             proxy,
+            ..Self::new(protocol, endpoint)
         }
     }
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Span as _, Tracer as _};
+use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use telemetry::Telemetry;
+use tokio::sync::watch;
 
-use crate::help::{PATIENCE, end, sample, sending, span, telemetry};
+use crate::help::{PATIENCE, end, sample, sending, settings, span, span_exporter, telemetry};
 use crate::receiver::{Answer, HOUR, Receiver};
 
 const PROTOCOLS: [&str; 2] = ["http/protobuf", "grpc"];
@@ -95,6 +97,32 @@ async fn a_request_has_at_most_so_many_bytes_and_one_long_span_goes_alone() {
         assert_eq!(arrivals.len(), 151, "{protocol}");
         assert!(arrivals.values().all(|times| *times == 1), "{arrivals:?}");
     }
+}
+
+#[test]
+fn a_request_has_at_most_as_many_bytes_as_the_code_asks_for() {
+    let receiver = Receiver::start();
+    let settings = settings(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]);
+    let (otlp, batch) = span_exporter(&settings);
+    let mut otlp = otlp.clone();
+    otlp.max_request_size = 10_000;
+    let (_, not_ending) = watch::channel(false);
+    let queue = otlp::Pipelines::new(not_ending).spans(&otlp, batch, None);
+    let provider = SdkTracerProvider::builder()
+        .with_span_processor(queue.unwrap())
+        .build();
+    for number in 0..100 {
+        let span = provider.tracer("Ping").start(format!("{number:01000}"));
+        drop(span);
+    }
+    provider.shutdown().unwrap();
+    let sizes: Vec<_> = receiver
+        .requests()
+        .iter()
+        .map(|it| it.message.len())
+        .collect();
+    assert!(sizes.iter().all(|size| *size <= 10_000), "{sizes:?}");
+    assert_eq!(receiver.spans().len(), 100);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _};
+use settings::{Batch, Otlp, SpanExporter, SpanProcessor};
 use telemetry::{Losses, Service, Settings, Telemetry};
 
 /// How long a test waits for what must come.
@@ -19,6 +20,18 @@ pub(crate) fn settings(variables: Variables<'_>) -> Settings {
         found.map(|(_, value)| (*value).into())
     };
     Settings::from_env(&lookup).unwrap()
+}
+
+/// The one exporter of spans, and its batches.
+pub(crate) fn span_exporter(settings: &Settings) -> (&Otlp, &Batch) {
+    let [SpanProcessor::Batch { batch, exporter }] = &settings.tracer_provider.processors[..]
+    else {
+        panic!("one exporter");
+    };
+    let SpanExporter::Otlp(otlp) = exporter else {
+        panic!("by OTLP");
+    };
+    (otlp, batch)
 }
 
 pub(crate) fn telemetry(variables: Variables<'_>) -> Telemetry {

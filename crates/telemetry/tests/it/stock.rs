@@ -29,10 +29,9 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits,
 };
 use prost::Message;
-use settings::SpanProcessor;
 use tokio::sync::watch;
 
-use crate::help::{Variables, eventually, settings};
+use crate::help::{Variables, eventually, settings, span_exporter};
 use crate::receiver::{Answer, Receiver};
 
 const HTTP: &str = "http/protobuf";
@@ -66,13 +65,7 @@ fn our_queue(protocol: &str, receiver: &Receiver, more: Variables<'_>) -> otlp::
     ];
     variables.extend(more);
     let settings = settings(&variables);
-    let [SpanProcessor::Batch { batch, exporter }] = &settings.tracer_provider.processors[..]
-    else {
-        panic!("one exporter");
-    };
-    let settings::SpanExporter::Otlp(otlp) = exporter else {
-        panic!("by OTLP");
-    };
+    let (otlp, batch) = span_exporter(&settings);
     let (_, not_ending) = watch::channel(false);
     otlp::Pipelines::new(not_ending)
         .spans(otlp, batch, None)
