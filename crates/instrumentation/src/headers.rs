@@ -6,43 +6,80 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::{Extractor, Injector};
 
-/// The W3C headers, whose names then need not be parsed at each request.
-fn known(key: &str) -> Option<HeaderName> {
-    match key {
-        "traceparent" => Some(const { HeaderName::from_static("traceparent") }),
-        "tracestate" => Some(const { HeaderName::from_static("tracestate") }),
-        "baggage" => Some(const { HeaderName::from_static("baggage") }),
+/// The W3C headers. Their names need not be parsed or hashed at each request.
+static W3C: [HeaderName; 3] = [
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
+
+/// The place of a name in [`W3C`].
+fn place(name: &str) -> Option<usize> {
+    match name {
+        "traceparent" => Some(0),
+        "tracestate" => Some(1),
+        "baggage" => Some(2),
         _ => None,
     }
 }
 
 /// Reads the headers of an incoming request.
-pub(crate) struct Received<'a>(pub(crate) &'a HeaderMap);
+pub(crate) struct Received<'a> {
+    headers: &'a HeaderMap,
+    w3c: [Lines<'a>; 3],
+}
+
+/// What a request has of a header.
+#[derive(Clone, Copy)]
+enum Lines<'a> {
+    None,
+    One(&'a HeaderValue),
+    Several,
+}
+
+impl<'a> Received<'a> {
+    /// Finds the W3C headers in one pass over all headers.
+    pub(crate) fn new(headers: &'a HeaderMap) -> Self {
+        let mut w3c = [Lines::None; 3];
+        for (name, line) in headers {
+            if let Some(place) = place(name.as_str()) {
+                w3c[place] = match w3c[place] {
+                    Lines::None => Lines::One(line),
+                    _ => Lines::Several,
+                };
+            }
+        }
+        Self { headers, w3c }
+    }
+}
 
 impl Extractor for Received<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        let value = match known(key) {
-            Some(name) => self.0.get(name),
-            None => self.0.get(key),
+        let line = match place(key).map(|place| self.w3c[place]) {
+            Some(Lines::None) => None,
+            Some(Lines::One(line)) => Some(line),
+            Some(Lines::Several) | None => self.headers.get(key),
         };
-        value?.to_str().ok()
+        line?.to_str().ok()
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
+        self.headers.keys().map(HeaderName::as_str).collect()
     }
 
     /// All lines of the header, in order. `None` if one of them is not text, since the list would then have a hole.
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let mut lines = match known(key) {
-            Some(name) => self.0.get_all(name).iter(),
-            None => self.0.get_all(key).iter(),
-        };
-        let mut texts = vec![lines.next()?.to_str().ok()?];
-        for line in lines {
-            texts.push(line.to_str().ok()?);
+        match place(key).map(|place| self.w3c[place]) {
+            Some(Lines::None) => None,
+            Some(Lines::One(line)) => Some(vec![line.to_str().ok()?]),
+            Some(Lines::Several) | None => {
+                let lines = self.headers.get_all(key).iter();
+                let texts: Vec<_> = lines
+                    .map(|line| line.to_str().ok())
+                    .collect::<Option<_>>()?;
+                (!texts.is_empty()).then_some(texts)
+            }
         }
-        Some(texts)
     }
 }
 
@@ -51,7 +88,10 @@ pub(crate) struct Sent<'a>(pub(crate) &'a mut HeaderMap);
 
 impl Injector for Sent<'_> {
     fn set(&mut self, key: &str, value: String) {
-        let name = known(key).map_or_else(|| HeaderName::from_bytes(key.as_bytes()), Ok);
+        let name = match place(key) {
+            Some(place) => Ok(W3C[place].clone()),
+            None => HeaderName::from_bytes(key.as_bytes()),
+        };
         // The API has no way to report an error, and an invalid header cannot be sent.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
             self.0.insert(name, value);
@@ -74,7 +114,7 @@ mod tests {
     #[test]
     fn every_line_of_a_header_is_found_in_order() {
         let headers = headers(&[("tracestate", b"a=1"), ("x", b"y"), ("tracestate", b"b=2")]);
-        let received = Received(&headers);
+        let received = Received::new(&headers);
         assert_eq!(received.get("tracestate"), Some("a=1"));
         assert_eq!(received.get_all("tracestate"), Some(vec!["a=1", "b=2"]));
         assert_eq!(received.get("traceparent"), None);
@@ -85,7 +125,7 @@ mod tests {
     #[test]
     fn a_header_with_a_line_that_is_no_text_is_not_read() {
         let headers = headers(&[("baggage", b"a=1"), ("baggage", b"\xff")]);
-        assert_eq!(Received(&headers).get_all("baggage"), None);
+        assert_eq!(Received::new(&headers).get_all("baggage"), None);
     }
 
     #[test]

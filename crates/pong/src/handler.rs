@@ -19,6 +19,7 @@ use opentelemetry::metrics::{BoundCounter, BoundHistogram, Meter};
 use opentelemetry::trace::{FutureExt, Status, TraceContextExt, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use telemetry::Tracer;
+use tracing::warn;
 
 use crate::Settings;
 use crate::caller::{Caller, PerCaller};
@@ -71,6 +72,7 @@ impl Pong {
         let answer = if self.fails() {
             span.add_event("Response with error", vec![]);
             span.set_status(Status::error("failed as PONG_FAILURE_RATE asks"));
+            warn!("pong fails as it was told to");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "pong fails as it was told to",
@@ -101,11 +103,11 @@ impl Pong {
 }
 
 pub(crate) async fn pong(State(pong): State<Pong>, caller: Caller) -> (StatusCode, &'static str) {
-    // Below a span that is not sampled no sampler of `OTEL_TRACES_SAMPLER` samples any: it would cost, and record nothing.
-    if Context::map_current(is_unsampled) {
+    // A child of the server span, which the layer has made current. If that one is not sampled, or `OTEL_SDK_DISABLED` is set
+    // and there is none, a span would cost and record nothing: no sampler of `OTEL_TRACES_SAMPLER` samples it then.
+    if !Context::map_current(|current| current.span().span_context().is_sampled()) {
         return pong.process(caller).await;
     }
-    // A child of the server span, which the layer has made current.
     let span = pong
         .tracer
         .span_builder("pong-request")
@@ -114,9 +116,4 @@ pub(crate) async fn pong(State(pong): State<Pong>, caller: Caller) -> (StatusCod
     // Current whenever the future is polled. The span ends with the last clone of its context.
     let context = Context::current_with_span(span);
     pong.process(caller).with_context(context).await
-}
-
-fn is_unsampled(current: &Context) -> bool {
-    let span = current.span();
-    span.span_context().is_valid() && !span.span_context().is_sampled()
 }

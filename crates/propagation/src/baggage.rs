@@ -14,6 +14,8 @@
 //! | 3.3.2 | members beyond these limits are dropped whole | `members_beyond_the_limits_are_dropped_whole` |
 //! | 3.5 | a malformed member is removed, the others stay | `member_out_of_format_is_removed_and_the_others_stay` |
 
+mod recent;
+
 use std::borrow::Cow;
 
 use opentelemetry::{
@@ -63,16 +65,9 @@ impl TextMapPropagator for BaggagePropagator {
         let Some(lines) = extractor.get_all(BAGGAGE) else {
             return cx.clone();
         };
-        let mut baggage = Baggage::new();
-        let lines = lines.iter().map(|line| line.as_bytes());
-        let members = lines.flat_map(|line| line.split(|byte| *byte == b','));
-        for (key, value, properties) in members.filter_map(parse_member) {
-            baggage.insert_with_metadata(key.to_owned(), value.into_owned(), properties);
-        }
-        if baggage.is_empty() {
-            cx.clone()
-        } else {
-            cx.with_baggage(baggage)
+        match lines[..] {
+            [line] => recent::with_baggage(cx, line, || with_members(cx, &lines)),
+            _ => with_members(cx, &lines),
         }
     }
 
@@ -92,6 +87,22 @@ impl TextMapPropagator for BaggagePropagator {
 
     fn fields(&self) -> FieldIter<'_> {
         FieldIter::new(&self.fields)
+    }
+}
+
+/// Returns the context with the members of the list that the lines are together (3.3.2), or as it is if there are none.
+fn with_members(cx: &Context, lines: &[&str]) -> Context {
+    let mut baggage = Baggage::new();
+    let members = lines
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    for (key, value, properties) in members.filter_map(parse_member) {
+        baggage.insert_with_metadata(key.to_owned(), value.into_owned(), properties);
+    }
+    if baggage.is_empty() {
+        cx.clone()
+    } else {
+        cx.with_baggage(baggage)
     }
 }
 
@@ -154,7 +165,11 @@ fn write_member(header: &mut String, key: &str, value: &str, metadata: &str) -> 
 
 /// Whether the text is a `token` (RFC 7230 3.2.6).
 fn is_token(text: &[u8]) -> bool {
-    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let is_tchar = |byte: &u8| match byte {
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' => true,
+        b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~' => true,
+        other => other.is_ascii_alphanumeric(),
+    };
     !text.is_empty() && text.iter().all(is_tchar)
 }
 

@@ -80,11 +80,9 @@ impl TextMapPropagator for TraceContextPropagator {
         let Some(parent) = parent else {
             return cx.clone();
         };
-        let members = extractor
-            .get_all(TRACESTATE)
-            .and_then(|lines| parse_tracestate(&lines))
-            .unwrap_or_default();
-        let (trace_state, whole) = hold(&members);
+        let lines = extractor.get_all(TRACESTATE);
+        let members = lines.and_then(|lines| parse_tracestate(&lines));
+        let (trace_state, whole) = members.map_or_else(Default::default, |members| hold(&members));
         let incoming = Incoming {
             trace_id: parent.trace_id,
             random: parent.flags & RANDOM != 0,
@@ -185,20 +183,34 @@ impl Traceparent {
     }
 }
 
+/// The digits of 3.2.2, by their value.
+const HEXDIGLC: &[u8; 16] = b"0123456789abcdef";
+
+/// Values of the bytes that are a `HEXDIGLC`, and [`NO_DIGIT`] for all others.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < HEXDIGLC.len() {
+        values[HEXDIGLC[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = 0xf0;
+
 /// Parses `HEXDIGLC` (3.2.2). `from_str_radix` would accept upper case and a sign as well.
 fn hex(digits: &[u8]) -> Option<u64> {
-    digits.iter().try_fold(0, |number, digit| {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(number << 4 | u64::from(value))
-    })
+    // No branch for each digit: a request has 50 of them.
+    let (mut number, mut seen) = (0_u64, 0);
+    for digit in digits {
+        let value = VALUES[usize::from(*digit)];
+        seen |= value;
+        number = number << 4 | u64::from(value & 0x0f);
+    }
+    (seen < NO_DIGIT).then_some(number)
 }
 
 fn write_hex(digits: &mut [u8], bytes: &[u8]) {
-    const HEXDIGLC: &[u8; 16] = b"0123456789abcdef";
     for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
         pair[0] = HEXDIGLC[usize::from(byte >> 4)];
         pair[1] = HEXDIGLC[usize::from(byte & 0x0f)];

@@ -27,7 +27,7 @@
 //!
 //! - The registry of `tracing-subscriber`, whose `Span::current()` carries the span that the OpenTelemetry API made current,
 //!   such as a server span. Otherwise work spawned with the means of `tracing` would start a trace of its own.
-//! - The layer of `tracing-opentelemetry`, for spans only. Without the filter every log line would be an event of its span.
+//! - The layer of `tracing-opentelemetry`, for spans only.
 //! - [`Events`]: prints and exports events, and marks the spans whose errors they report.
 //!
 //! All parts pass on what they see, so a layer on top of the subscriber sees the same spans and events.
@@ -59,8 +59,6 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -73,6 +71,7 @@ mod record;
 mod registry;
 mod repeats;
 mod span_tracer;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod tracer;
@@ -83,6 +82,7 @@ pub use line::Format;
 pub use output::{LostLines, Output};
 use registry::Registry;
 use span_tracer::SpanTracer;
+use spans::Spans;
 pub use tracer::{Span, Tracer};
 
 /// A subscriber whose spans `tracer` makes. Only the spans and events that `events` lets through exist.
@@ -99,9 +99,8 @@ pub fn subscriber(
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_level(false)
-        .with_target(false)
-        .with_filter(filter_fn(|metadata| metadata.is_span()));
-    Registry::default().with(spans).with(events)
+        .with_target(false);
+    Registry::default().with(Spans(spans)).with(events)
 }
 
 /// Turns what libraries say through the crate `log` into `tracing` events, for the whole process.

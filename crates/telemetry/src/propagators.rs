@@ -11,16 +11,15 @@ use settings::Propagator;
 /// Extracts from and injects into the headers of HTTP requests.
 pub type SharedPropagator = Arc<dyn TextMapPropagator + Send + Sync>;
 
+/// Each reads headers of its own, so the order is free. Baggage comes first, because it remembers what it made of an empty
+/// context.
 pub(crate) fn composite(propagators: &[Propagator]) -> TextMapCompositePropagator {
-    TextMapCompositePropagator::new(
-        propagators
-            .iter()
-            .map(|propagator| -> Box<dyn TextMapPropagator + Send + Sync> {
-                match propagator {
-                    Propagator::TraceContext => Box::new(TraceContextPropagator::default()),
-                    Propagator::Baggage => Box::new(BaggagePropagator::default()),
-                }
-            })
-            .collect(),
-    )
+    let mut all: Vec<Box<dyn TextMapPropagator + Send + Sync>> = Vec::new();
+    if propagators.contains(&Propagator::Baggage) {
+        all.push(Box::new(BaggagePropagator::default()));
+    }
+    if propagators.contains(&Propagator::TraceContext) {
+        all.push(Box::new(TraceContextPropagator::default()));
+    }
+    TextMapCompositePropagator::new(all)
 }

@@ -85,7 +85,7 @@ impl InFlight {
             attributes.extend(agent.map(|agent| KeyValue::new(USER_AGENT_ORIGINAL, agent)));
             attributes
         };
-        let parent = propagator.extract(&Received(headers));
+        let parent = propagator.extract(&Received::new(headers));
         let span = SpanBuilder::from_name(endpoint.span_name.clone()).with_kind(SpanKind::Server);
         let operation = Operation::start(tracer, span, &parent, sampling, |span| {
             if let Some(peer) = peer {
