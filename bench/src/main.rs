@@ -13,7 +13,6 @@
 mod call;
 mod child;
 mod cpu;
-mod crowd;
 mod guard;
 mod instructions;
 mod load;

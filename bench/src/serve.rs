@@ -4,6 +4,8 @@
 #[cfg(feature = "rivals")]
 mod axum_tracing;
 mod bare;
+mod handler;
+mod ours;
 #[cfg(feature = "rivals")]
 mod rival;
 #[cfg(feature = "rivals")]
@@ -14,6 +16,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use service::Command;
 
+use crate::setup::Setup;
+
 /// What stands around the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Variant {
@@ -21,6 +25,8 @@ pub enum Variant {
     Bare,
     /// This project: pong as it is
     Ours,
+    /// This project, the manual span through `tracing`
+    OursTracing,
     /// opentelemetry-instrumentation-tower and the stock crates
     #[cfg(feature = "rivals")]
     Tower,
@@ -36,15 +42,20 @@ pub enum Variant {
 impl Variant {
     /// All that answer as pong does, but bare.
     #[cfg(feature = "rivals")]
-    pub const MEASURED: [Self; 3] = [Self::Ours, Self::Tower, Self::AxumTracing];
+    pub const MEASURED: [Self; 4] = [
+        Self::Ours,
+        Self::OursTracing,
+        Self::Tower,
+        Self::AxumTracing,
+    ];
     #[cfg(not(feature = "rivals"))]
-    pub const MEASURED: [Self; 1] = [Self::Ours];
+    pub const MEASURED: [Self; 2] = [Self::Ours, Self::OursTracing];
 
     /// As the tables name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bare | Self::BarePing => "bare",
-            Self::Ours | Self::Ping => "this project",
+            Self::Ours | Self::OursTracing | Self::Ping => "this project",
             #[cfg(feature = "rivals")]
             Self::Tower => "opentelemetry-instrumentation-tower",
             #[cfg(feature = "rivals")]
@@ -54,6 +65,34 @@ impl Variant {
 }
 
 impl Variant {
+    /// What makes the manual span.
+    pub fn way(self) -> &'static str {
+        match self {
+            Self::Bare | Self::BarePing => "",
+            Self::Ours => "the API",
+            _ => "`tracing`",
+        }
+    }
+
+    /// Name and way in one, for the head of a column.
+    pub fn title(self) -> String {
+        let (name, way) = (self.name(), self.way());
+        match way {
+            "" => name.to_owned(),
+            _ => format!("{name}, {way}"),
+        }
+    }
+
+    /// How it can be run: the stock crates do not know `OTEL_SDK_DISABLED`.
+    pub fn setups(self) -> &'static [Setup] {
+        match self {
+            Self::Bare | Self::BarePing | Self::Ping => &[Setup::All],
+            Self::Ours | Self::OursTracing => &Setup::ALL,
+            #[cfg(feature = "rivals")]
+            _ => &[Setup::All, Setup::NewBaggage, Setup::Tenth, Setup::Off],
+        }
+    }
+
     /// Spans of a sampled request.
     pub fn spans(self) -> u64 {
         match self {
@@ -71,11 +110,11 @@ impl Variant {
         }
     }
 
-    /// The body of the answer.
-    pub fn answer(self) -> &'static str {
+    /// The end of the answer: its body, and what is before it.
+    pub fn answer(self) -> &'static [u8] {
         match self {
-            Self::BarePing | Self::Ping => "ok",
-            _ => "pong",
+            Self::BarePing | Self::Ping => b"\r\n\r\nok",
+            _ => b"\r\n\r\npong",
         }
     }
 }
@@ -90,6 +129,7 @@ pub fn serve(variant: Variant) -> ExitCode {
             Variant::Bare => bare::pong().await,
             Variant::BarePing => bare::ping().await,
             Variant::Ours => pong::run(&crate::env, service::shutdown_signal()).await,
+            Variant::OursTracing => ours::through_tracing().await,
             Variant::Ping => ping::run(&crate::env, service::shutdown_signal()).await,
             #[cfg(feature = "rivals")]
             Variant::Tower => tower::run().await,
