@@ -1,15 +1,13 @@
 //! The services that are measured. All answer `GET /pong` with `pong`, or `GET /ping` with `ok`, served by
 //! `service::serve`: what differs is telemetry alone.
 
-#[cfg(feature = "rivals")]
-mod axum_tracing;
 mod bare;
+#[cfg(feature = "rivals")]
+mod fastrace;
 mod handler;
 mod ours;
 #[cfg(feature = "rivals")]
-mod rival;
-#[cfg(feature = "rivals")]
-mod tower;
+mod stock;
 
 use std::process::ExitCode;
 
@@ -33,6 +31,18 @@ pub enum Variant {
     /// axum-tracing-opentelemetry and the stock crates
     #[cfg(feature = "rivals")]
     AxumTracing,
+    /// axum-otel and the stock crates
+    #[cfg(feature = "rivals")]
+    AxumOtel,
+    /// fastrace as shipped
+    #[cfg(feature = "rivals")]
+    Fastrace,
+    /// fastrace with our attributes and metrics
+    #[cfg(feature = "rivals")]
+    FastraceFull,
+    /// The same with an encoder of its own
+    #[cfg(feature = "rivals")]
+    FastraceEncoded,
     /// A service that asks pong as ping does, and nothing around it
     BarePing,
     /// This project: ping as it is
@@ -42,11 +52,15 @@ pub enum Variant {
 impl Variant {
     /// All that answer as pong does, but bare.
     #[cfg(feature = "rivals")]
-    pub const MEASURED: [Self; 4] = [
+    pub const MEASURED: [Self; 8] = [
         Self::Ours,
         Self::OursTracing,
         Self::Tower,
         Self::AxumTracing,
+        Self::AxumOtel,
+        Self::Fastrace,
+        Self::FastraceFull,
+        Self::FastraceEncoded,
     ];
     #[cfg(not(feature = "rivals"))]
     pub const MEASURED: [Self; 2] = [Self::Ours, Self::OursTracing];
@@ -60,6 +74,14 @@ impl Variant {
             Self::Tower => "opentelemetry-instrumentation-tower",
             #[cfg(feature = "rivals")]
             Self::AxumTracing => "axum-tracing-opentelemetry",
+            #[cfg(feature = "rivals")]
+            Self::AxumOtel => "axum-otel",
+            #[cfg(feature = "rivals")]
+            Self::Fastrace => "fastrace",
+            #[cfg(feature = "rivals")]
+            Self::FastraceFull => "fastrace with our attributes and metrics",
+            #[cfg(feature = "rivals")]
+            Self::FastraceEncoded => "the same with an encoder of its own",
         }
     }
 }
@@ -70,6 +92,10 @@ impl Variant {
         match self {
             Self::Bare | Self::BarePing => "",
             Self::Ours => "the API",
+            #[cfg(feature = "rivals")]
+            Self::Tower => "the API",
+            #[cfg(feature = "rivals")]
+            Self::Fastrace | Self::FastraceFull | Self::FastraceEncoded => "fastrace",
             _ => "`tracing`",
         }
     }
@@ -83,11 +109,15 @@ impl Variant {
         }
     }
 
-    /// How it can be run: the stock crates do not know `OTEL_SDK_DISABLED`.
+    /// How it can be run: only ours knows `OTEL_SDK_DISABLED`, and fastrace reads no baggage.
     pub fn setups(self) -> &'static [Setup] {
         match self {
             Self::Bare | Self::BarePing | Self::Ping => &[Setup::All],
             Self::Ours | Self::OursTracing => &Setup::ALL,
+            #[cfg(feature = "rivals")]
+            Self::Fastrace | Self::FastraceFull | Self::FastraceEncoded => {
+                &[Setup::All, Setup::Tenth, Setup::Off]
+            }
             #[cfg(feature = "rivals")]
             _ => &[Setup::All, Setup::NewBaggage, Setup::Tenth, Setup::Off],
         }
@@ -132,9 +162,17 @@ pub fn serve(variant: Variant) -> ExitCode {
             Variant::OursTracing => ours::through_tracing().await,
             Variant::Ping => ping::run(&crate::env, service::shutdown_signal()).await,
             #[cfg(feature = "rivals")]
-            Variant::Tower => tower::run().await,
+            Variant::Tower => stock::tower().await,
             #[cfg(feature = "rivals")]
-            Variant::AxumTracing => axum_tracing::run().await,
+            Variant::AxumTracing => stock::axum_tracing().await,
+            #[cfg(feature = "rivals")]
+            Variant::AxumOtel => stock::axum_otel().await,
+            #[cfg(feature = "rivals")]
+            Variant::Fastrace => fastrace::shipped().await,
+            #[cfg(feature = "rivals")]
+            Variant::FastraceFull => fastrace::full().await,
+            #[cfg(feature = "rivals")]
+            Variant::FastraceEncoded => fastrace::encoded().await,
         }
     })
 }

@@ -10,6 +10,13 @@ use axum::routing::get;
 use opentelemetry::Context;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, Meter};
 use opentelemetry::trace::TraceContextExt;
+#[cfg(feature = "rivals")]
+use opentelemetry::{
+    KeyValue,
+    trace::{FutureExt, Tracer},
+};
+#[cfg(feature = "rivals")]
+use opentelemetry_sdk::trace::SdkTracer;
 use tracing::{Instrument, info_span};
 
 use caller::{Caller, PerCaller};
@@ -63,6 +70,50 @@ pub(super) fn through_tracing(meter: &Meter) -> Router {
     let pong = async |State(work): State<Work>, caller: Caller| {
         let span = info_span!("pong-request", environment = "staging");
         work.answer_in_context(caller).instrument(span).await
+    };
+    Router::new()
+        .route("/pong", get(pong))
+        .with_state(Work::new(meter))
+}
+
+/// As pong makes its span.
+#[cfg(feature = "rivals")]
+pub(super) fn by_api(meter: &Meter, tracer: SdkTracer) -> Router {
+    let pong = async |State((work, tracer)): State<(Work, SdkTracer)>, caller: Caller| {
+        if Context::map_current(is_unsampled) {
+            return work.answer_in_context(caller).await;
+        }
+        let span = tracer
+            .span_builder("pong-request")
+            .with_attributes([KeyValue::new("environment", "staging")])
+            .start(&tracer);
+        let context = Context::current_with_span(span);
+        work.answer_in_context(caller).with_context(context).await
+    };
+    Router::new()
+        .route("/pong", get(pong))
+        .with_state((Work::new(meter), tracer))
+}
+
+#[cfg(feature = "rivals")]
+fn is_unsampled(current: &Context) -> bool {
+    let span = current.span();
+    span.span_context().is_valid() && !span.span_context().is_sampled()
+}
+
+/// As fastrace's users make theirs.
+#[cfg(feature = "rivals")]
+pub(super) fn by_fastrace(meter: &Meter) -> Router {
+    use fastrace::future::FutureExt;
+    use fastrace::local::LocalSpan;
+    use fastrace::prelude::{Event, Span};
+
+    let pong = async |State(work): State<Work>, caller: Caller| {
+        let span = Span::enter_with_local_parent("pong-request")
+            .with_property(|| ("environment", "staging"));
+        let answer =
+            async move { work.answer(caller, |event| LocalSpan::add_event(Event::new(event))) };
+        answer.in_span(span).await
     };
     Router::new()
         .route("/pong", get(pong))
