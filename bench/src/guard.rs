@@ -35,7 +35,7 @@ pub fn guard() -> Result<ExitCode, Error> {
         );
         if ratio > committed * TOLERANCE {
             eprintln!(
-                "{way}, {setup}: telemetry has become dearer; `cargo run --release -- instructions ours` says where"
+                "{way}, {setup}: telemetry has become dearer; `cargo run --release -- instructions ours ours-tracing` says where"
             );
             code = ExitCode::FAILURE;
         }

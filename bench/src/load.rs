@@ -18,8 +18,8 @@ pub struct Load {
     runtime: Runtime,
     streams: Vec<TcpStream>,
     target: Target,
-    /// The number of the next request. No number is used twice, so that baggage does not repeat either.
-    next: Arc<AtomicU64>,
+    /// The number of the next request. No number is used twice, so that new baggage is new in all turns.
+    next: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -75,26 +75,23 @@ impl Load {
             runtime,
             streams: Vec::new(),
             target,
-            next: Arc::default(),
+            next: 0,
         })
     }
 
     /// Opens connections, and sends a request that is not sampled over each.
     pub fn connect(&mut self, connections: u64) -> Result<(), Error> {
-        let Self {
-            runtime,
-            streams,
-            target,
-            ..
-        } = self;
         let setup = Setup::Off;
-        let target = Target { setup, ..*target };
-        runtime.block_on(async {
+        let target = Target {
+            setup,
+            ..self.target
+        };
+        self.runtime.block_on(async {
             for _ in 0..connections {
                 let mut stream = TcpStream::connect(target.address).await?;
                 stream.set_nodelay(true)?;
                 target.ask(&mut stream, 0, 0).await?;
-                streams.push(stream);
+                self.streams.push(stream);
             }
             Ok(())
         })
@@ -108,106 +105,91 @@ impl Load {
     /// Sends requests over all connections, and waits for each answer.
     pub fn send(&mut self, length: Length, pace: Pace) -> Result<Seen, Error> {
         let start = Instant::now();
-        let first = self.next.load(Ordering::Relaxed);
-        let (end, last) = match length {
-            Length::Requests(count) => (None, first + count),
-            Length::Time(time) => (Some(start + time), u64::MAX),
+        let (time, count) = match length {
+            Length::Requests(count) => (Duration::MAX, count),
+            Length::Time(time) => (time, u64::MAX - self.next),
         };
-        let pause = pace
-            .rate
-            .map(|rate| Duration::from_secs_f64(self.streams.len() as f64 / rate));
-        let times = self.runtime.block_on(async {
-            let mut callers = Vec::new();
-            for (place, stream) in self.streams.drain(..).enumerate() {
-                let caller = Caller {
-                    stream,
-                    target: self.target,
-                    next: Arc::clone(&self.next),
-                    end,
-                    last,
-                    pause,
-                    due: start
-                        + Duration::from_secs_f64(
-                            place as f64 / pace.rate.unwrap_or(f64::INFINITY),
-                        ),
-                    agents: pace.agents,
-                };
-                callers.push(tokio::spawn(caller.run()));
-            }
+        let plan = Arc::new(Plan {
+            target: self.target,
+            pace,
+            connections: self.streams.len() as f64,
+            start,
+            time,
+            next: AtomicU64::new(self.next),
+            end: self.next + count,
+        });
+        let mut times = self.runtime.block_on(async {
+            let callers = self.streams.drain(..).enumerate();
+            let callers = callers.map(|(place, stream)| {
+                tokio::spawn(Arc::clone(&plan).follow(stream, place as f64))
+            });
             let mut times = Vec::new();
-            for caller in callers {
+            for caller in callers.collect::<Vec<_>>() {
                 let (stream, seen) = caller.await??;
                 self.streams.push(stream);
                 times.extend(seen);
             }
             Ok::<_, Error>(times)
         })?;
-        // Each caller took a number too many before it ended.
-        self.next
-            .store(first + times.len() as u64, Ordering::Relaxed);
-        Ok(Seen::new(times, start.elapsed()))
-    }
-}
-
-impl Seen {
-    fn new(mut times: Vec<Duration>, elapsed: Duration) -> Self {
+        let elapsed = start.elapsed();
+        self.next += times.len() as u64;
         times.sort_unstable();
         let part = |part: f64| {
-            times
-                .get((times.len() as f64 * part) as usize)
-                .copied()
-                .unwrap_or_default()
+            let place = (times.len() as f64 * part) as usize;
+            times.get(place).copied().unwrap_or_default()
         };
-        Self {
+        Ok(Seen {
             requests: times.len() as u64,
             a_second: times.len() as f64 / elapsed.as_secs_f64(),
             median: part(0.5),
             p99: part(0.99),
-        }
+        })
     }
 }
 
-/// One connection.
-struct Caller {
-    stream: TcpStream,
+/// What all callers do.
+struct Plan {
     target: Target,
-    next: Arc<AtomicU64>,
-    end: Option<Instant>,
-    last: u64,
-    pause: Option<Duration>,
-    due: Instant,
-    agents: u64,
+    pace: Pace,
+    connections: f64,
+    start: Instant,
+    time: Duration,
+    next: AtomicU64,
+    end: u64,
 }
 
-impl Caller {
-    /// With a pause, a request that had to wait for the one before is measured from when it was due.
-    async fn run(mut self) -> Result<(TcpStream, Vec<Duration>), Error> {
+impl Plan {
+    /// One connection. With a rate, a request that had to wait for the one before is measured from when it was due.
+    async fn follow(
+        self: Arc<Self>,
+        mut stream: TcpStream,
+        place: f64,
+    ) -> Result<(TcpStream, Vec<Duration>), Error> {
         let mut times = Vec::new();
-        loop {
+        let mut sent = 0.0;
+        while self.start.elapsed() < self.time {
             let mut started = Instant::now();
-            if let Some(pause) = self.pause {
-                if started < self.due {
-                    // Wakes up to a millisecond late, which is not the service's fault.
-                    tokio::time::sleep_until(self.due.into()).await;
+            if let Some(rate) = self.pace.rate {
+                let due = (place + sent * self.connections) / rate;
+                let due = self.start + Duration::from_secs_f64(due);
+                if started < due {
+                    // It wakes up to a millisecond late, which is not the service's fault.
+                    tokio::time::sleep_until(due.into()).await;
                     started = Instant::now();
                 } else {
-                    started = self.due;
+                    started = due;
                 }
-                self.due += pause;
-            }
-            if self.end.is_some_and(|end| started >= end) {
-                break;
             }
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.last {
+            if number >= self.end {
                 break;
             }
-            self.target
-                .ask(&mut self.stream, number, number % self.agents)
-                .await?;
+            let agent = number % self.pace.agents;
+            self.target.ask(&mut stream, number, agent).await?;
             times.push(started.elapsed());
+            sent += 1.0;
         }
-        Ok((self.stream, times))
+        Ok((stream, times))
     }
 }
 

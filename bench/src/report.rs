@@ -79,7 +79,7 @@ fn replaced(document: &str, heading: &str, text: &str) -> String {
 
 /// All that are compared, and how; bare is the same whatever the setup.
 fn services() -> Vec<(Variant, Setup)> {
-    let measured = Variant::MEASURED.into_iter().flat_map(|variant| {
+    let measured = Variant::MEASURED.iter().flat_map(|&variant| {
         let setups = variant.setups().iter();
         setups.map(move |&setup| (variant, setup))
     });
@@ -105,7 +105,9 @@ fn instructions_text() -> Result<String, Error> {
         .map(|instructions| instructions.total)
         .collect();
     let mut text = format!(
-        "{}\n\n{}",
+        "{}\n\n\
+         All spans of these services arrived: a run that loses one is an error. *New baggage*: it never repeats, while it is \
+         the same in all other columns.\n\n{}",
         machine::description()?,
         table(&services, &totals, thousands)
     );
@@ -125,7 +127,12 @@ fn instructions_text() -> Result<String, Error> {
 }
 
 fn cpu_text() -> Result<String, Error> {
-    let mut text = machine::description()?;
+    let mut text = format!(
+        "{}\n\n\
+         As many requests as there can be. `×` is the median of ratios to bare in the same round. The kernel divides user and \
+         system time by sampling. Memory and spans are those at 100 %.",
+        machine::description()?
+    );
     for callers in [Callers::Pinned]
         .into_iter()
         .chain(CONNECTIONS.map(Callers::Free))
@@ -141,17 +148,17 @@ fn cpu_text() -> Result<String, Error> {
 }
 
 /// A row a service: everything at 100 %, the ratios of the other setups.
-fn cpu_of(callers: Callers) -> Result<String, Error> {
+pub fn cpu_of(callers: Callers) -> Result<String, Error> {
     let mut measured = Vec::new();
     for setup in Setup::ALL {
-        let is_measured = |variant: &Variant| {
+        let is_measured = |variant: &&Variant| {
             let is_compared = setup == Setup::All || callers == COMPARED;
-            let is_ours = *variant == Variant::Ours && setup != Setup::NewBaggage;
+            let is_ours = **variant == Variant::Ours && setup != Setup::NewBaggage;
             variant.setups().contains(&setup) && (is_compared || is_ours)
         };
         let mut services = vec![(Variant::Bare, setup)];
-        let variants = Variant::MEASURED.into_iter().filter(is_measured);
-        services.extend(variants.map(|variant| (variant, setup)));
+        let variants = Variant::MEASURED.iter().filter(is_measured);
+        services.extend(variants.map(|&variant| (variant, setup)));
         if services.len() > 1 {
             measured.extend(
                 services
@@ -177,7 +184,7 @@ fn cpu_of(callers: Callers) -> Result<String, Error> {
             Callers::Free(connections) => format!("{connections} connections, not pinned"),
         }
     );
-    for variant in std::iter::once(Variant::Bare).chain(Variant::MEASURED) {
+    for &variant in [Variant::Bare].iter().chain(Variant::MEASURED) {
         let Some(all) = of(variant, Setup::All) else {
             continue;
         };
@@ -234,7 +241,7 @@ fn table(services: &[(Variant, Setup)], values: &[f64], show: impl Fn(f64) -> St
         show(bare),
         "  |".repeat(Setup::ALL.len() - 1),
     );
-    for variant in Variant::MEASURED {
+    for &variant in Variant::MEASURED {
         text += &format!("| {} | {} |", variant.name(), variant.way());
         for setup in Setup::ALL {
             let mut measured = services.iter().zip(values);
@@ -307,19 +314,19 @@ fn parts_table(services: &[(Variant, Setup)], measured: &[Instructions]) -> Stri
     };
     parts.retain(|part| largest(part) >= 100.0);
     parts.sort_by(|a, b| largest(b).total_cmp(&largest(a)));
-    let mut text = "| at 100 %, in |".to_owned();
-    shown
-        .iter()
-        .for_each(|((variant, _), _)| text += &format!(" {} |", variant.title()));
-    text += "\n| --- |";
-    shown.iter().for_each(|_| text += " ---: |");
-    text += "\n";
-    for part in parts {
-        text += &format!("| {part} |");
-        shown
+    let row = |first: &str, cell: &dyn Fn(Variant, &Instructions) -> String| {
+        let cells = shown
             .iter()
-            .for_each(|(_, instructions)| text += &format!(" {:.0} |", of(instructions, part)));
-        text += "\n";
+            .map(|((variant, _), instructions)| format!(" {} |", cell(*variant, instructions)));
+        format!("| {first} |{}\n", cells.collect::<String>())
+    };
+    let mut text = row("at 100 %, in", &|variant, _| variant.name().to_owned());
+    text += &format!("| --- |{}\n", " ---: |".repeat(shown.len()));
+    text += &row("manual span by", &|variant, _| variant.way().to_owned());
+    for part in parts {
+        text += &row(part, &|_, instructions| {
+            format!("{:.0}", of(instructions, part))
+        });
     }
     text
 }

@@ -26,22 +26,16 @@ pub enum Variant {
     /// This project, the manual span through `tracing`
     OursTracing,
     /// opentelemetry-instrumentation-tower and the stock crates
-    #[cfg(feature = "rivals")]
     Tower,
     /// axum-tracing-opentelemetry and the stock crates
-    #[cfg(feature = "rivals")]
     AxumTracing,
     /// axum-otel and the stock crates
-    #[cfg(feature = "rivals")]
     AxumOtel,
     /// fastrace as shipped
-    #[cfg(feature = "rivals")]
     Fastrace,
     /// fastrace with our attributes and metrics
-    #[cfg(feature = "rivals")]
     FastraceFull,
     /// The same with an encoder of its own
-    #[cfg(feature = "rivals")]
     FastraceEncoded,
     /// A service that asks pong as ping does, and nothing around it
     BarePing,
@@ -51,61 +45,42 @@ pub enum Variant {
 
 impl Variant {
     /// All that answer as pong does, but bare.
-    #[cfg(feature = "rivals")]
-    pub const MEASURED: [Self; 8] = [
-        Self::Ours,
-        Self::OursTracing,
-        Self::Tower,
-        Self::AxumTracing,
-        Self::AxumOtel,
-        Self::Fastrace,
-        Self::FastraceFull,
-        Self::FastraceEncoded,
-    ];
-    #[cfg(not(feature = "rivals"))]
-    pub const MEASURED: [Self; 2] = [Self::Ours, Self::OursTracing];
+    pub const MEASURED: &[Self] = if cfg!(feature = "rivals") {
+        &[
+            Self::Ours,
+            Self::OursTracing,
+            Self::Tower,
+            Self::AxumTracing,
+            Self::AxumOtel,
+            Self::Fastrace,
+            Self::FastraceFull,
+            Self::FastraceEncoded,
+        ]
+    } else {
+        &[Self::Ours, Self::OursTracing]
+    };
 
     /// As the tables name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bare | Self::BarePing => "bare",
             Self::Ours | Self::OursTracing | Self::Ping => "this project",
-            #[cfg(feature = "rivals")]
             Self::Tower => "opentelemetry-instrumentation-tower",
-            #[cfg(feature = "rivals")]
             Self::AxumTracing => "axum-tracing-opentelemetry",
-            #[cfg(feature = "rivals")]
             Self::AxumOtel => "axum-otel",
-            #[cfg(feature = "rivals")]
             Self::Fastrace => "fastrace",
-            #[cfg(feature = "rivals")]
             Self::FastraceFull => "fastrace with our attributes and metrics",
-            #[cfg(feature = "rivals")]
             Self::FastraceEncoded => "the same with an encoder of its own",
         }
     }
-}
 
-impl Variant {
     /// What makes the manual span.
     pub fn way(self) -> &'static str {
         match self {
             Self::Bare | Self::BarePing => "",
-            Self::Ours => "the API",
-            #[cfg(feature = "rivals")]
-            Self::Tower => "the API",
-            #[cfg(feature = "rivals")]
+            Self::Ours | Self::Tower => "the API",
             Self::Fastrace | Self::FastraceFull | Self::FastraceEncoded => "fastrace",
-            _ => "`tracing`",
-        }
-    }
-
-    /// Name and way in one, for the head of a column.
-    pub fn title(self) -> String {
-        let (name, way) = (self.name(), self.way());
-        match way {
-            "" => name.to_owned(),
-            _ => format!("{name}, {way}"),
+            Self::OursTracing | Self::AxumTracing | Self::AxumOtel | Self::Ping => "`tracing`",
         }
     }
 
@@ -114,12 +89,12 @@ impl Variant {
         match self {
             Self::Bare | Self::BarePing | Self::Ping => &[Setup::All],
             Self::Ours | Self::OursTracing => &Setup::ALL,
-            #[cfg(feature = "rivals")]
+            Self::Tower | Self::AxumTracing | Self::AxumOtel => {
+                &[Setup::All, Setup::NewBaggage, Setup::Tenth, Setup::Off]
+            }
             Self::Fastrace | Self::FastraceFull | Self::FastraceEncoded => {
                 &[Setup::All, Setup::Tenth, Setup::Off]
             }
-            #[cfg(feature = "rivals")]
-            _ => &[Setup::All, Setup::NewBaggage, Setup::Tenth, Setup::Off],
         }
     }
 
@@ -173,6 +148,8 @@ pub fn serve(variant: Variant) -> ExitCode {
             Variant::FastraceFull => fastrace::full().await,
             #[cfg(feature = "rivals")]
             Variant::FastraceEncoded => fastrace::encoded().await,
+            #[cfg(not(feature = "rivals"))]
+            _ => Err("built without the feature `rivals`".into()),
         }
     })
 }
