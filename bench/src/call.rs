@@ -14,7 +14,7 @@ use telemetry::{Service, Settings};
 use crate::Error;
 use crate::child::{self, Server};
 use crate::machine;
-use crate::setup::Sampling;
+use crate::setup::Setup;
 
 /// Before the milliseconds, in what `call` prints.
 pub const CPU_TIME: &str = "CPU ms: ";
@@ -30,7 +30,7 @@ impl Client {
     /// The process that asks `pong` so often.
     pub fn command(
         self,
-        sampling: Sampling,
+        setup: Setup,
         receiver: &Server,
         pong: SocketAddr,
         count: u64,
@@ -47,7 +47,7 @@ impl Client {
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
                 format!("http://{}", receiver.address),
             )
-            .envs(sampling.variables().iter().copied());
+            .envs(setup.variables().iter().copied());
         Ok(command)
     }
 }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Error;
 use crate::serve::Variant;
-use crate::setup::Sampling;
+use crate::setup::Setup;
 
 /// A process of this executable that listens. Dropped, it is killed.
 pub struct Server {
@@ -64,29 +64,29 @@ impl Server {
     /// A service that sends to `receiver`.
     pub fn service(
         variant: Variant,
-        sampling: Sampling,
+        setup: Setup,
         receiver: &Self,
         profile: Option<&Path>,
     ) -> Result<Self, Error> {
-        Self::service_to(variant, sampling, receiver.address, profile)
+        Self::service_to(variant, setup, receiver.address, profile)
     }
 
     /// The same, for a receiver of any kind.
     pub fn service_to(
         variant: Variant,
-        sampling: Sampling,
+        setup: Setup,
         receiver: SocketAddr,
         profile: Option<&Path>,
     ) -> Result<Self, Error> {
         let command = serve(variant, profile)?;
-        Self::start_service(command, sampling, receiver, profile.is_some())
+        Self::start_service(command, setup, receiver, profile.is_some())
     }
 
     /// A service that asks `pong`, everything sampled.
     pub fn caller_of(variant: Variant, pong: &Self, receiver: &Self) -> Result<Self, Error> {
         let mut command = serve(variant, None)?;
         command.env("PONG_ENDPOINT", pong.address.to_string());
-        Self::start_service(command, Sampling::All, receiver.address, false)
+        Self::start_service(command, Setup::All, receiver.address, false)
     }
 
     /// Pong's own binary, everything sampled.
@@ -99,7 +99,7 @@ impl Server {
         if let Some(library) = allocator {
             command.env("LD_PRELOAD", library);
         }
-        let server = Self::start_service(command, Sampling::All, receiver, profile.is_some())?;
+        let server = Self::start_service(command, Setup::All, receiver, profile.is_some())?;
         if let Some(library) = allocator
             && !std::fs::read_to_string(format!("/proc/{}/maps", server.id()))?.contains(library)
         {
@@ -110,7 +110,7 @@ impl Server {
 
     fn start_service(
         mut command: Command,
-        sampling: Sampling,
+        setup: Setup,
         receiver: SocketAddr,
         is_profiled: bool,
     ) -> Result<Self, Error> {
@@ -118,7 +118,7 @@ impl Server {
             .env("ADDRESS", "127.0.0.1:0")
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{receiver}"))
             .env("OTEL_SERVICE_NAME", "Pong")
-            .envs(sampling.variables().iter().copied());
+            .envs(setup.variables().iter().copied());
         if is_profiled {
             // One thread does the work: nothing depends on who was faster.
             command.env("TOKIO_WORKER_THREADS", "1");

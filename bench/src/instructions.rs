@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::call::Client;
 use crate::child::{Program, Server};
-use crate::load::Load;
+use crate::load::{Length, Load, Pace};
 use crate::serve::Variant;
-use crate::setup::Sampling;
+use crate::setup::Setup;
 
 /// Requests of the short and of the long run. Sampled or not, they fill batches of 512 spans.
 const SHORT: u64 = 512;
@@ -45,30 +45,32 @@ pub const WORK: [(&str, &[&str]); 6] = [
 ];
 
 /// Of a service. Fails if a sampled span did not arrive: what is dropped costs nothing.
-pub fn of_service(variant: Variant, sampling: Sampling) -> Result<Instructions, Error> {
-    of(sampling, variant.spans(), |receiver, profile| {
-        Server::service(variant, sampling, receiver, Some(profile))
+pub fn of_service(variant: Variant, setup: Setup) -> Result<Instructions, Error> {
+    of(variant, setup, |receiver, profile| {
+        Server::service(variant, setup, receiver, Some(profile))
     })
 }
 
 /// Of pong's own binary, everything sampled.
 pub fn of_program(program: &Program) -> Result<Instructions, Error> {
-    of(Sampling::All, Variant::Ours.spans(), |receiver, profile| {
+    of(Variant::Ours, Setup::All, |receiver, profile| {
         Server::program(program, receiver.address, Some(profile))
     })
 }
 
 fn of(
-    sampling: Sampling,
-    spans: u64,
+    variant: Variant,
+    setup: Setup,
     start: impl Fn(&Server, &Path) -> Result<Server, Error>,
 ) -> Result<Instructions, Error> {
     slope(|requests, profile| {
         let receiver = Server::receiver()?;
         let service = start(&receiver, profile)?;
-        Load::new(service.address, sampling)?.send(requests)?;
+        let mut load = Load::new(variant, service.address, setup)?;
+        load.connect(1)?;
+        load.send(Length::Requests(requests), Pace::FULL)?;
         service.stop()?;
-        let expected = spans * sampling.sampled(requests);
+        let expected = variant.spans() * setup.sampled(requests);
         let arrived = receiver.spans()?;
         if arrived == expected {
             Ok(())
@@ -79,12 +81,12 @@ fn of(
 }
 
 /// Of a client that asks a bare pong.
-pub fn of_client(client: Client, sampling: Sampling) -> Result<Instructions, Error> {
+pub fn of_client(client: Client, setup: Setup) -> Result<Instructions, Error> {
     let receiver = Server::receiver()?;
-    let pong = Server::service(Variant::Bare, sampling, &receiver, None)?;
+    let pong = Server::service(Variant::Bare, setup, &receiver, None)?;
     slope(|requests, profile| {
         let mut command =
-            client.command(sampling, &receiver, pong.address, requests, Some(profile))?;
+            client.command(setup, &receiver, pong.address, requests, Some(profile))?;
         let status = command
             .env("TOKIO_WORKER_THREADS", "1")
             .stdout(std::process::Stdio::null())
@@ -126,9 +128,9 @@ fn temporary(requests: u64) -> PathBuf {
 pub fn lines(variants: &[Variant]) -> Result<String, Error> {
     let mut text = String::new();
     for &variant in variants {
-        for sampling in [Sampling::All, Sampling::Off] {
-            let Instructions { total, parts, .. } = of_service(variant, sampling)?;
-            text += &format!("{} {}: {total:.0}\n", variant.name(), sampling.name());
+        for setup in [Setup::All, Setup::Off] {
+            let Instructions { total, parts, .. } = of_service(variant, setup)?;
+            text += &format!("{} {}: {total:.0}\n", variant.name(), setup.name());
             let mut parts: Vec<_> = parts.into_iter().collect();
             parts.sort_by(|(_, a), (_, b)| b.total_cmp(a));
             for (part, count) in parts.iter().filter(|(_, count)| *count >= 50.0) {

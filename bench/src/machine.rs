@@ -22,20 +22,33 @@ pub fn cpu_time(id: u32) -> Result<Duration, Error> {
     Ok(Duration::from_nanos(nanos))
 }
 
+/// CPU time of the user and of the system that a process has used, in ticks: how the kernel divides it is an estimate.
+pub fn ticks(id: u32) -> Result<[u64; 2], Error> {
+    let [user, system, ..] = times(&id.to_string())?;
+    Ok([user, system])
+}
+
 /// CPU time of the children of this process that have ended, and of their children, to the hundredth second.
 pub fn children_cpu_time() -> Result<Duration, Error> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // Fields 16 and 17, cutime and cstime: proc(5). The second may hold blanks, and ends with the last parenthesis.
-    let (_, fields) = stat
-        .rsplit_once(") ")
-        .ok_or("/proc/self/stat has another form")?;
-    let mut ticks = 0;
-    for field in fields.split(' ').skip(16 - 3).take(2) {
-        ticks += field.parse::<u64>()?;
-    }
+    let [.., user, system] = times("self")?;
     Ok(Duration::from_millis(
-        ticks * 1000 / rustix::param::clock_ticks_per_second(),
+        (user + system) * 1000 / rustix::param::clock_ticks_per_second(),
     ))
+}
+
+/// Fields 14 to 17 of `/proc/…/stat`, proc(5): utime, stime, cutime, cstime.
+fn times(process: &str) -> Result<[u64; 4], Error> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The second may hold blanks, and ends with the last parenthesis.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    let times: Result<Vec<u64>, _> = fields
+        .split(' ')
+        .skip(14 - 3)
+        .take(4)
+        .map(str::parse)
+        .collect();
+    let times = times?.try_into();
+    times.map_err(|_| "/proc/…/stat has another form".into())
 }
 
 /// The processors, divided: the first is for what is measured and for its caller, the others are for whoever takes its
@@ -80,10 +93,26 @@ impl Drop for Processors {
 }
 
 /// Memory that a process holds, in MiB.
-pub fn resident(id: u32) -> Result<f64, Error> {
-    let statm = fs::read_to_string(format!("/proc/{id}/statm"))?;
-    let pages: f64 = statm.split(' ').nth(1).unwrap_or_default().parse()?;
-    Ok(pages * rustix::param::page_size() as f64 / 1024.0 / 1024.0)
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// The most that it ever held.
+    pub peak: f64,
+    pub now: f64,
+}
+
+/// Resident memory of a process.
+pub fn memory(id: u32) -> Result<Memory, Error> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let mebibytes = |name| {
+        let mut lines = status.lines();
+        let kibibytes = lines.find_map(|line| line.strip_prefix(name)?.strip_suffix(" kB"));
+        let kibibytes = kibibytes.unwrap_or_default().trim().parse::<f64>()?;
+        Ok::<_, Error>(kibibytes / 1024.0)
+    };
+    Ok(Memory {
+        peak: mebibytes("VmHWM:")?,
+        now: mebibytes("VmRSS:")?,
+    })
 }
 
 /// One line: processor, system, compiler.

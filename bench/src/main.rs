@@ -1,4 +1,4 @@
-//! What telemetry costs, measured: the same axum handler bare, with this project's crates, and with two others.
+//! What telemetry costs, measured: the same axum handler bare, with this project's crates, and with others.
 //!
 //! ```sh
 //! cargo run --release               # measures, prints it and writes ../docs/cost.md
@@ -13,7 +13,6 @@
 mod call;
 mod child;
 mod cpu;
-mod crowd;
 mod guard;
 mod instructions;
 mod load;
@@ -29,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use cpu::Callers;
 use report::Part;
 use serve::Variant;
 
@@ -49,7 +49,10 @@ enum Task {
     /// What the instructions are for: with `--profile apart`
     Work,
     /// CPU time a request
-    Cpu,
+    Cpu {
+        /// Only with this many connections
+        connections: Vec<u64>,
+    },
     /// How it grows, memory, requests a second
     Scale,
     /// What the release profile gains, and costs to build: takes a while
@@ -97,7 +100,12 @@ fn run(task: Option<Task>) -> Result<ExitCode, Error> {
         }
         Some(Task::Instructions { .. }) => report::write(&[Part::Instructions])?,
         Some(Task::Work) => report::write(&[Part::Work])?,
-        Some(Task::Cpu) => report::write(&[Part::Cpu])?,
+        Some(Task::Cpu { connections }) if !connections.is_empty() => {
+            for connections in connections {
+                println!("{}", report::cpu_of(Callers::Free(connections))?);
+            }
+        }
+        Some(Task::Cpu { .. }) => report::write(&[Part::Cpu])?,
         Some(Task::Scale) => report::write(&[Part::Scale])?,
         Some(Task::Profiles) => report::write(&[Part::Profiles])?,
         Some(Task::Guard) => return guard::guard(),

@@ -78,7 +78,7 @@ fn text_by(directory: &Path) -> Result<String, Error> {
             std::fs::metadata(&program.path)?.len() as f64 / 1024.0 / 1024.0,
             instructions::of_program(program)?.total / 1e3,
             cpu.microseconds,
-            cpu.resident,
+            cpu.memory.now,
         );
     }
     Ok(text)

@@ -6,12 +6,20 @@ use std::path::Path;
 
 use crate::Error;
 use crate::call::Client;
+use crate::cpu::Callers;
 use crate::instructions::Instructions;
+use crate::machine::Memory;
 use crate::serve::Variant;
-use crate::setup::Sampling;
+use crate::setup::Setup;
 use crate::{cpu, instructions, machine, profiles, scale};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cost.md");
+
+/// Connections at once.
+const CONNECTIONS: [u64; 4] = [1, 32, 64, 1_024];
+
+/// Where everything is measured; elsewhere the rivals at 100 % only.
+const COMPARED: Callers = Callers::Free(32);
 
 /// A section of the document.
 #[derive(Clone, Copy, Debug)]
@@ -69,40 +77,41 @@ fn replaced(document: &str, heading: &str, text: &str) -> String {
     )
 }
 
-/// All that are compared, and how; bare is the same whatever the sampling.
-fn services() -> Vec<(Variant, Sampling)> {
-    let mut services = vec![(Variant::Bare, Sampling::All)];
-    for variant in Variant::MEASURED {
-        services.extend(Sampling::ALL.map(|sampling| (variant, sampling)));
-    }
-    services
-        .retain(|(variant, sampling)| *variant == Variant::Ours || *sampling != Sampling::Disabled);
-    services
+/// All that are compared, and how; bare is the same whatever the setup.
+fn services() -> Vec<(Variant, Setup)> {
+    let measured = Variant::MEASURED.iter().flat_map(|&variant| {
+        let setups = variant.setups().iter();
+        setups.map(move |&setup| (variant, setup))
+    });
+    let bare = (Variant::Bare, Setup::All);
+    std::iter::once(bare).chain(measured).collect()
 }
 
-const CLIENTS: [(Client, Sampling); 4] = [
-    (Client::Bare, Sampling::All),
-    (Client::Wrapped, Sampling::All),
-    (Client::Wrapped, Sampling::Off),
-    (Client::Wrapped, Sampling::Disabled),
+const CLIENTS: [(Client, Setup); 4] = [
+    (Client::Bare, Setup::All),
+    (Client::Wrapped, Setup::All),
+    (Client::Wrapped, Setup::Off),
+    (Client::Wrapped, Setup::Disabled),
 ];
 
 fn instructions_text() -> Result<String, Error> {
     let services = services();
     let measured = services
         .iter()
-        .map(|&(variant, sampling)| instructions::of_service(variant, sampling))
+        .map(|&(variant, setup)| instructions::of_service(variant, setup))
         .collect::<Result<Vec<_>, Error>>()?;
     let totals: Vec<_> = measured
         .iter()
         .map(|instructions| instructions.total)
         .collect();
     let mut text = format!(
-        "{}\n\n{}",
+        "{}\n\n\
+         All spans of these services arrived: a run that loses one is an error. *New baggage*: it never repeats, while it is \
+         the same in all other columns.\n\n{}",
         machine::description()?,
         table(&services, &totals, thousands)
     );
-    let clients = CLIENTS.map(|(client, sampling)| instructions::of_client(client, sampling));
+    let clients = CLIENTS.map(|(client, setup)| instructions::of_client(client, setup));
     let clients = clients.into_iter().collect::<Result<Vec<_>, Error>>()?;
     let clients: Vec<_> = clients
         .iter()
@@ -118,29 +127,99 @@ fn instructions_text() -> Result<String, Error> {
 }
 
 fn cpu_text() -> Result<String, Error> {
-    let services = services();
-    let measured = cpu::of_services(&services)?;
-    let totals: Vec<_> = measured.iter().map(|cpu| cpu.microseconds).collect();
     let mut text = format!(
-        "{}\n\n{}",
-        machine::description()?,
-        table(&services, &totals, microseconds)
+        "{}\n\n\
+         As many requests as there can be. `×` is the median of ratios to bare in the same round. The kernel divides user and \
+         system time by sampling. Memory and spans are those at 100 %.",
+        machine::description()?
     );
-    for ((variant, sampling), cpu) in services.iter().zip(&measured) {
-        if cpu.lost > 0 {
-            let (name, sampling) = (variant.name(), sampling.name());
-            writeln!(
-                text,
-                "\n{name} at {sampling} lost {} of {} spans.",
-                cpu.lost, cpu.spans
-            )?;
-        }
+    for callers in [Callers::Pinned]
+        .into_iter()
+        .chain(CONNECTIONS.map(Callers::Free))
+    {
+        write!(text, "\n\n{}", cpu_of(callers)?)?;
     }
     let clients: Vec<_> = cpu::of_clients(&CLIENTS)?
         .iter()
         .map(|cpu| cpu.microseconds)
         .collect();
     write!(text, "\n{}", client_table(&clients, microseconds))?;
+    Ok(text)
+}
+
+/// A row a service: everything at 100 %, the ratios of the other setups.
+pub fn cpu_of(callers: Callers) -> Result<String, Error> {
+    let mut measured = Vec::new();
+    for setup in Setup::ALL {
+        let is_measured = |variant: &&Variant| {
+            let is_compared = setup == Setup::All || callers == COMPARED;
+            let is_ours = **variant == Variant::Ours && setup != Setup::NewBaggage;
+            variant.setups().contains(&setup) && (is_compared || is_ours)
+        };
+        let mut services = vec![(Variant::Bare, setup)];
+        let variants = Variant::MEASURED.iter().filter(is_measured);
+        services.extend(variants.map(|&variant| (variant, setup)));
+        if services.len() > 1 {
+            measured.extend(
+                services
+                    .iter()
+                    .copied()
+                    .zip(cpu::of_services(&services, callers)?),
+            );
+        }
+    }
+    let of = |variant, setup| {
+        let mut measured = measured.iter();
+        let found = measured.find(|(service, _)| *service == (variant, setup));
+        found.map(|(_, cpu)| cpu)
+    };
+    let mut text = format!(
+        "{}:\n\n\
+         | service | manual span by | CPU, 100 % | user + system | × bare | new baggage | 10 % | off | disabled | spans lost | resident: peak, after |\n\
+         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        match callers {
+            Callers::Pinned =>
+                "One connection, its caller on the same processor as the service".to_owned(),
+            Callers::Free(1) => "One connection, not pinned".to_owned(),
+            Callers::Free(connections) => format!("{connections} connections, not pinned"),
+        }
+    );
+    for &variant in [Variant::Bare].iter().chain(Variant::MEASURED) {
+        let Some(all) = of(variant, Setup::All) else {
+            continue;
+        };
+        let user = all.microseconds * all.user;
+        write!(
+            text,
+            "| {} | {} | {} | {user:.1} + {:.1} |",
+            variant.name(),
+            variant.way(),
+            microseconds(all.microseconds),
+            all.microseconds - user
+        )?;
+        for setup in Setup::ALL {
+            match of(variant, setup) {
+                Some(cpu) if variant != Variant::Bare => write!(text, " {:.2} |", cpu.ratio)?,
+                _ => text += "  |",
+            }
+        }
+        let Memory { peak, now } = all.memory;
+        let spans = match variant {
+            Variant::Bare => String::new(),
+            _ => format!("{} of {}", all.lost, all.spans),
+        };
+        writeln!(text, " {spans} | {peak:.0}, {now:.0} MiB |")?;
+    }
+    for ((variant, setup), cpu) in &measured {
+        if *setup != Setup::All && cpu.lost > 0 {
+            let (name, way, setup) = (variant.name(), variant.way(), setup.name());
+            writeln!(
+                text,
+                "\n{name}, {way}, at {setup} lost {} of {} spans.",
+                cpu.lost, cpu.spans
+            )?;
+        }
+    }
     Ok(text)
 }
 
@@ -152,24 +231,23 @@ fn microseconds(time: f64) -> String {
     format!("{time:.1} µs")
 }
 
-/// A row a variant, a column a sampling; the first value is bare's.
-fn table(services: &[(Variant, Sampling)], values: &[f64], show: impl Fn(f64) -> String) -> String {
+/// A row a variant, a column a setup; the first value is bare's.
+fn table(services: &[(Variant, Setup)], values: &[f64], show: impl Fn(f64) -> String) -> String {
     let bare = values[0];
-    let mut text = "| service |".to_owned();
-    Sampling::ALL
-        .iter()
-        .for_each(|sampling| text += &format!(" {} |", sampling.name()));
-    text += "\n| --- |";
-    Sampling::ALL.iter().for_each(|_| text += " --- |");
-    text += &format!("\n| bare | {} |  |  |  |\n", show(bare));
-    for variant in Variant::MEASURED {
-        text += &format!("| {} |", variant.name());
-        for sampling in Sampling::ALL {
-            let place = services
-                .iter()
-                .position(|service| *service == (variant, sampling));
-            text += &match place.map(|place| values[place]) {
-                Some(value) => format!(" {}, {:.2} × |", show(value), value / bare),
+    let names = Setup::ALL.map(Setup::name).join(" | ");
+    let mut text = format!(
+        "| service | manual span by | {names} |\n| --- | --- |{}\n| bare |  | {} |{}\n",
+        " ---: |".repeat(Setup::ALL.len()),
+        show(bare),
+        "  |".repeat(Setup::ALL.len() - 1),
+    );
+    for &variant in Variant::MEASURED {
+        text += &format!("| {} | {} |", variant.name(), variant.way());
+        for setup in Setup::ALL {
+            let mut measured = services.iter().zip(values);
+            let value = measured.find(|(service, _)| **service == (variant, setup));
+            text += &match value {
+                Some((_, value)) => format!(" {}, {:.2} × |", show(*value), value / bare),
                 None => "  |".to_owned(),
             };
         }
@@ -191,8 +269,8 @@ fn client_table(values: &[f64], show: impl Fn(f64) -> String) -> String {
 
 /// What this project's instructions are for, at 100 %.
 fn work_text() -> Result<String, Error> {
-    let bare = instructions::of_service(Variant::Bare, Sampling::All)?;
-    let ours = instructions::of_service(Variant::Ours, Sampling::All)?;
+    let bare = instructions::of_service(Variant::Bare, Setup::All)?;
+    let ours = instructions::of_service(Variant::Ours, Setup::All)?;
     if ours.work.contains(&0.0) {
         return Err("functions are inlined into others: build with `--profile apart`".into());
     }
@@ -213,11 +291,11 @@ fn work_text() -> Result<String, Error> {
 }
 
 /// Where the instructions go, at 100 %.
-fn parts_table(services: &[(Variant, Sampling)], measured: &[Instructions]) -> String {
+fn parts_table(services: &[(Variant, Setup)], measured: &[Instructions]) -> String {
     let shown: Vec<_> = services
         .iter()
         .zip(measured)
-        .filter(|((_, sampling), _)| *sampling == Sampling::All)
+        .filter(|((_, setup), _)| *setup == Setup::All)
         .collect();
     let mut parts: Vec<&String> = shown
         .iter()
@@ -236,19 +314,19 @@ fn parts_table(services: &[(Variant, Sampling)], measured: &[Instructions]) -> S
     };
     parts.retain(|part| largest(part) >= 100.0);
     parts.sort_by(|a, b| largest(b).total_cmp(&largest(a)));
-    let mut text = "| at 100 %, in |".to_owned();
-    shown
-        .iter()
-        .for_each(|((variant, _), _)| text += &format!(" {} |", variant.name()));
-    text += "\n| --- |";
-    shown.iter().for_each(|_| text += " ---: |");
-    text += "\n";
-    for part in parts {
-        text += &format!("| {part} |");
-        shown
+    let row = |first: &str, cell: &dyn Fn(Variant, &Instructions) -> String| {
+        let cells = shown
             .iter()
-            .for_each(|(_, instructions)| text += &format!(" {:.0} |", of(instructions, part)));
-        text += "\n";
+            .map(|((variant, _), instructions)| format!(" {} |", cell(*variant, instructions)));
+        format!("| {first} |{}\n", cells.collect::<String>())
+    };
+    let mut text = row("at 100 %, in", &|variant, _| variant.name().to_owned());
+    text += &format!("| --- |{}\n", " ---: |".repeat(shown.len()));
+    text += &row("manual span by", &|variant, _| variant.way().to_owned());
+    for part in parts {
+        text += &row(part, &|_, instructions| {
+            format!("{:.0}", of(instructions, part))
+        });
     }
     text
 }

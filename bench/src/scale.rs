@@ -1,4 +1,4 @@
-//! How the cost grows: with series, with connections, with a queue that is full; what a scrape takes and delays; memory,
+//! How the cost grows: with series, with a queue that is full; what a scrape takes and delays; memory,
 //! start, requests a second.
 
 use std::fmt::Write as _;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::child::Server;
-use crate::crowd::{Seen, crowd};
+use crate::load::{Length, Load, Pace, Seen};
 use crate::machine;
 use crate::serve::Variant;
-use crate::setup::Sampling;
+use crate::setup::Setup;
 
 /// How long each measurement loads a service.
 const LENGTH: Duration = Duration::from_secs(5);
@@ -24,7 +24,6 @@ const ROUNDS: usize = 5;
 pub fn text() -> Result<String, Error> {
     let mut text = format!("{}\n\n", machine::description()?);
     text += &throughput()?;
-    text += &connections()?;
     text += &series()?;
     text += &full_queue()?;
     text += &life()?;
@@ -39,7 +38,7 @@ struct Measured {
 
 impl Measured {
     fn start(variant: Variant, receiver: &Server) -> Result<Self, Error> {
-        let server = Server::service(variant, Sampling::All, receiver, None)?;
+        let server = Server::service(variant, Setup::All, receiver, None)?;
         Ok(Self { variant, server })
     }
 
@@ -51,8 +50,10 @@ impl Measured {
         agents: u64,
     ) -> Result<(f64, Seen), Error> {
         let Self { variant, server } = self;
+        let mut load = Load::new(*variant, server.address, Setup::All)?;
+        load.connect(connections)?;
         let before = machine::cpu_time(server.id())?;
-        let seen = crowd(*variant, server.address, connections, LENGTH, rate, agents)?;
+        let seen = load.send(Length::Time(LENGTH), Pace { rate, agents })?;
         let cpu = machine::cpu_time(server.id())? - before;
         Ok((cpu.as_secs_f64() * 1e6 / seen.requests as f64, seen))
     }
@@ -131,25 +132,6 @@ fn throughput_of(name: &str, pair: &[Measured; 2]) -> Result<String, Error> {
     Ok(text)
 }
 
-fn connections() -> Result<String, Error> {
-    let receiver = Server::receiver()?;
-    let pair = pongs(&receiver)?;
-    let mut text = "| connections | bare, CPU a request | this project | ratio |\n| ---: | ---: | ---: | ---: |\n".to_owned();
-    for connections in [1, 64, 1_024] {
-        let [(bare, _), (ours, _)] = in_turns(
-            &pair,
-            |service| service.loaded(connections, None, 1),
-            |(cpu, _)| *cpu,
-        )?;
-        writeln!(
-            text,
-            "| {connections} | {bare:.1} µs | {ours:.1} µs | {:.2} |",
-            ours / bare
-        )?;
-    }
-    Ok(text + "\n")
-}
-
 /// Callers by the number of their user agents. Series beyond a hundred are one.
 fn series() -> Result<String, Error> {
     let mut text = "| callers | CPU a request | scrape | its bytes | p99 | p99 while scraped |\n\
@@ -207,7 +189,7 @@ fn full_queue() -> Result<String, Error> {
     let receiver = Server::receiver()?;
     let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
     let variant = Variant::Ours;
-    let server = Server::service_to(variant, Sampling::All, silent.local_addr()?, None)?;
+    let server = Server::service_to(variant, Setup::All, silent.local_addr()?, None)?;
     let pair = [
         Measured::start(variant, &receiver)?,
         Measured { variant, server },
@@ -231,7 +213,7 @@ fn life() -> Result<String, Error> {
         let server = &service.server;
         while !get(server.address, "/readyz")?.starts_with(b"HTTP/1.1 200") {}
         let ready = began.elapsed();
-        let rest = machine::resident(server.id())?;
+        let rest = machine::memory(server.id())?.now;
         let mut sent = 0;
         while sent < 1_000_000 {
             sent += service.loaded(64, None, 1_000)?.1.requests;
@@ -242,7 +224,7 @@ fn life() -> Result<String, Error> {
             variant.name(),
             ready.as_secs_f64() * 1e3,
             rest,
-            machine::resident(server.id())?,
+            machine::memory(server.id())?.now,
         )?;
     }
     Ok(text)

@@ -1,18 +1,20 @@
 //! The services that are measured. All answer `GET /pong` with `pong`, or `GET /ping` with `ok`, served by
 //! `service::serve`: what differs is telemetry alone.
 
-#[cfg(feature = "rivals")]
-mod axum_tracing;
 mod bare;
 #[cfg(feature = "rivals")]
-mod rival;
+mod fastrace;
+mod handler;
+mod ours;
 #[cfg(feature = "rivals")]
-mod tower;
+mod stock;
 
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use service::Command;
+
+use crate::setup::Setup;
 
 /// What stands around the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,12 +23,20 @@ pub enum Variant {
     Bare,
     /// This project: pong as it is
     Ours,
+    /// This project, the manual span through `tracing`
+    OursTracing,
     /// opentelemetry-instrumentation-tower and the stock crates
-    #[cfg(feature = "rivals")]
     Tower,
     /// axum-tracing-opentelemetry and the stock crates
-    #[cfg(feature = "rivals")]
     AxumTracing,
+    /// axum-otel and the stock crates
+    AxumOtel,
+    /// fastrace as shipped
+    Fastrace,
+    /// fastrace with our attributes and metrics
+    FastraceFull,
+    /// The same with an encoder of its own
+    FastraceEncoded,
     /// A service that asks pong as ping does, and nothing around it
     BarePing,
     /// This project: ping as it is
@@ -35,25 +45,59 @@ pub enum Variant {
 
 impl Variant {
     /// All that answer as pong does, but bare.
-    #[cfg(feature = "rivals")]
-    pub const MEASURED: [Self; 3] = [Self::Ours, Self::Tower, Self::AxumTracing];
-    #[cfg(not(feature = "rivals"))]
-    pub const MEASURED: [Self; 1] = [Self::Ours];
+    pub const MEASURED: &[Self] = if cfg!(feature = "rivals") {
+        &[
+            Self::Ours,
+            Self::OursTracing,
+            Self::Tower,
+            Self::AxumTracing,
+            Self::AxumOtel,
+            Self::Fastrace,
+            Self::FastraceFull,
+            Self::FastraceEncoded,
+        ]
+    } else {
+        &[Self::Ours, Self::OursTracing]
+    };
 
     /// As the tables name it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bare | Self::BarePing => "bare",
-            Self::Ours | Self::Ping => "this project",
-            #[cfg(feature = "rivals")]
+            Self::Ours | Self::OursTracing | Self::Ping => "this project",
             Self::Tower => "opentelemetry-instrumentation-tower",
-            #[cfg(feature = "rivals")]
             Self::AxumTracing => "axum-tracing-opentelemetry",
+            Self::AxumOtel => "axum-otel",
+            Self::Fastrace => "fastrace",
+            Self::FastraceFull => "fastrace with our attributes and metrics",
+            Self::FastraceEncoded => "the same with an encoder of its own",
         }
     }
-}
 
-impl Variant {
+    /// What makes the manual span.
+    pub fn way(self) -> &'static str {
+        match self {
+            Self::Bare | Self::BarePing => "",
+            Self::Ours | Self::Tower => "the API",
+            Self::Fastrace | Self::FastraceFull | Self::FastraceEncoded => "fastrace",
+            Self::OursTracing | Self::AxumTracing | Self::AxumOtel | Self::Ping => "`tracing`",
+        }
+    }
+
+    /// How it can be run: only ours knows `OTEL_SDK_DISABLED`, and fastrace reads no baggage.
+    pub fn setups(self) -> &'static [Setup] {
+        match self {
+            Self::Bare | Self::BarePing | Self::Ping => &[Setup::All],
+            Self::Ours | Self::OursTracing => &Setup::ALL,
+            Self::Tower | Self::AxumTracing | Self::AxumOtel => {
+                &[Setup::All, Setup::NewBaggage, Setup::Tenth, Setup::Off]
+            }
+            Self::Fastrace | Self::FastraceFull | Self::FastraceEncoded => {
+                &[Setup::All, Setup::Tenth, Setup::Off]
+            }
+        }
+    }
+
     /// Spans of a sampled request.
     pub fn spans(self) -> u64 {
         match self {
@@ -71,11 +115,11 @@ impl Variant {
         }
     }
 
-    /// The body of the answer.
-    pub fn answer(self) -> &'static str {
+    /// The end of the answer: its body, and what is before it.
+    pub fn answer(self) -> &'static [u8] {
         match self {
-            Self::BarePing | Self::Ping => "ok",
-            _ => "pong",
+            Self::BarePing | Self::Ping => b"\r\n\r\nok",
+            _ => b"\r\n\r\npong",
         }
     }
 }
@@ -90,11 +134,22 @@ pub fn serve(variant: Variant) -> ExitCode {
             Variant::Bare => bare::pong().await,
             Variant::BarePing => bare::ping().await,
             Variant::Ours => pong::run(&crate::env, service::shutdown_signal()).await,
+            Variant::OursTracing => ours::through_tracing().await,
             Variant::Ping => ping::run(&crate::env, service::shutdown_signal()).await,
             #[cfg(feature = "rivals")]
-            Variant::Tower => tower::run().await,
+            Variant::Tower => stock::tower().await,
             #[cfg(feature = "rivals")]
-            Variant::AxumTracing => axum_tracing::run().await,
+            Variant::AxumTracing => stock::axum_tracing().await,
+            #[cfg(feature = "rivals")]
+            Variant::AxumOtel => stock::axum_otel().await,
+            #[cfg(feature = "rivals")]
+            Variant::Fastrace => fastrace::shipped().await,
+            #[cfg(feature = "rivals")]
+            Variant::FastraceFull => fastrace::full().await,
+            #[cfg(feature = "rivals")]
+            Variant::FastraceEncoded => fastrace::encoded().await,
+            #[cfg(not(feature = "rivals"))]
+            _ => Err("built without the feature `rivals`".into()),
         }
     })
 }
