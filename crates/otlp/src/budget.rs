@@ -35,7 +35,6 @@ impl Budget {
         fits
     }
 
-    #[cfg(test)]
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }

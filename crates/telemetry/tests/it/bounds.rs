@@ -67,6 +67,24 @@ async fn room_is_counted_in_bytes_wherever_they_are_and_the_loss_names_that_boun
     assert_eq!(lost.sentences()[0], sentence);
 }
 
+/// With a receiver that is idle nothing is dropped, however few items the bytes are.
+#[tokio::test]
+async fn bytes_that_make_a_request_or_fill_half_of_the_queue_are_sent_at_once() {
+    for (queue, spans) in [("100", 2), ("16384", 8)] {
+        let receiver = Receiver::start();
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", queue),
+        ]);
+        for number in 0..spans {
+            long_span(&telemetry, number, 1 << 20);
+        }
+        receiver.wait_for_spans(spans - 1);
+        end(telemetry).await;
+    }
+}
+
 #[tokio::test]
 async fn a_request_has_at_most_so_many_bytes_and_one_long_span_goes_alone() {
     for (protocol, most) in PROTOCOLS.into_iter().zip([8 << 20, 4 << 20]) {
