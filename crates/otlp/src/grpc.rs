@@ -21,7 +21,7 @@ use tonic_types::StatusExt;
 
 use crate::AGENT;
 use crate::answer;
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Extent, Failure};
 use crate::certificates::Files;
 use crate::destination::{Destination, root_cause};
 
@@ -147,7 +147,11 @@ impl GrpcClient {
             | Code::OutOfRange
             | Code::Unavailable
             | Code::DataLoss => Attempt::Passing(failure, asked),
-            Code::ResourceExhausted if asked.is_some() => Attempt::Passing(failure, asked),
+            Code::ResourceExhausted if asked.is_some() => {
+                // The receiver is busy: halves would be more requests.
+                let extent = Extent::All;
+                Attempt::Passing(Failure { extent, ..failure }, asked)
+            }
             _ => Attempt::Refused(failure),
         }
     }

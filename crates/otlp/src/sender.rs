@@ -80,6 +80,10 @@ impl Sender {
                 .map_err(|error| Failure::unknown(&error))?,
             Transport::Grpc(_) => message.clone(),
         };
+        if remaining().is_zero() {
+            // The parts before this one have taken all of the time.
+            return Err(self.destination.no_answer(false));
+        }
         let mut next_pause = FIRST_PAUSE;
         let mut last: Option<Failure> = None;
         loop {

@@ -217,6 +217,51 @@ async fn a_receiver_that_refuses_short_requests_too_is_not_asked_for_each_span()
 }
 
 #[tokio::test]
+async fn parts_for_which_no_time_is_left_are_not_said_to_have_been_sent() {
+    for protocol in PROTOCOLS {
+        let receiver = Receiver::answering(|number| match number {
+            0 => Answer::AtMost(100_000),
+            _ => Answer::Never,
+        });
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000"),
+            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+        ]);
+        for number in 0..40 {
+            long_span(&telemetry, number, 10_000);
+        }
+        let lost = telemetry.shutdown(PATIENCE).await.sentences();
+        assert_eq!(receiver.batch_sizes(), [40, 20], "{protocol}");
+        assert_eq!(lost.len(), 2, "{protocol}: {lost:?}");
+        assert!(lost[0].starts_with("20 spans not exported, last: "));
+        assert!(lost[1].starts_with("20 spans not confirmed (may have arrived), last: "));
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_a_pause_gets_no_halves() {
+    let receiver = Receiver::answering(|_| Answer::RetryInfo(8));
+    let telemetry = telemetry(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500"),
+        ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+    ]);
+    for number in 0..100 {
+        long_span(&telemetry, number, 10_000);
+    }
+    let lost = telemetry.shutdown(PATIENCE).await.sentences();
+    assert!(
+        lost[0].starts_with("100 spans not exported, last: "),
+        "{lost:?}"
+    );
+    let sizes = receiver.batch_sizes();
+    assert!(sizes.iter().all(|size| *size == 100), "{sizes:?}");
+}
+
+#[tokio::test]
 async fn a_request_whose_connection_is_lost_is_sent_again() {
     for protocol in PROTOCOLS {
         let receiver = Receiver::answering(|number| match number {
