@@ -16,6 +16,9 @@ use crate::health::LastFailure;
 /// `error.type` of an export that ran out of time.
 pub(crate) const TIMEOUT: &str = "timeout";
 
+/// The sender makes no attempt so shortly before the time limit of an export.
+const LAST: Duration = Duration::from_millis(200);
+
 /// The shortest header value that is looked for in a receiver's words. A shorter one is no key, and would hide words.
 const SHORTEST_SECRET: usize = 8;
 
@@ -71,6 +74,12 @@ impl Destination {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *last = failure.cloned();
+    }
+
+    /// How long a connection may take: all of an export's time but the last moment. So a request that gets none is known not
+    /// to have been sent.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.timeout.saturating_sub(LAST).max(self.timeout / 2)
     }
 
     /// `text` without the header values that are sent to the receiver.

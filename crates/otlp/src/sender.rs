@@ -103,11 +103,6 @@ impl Sender {
             if is_away && *self.ending.borrow() {
                 return Err(failure);
             }
-            if is_away && !was_away {
-                // A loss is logged only after the time limit; the reason is of use before.
-                let limit = self.destination.timeout;
-                tracing::warn!("{}; trying again for {limit:?}", failure.words);
-            }
             // The last attempt may be cut short by the limit: why those before it failed says more.
             let failure = match last.take() {
                 Some(earlier) if failure.kind == TIMEOUT => earlier,
@@ -119,6 +114,11 @@ impl Sender {
             // An attempt takes time too: one that begins just before the limit would be cut short by it.
             if pause + FIRST_PAUSE >= remaining() {
                 return Err(failure);
+            }
+            if is_away && !was_away {
+                // A loss is logged only after the time limit; the reason is of use before.
+                let limit = self.destination.timeout;
+                tracing::warn!("{}; trying again for {limit:?}", failure.words);
             }
             self.destination.say(Some(&failure));
             self.wait(pause, is_away);

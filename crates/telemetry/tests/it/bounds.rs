@@ -1,12 +1,14 @@
 //! What bounds a queue and a request, in bytes; and what becomes of a request that is still too long, or lost on its way.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use telemetry::Telemetry;
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
 use crate::help::{PATIENCE, end, sample, sending, settings, span, span_exporter, telemetry};
@@ -280,6 +282,40 @@ async fn a_request_whose_connection_is_lost_is_sent_again() {
             arrivals.into_iter().collect::<Vec<_>>(),
             [("span".to_owned(), 2)],
             "{protocol}"
+        );
+    }
+}
+
+/// Listens, and takes no connection: the system drops what asks for one.
+#[cfg(target_os = "linux")]
+fn full() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let listener = socket.listen(0).unwrap().into_std().unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+    let waiting = std::iter::from_fn(connect).collect();
+    (listener, waiting)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn spans_for_which_there_was_no_connection_are_not_said_to_have_been_sent() {
+    for protocol in PROTOCOLS {
+        let (listener, _waiting) = full();
+        let telemetry = telemetry(&[
+            (
+                "JAEGER_ADDRESS",
+                &listener.local_addr().unwrap().to_string(),
+            ),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "700"),
+        ]);
+        span(&telemetry, "span");
+        let lost = telemetry.shutdown(PATIENCE).await.sentences();
+        assert!(
+            lost[0].starts_with("1 span not exported, last: "),
+            "{protocol}: {lost:?}"
         );
     }
 }
