@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -69,11 +69,20 @@ impl Destination {
 
     /// Keeps why the last attempt failed, to be read while an export is under way.
     pub(crate) fn say(&self, failure: Option<&Failure>) {
-        let mut last = self
-            .last_failure
+        *self.last_failure() = failure.cloned();
+    }
+
+    /// Until it has failed, what is sent may have arrived, whatever the receiver said of the attempt before.
+    pub(crate) fn attempt_begins(&self) {
+        if let Some(last) = self.last_failure().as_mut() {
+            last.extent = Extent::Unanswered;
+        }
+    }
+
+    fn last_failure(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.last_failure
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *last = failure.cloned();
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long a connection may take: all of an export's time but the last moment. So a request that gets none is known not

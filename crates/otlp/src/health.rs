@@ -42,7 +42,8 @@ pub struct Health {
     last_failure: LastFailure,
 }
 
-/// Why the last attempt failed. The exporter sets it while an export is still under way.
+/// Why the last attempt failed, and whether what is under way may have arrived. The exporter sets it while an export is
+/// still under way.
 pub(crate) type LastFailure = Arc<Mutex<Option<Failure>>>;
 
 /// Places in [`Health::dropped`].
@@ -274,7 +275,7 @@ impl Health {
             let inflight = self.inflight.load(Ordering::Relaxed);
             let last = self.last_failure.lock();
             let last = last.unwrap_or_else(PoisonError::into_inner).clone();
-            // What is under way is neither answered nor known to be lost, unless there is no connection.
+            // What is under way is neither answered nor known to be lost, unless the last attempt failed.
             let is_sent = last
                 .as_ref()
                 .is_none_or(|last| last.extent == Extent::Unanswered);

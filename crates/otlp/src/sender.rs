@@ -56,12 +56,7 @@ impl Sender {
         match result {
             Ok(None) => Ok(()),
             Ok(Some(failure)) => Err(failure),
-            // What came of a later attempt says nothing of those before it.
-            Err(failure) if is_unanswered && failure.extent == Extent::All => Err(Failure {
-                extent: Extent::Unanswered,
-                ..failure
-            }),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(after(is_unanswered, failure)),
         }
     }
 
@@ -87,6 +82,7 @@ impl Sender {
         let mut next_pause = FIRST_PAUSE;
         let mut last: Option<Failure> = None;
         loop {
+            self.destination.attempt_begins();
             let attempt = match &self.transport {
                 Transport::Http(client) => client.attempt(&message, remaining()),
                 Transport::Grpc(client) => client.attempt(&message, remaining()),
@@ -100,6 +96,7 @@ impl Sender {
                 Attempt::Away(failure) => (failure, None),
             };
             *is_unanswered |= failure.extent == Extent::Unanswered;
+            let failure = after(*is_unanswered, failure);
             if is_away && *self.ending.borrow() {
                 return Err(failure);
             }
@@ -137,5 +134,16 @@ impl Sender {
             }
             thread::sleep(left.min(LOOK));
         }
+    }
+}
+
+/// `failure` as that of all attempts: what came of the last one says nothing of one to which there was no answer.
+fn after(is_unanswered: bool, failure: Failure) -> Failure {
+    match failure.extent {
+        Extent::All if is_unanswered => Failure {
+            extent: Extent::Unanswered,
+            ..failure
+        },
+        _ => failure,
     }
 }
