@@ -136,6 +136,11 @@ impl Health {
         false
     }
 
+    /// An item came after the end: it waits in no buffer, but counts as not flushed. No queue was full.
+    pub(crate) fn late(&self) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// An item that was admitted is dropped, because the queue's room of so many bytes is taken.
     pub(crate) fn retract(&self, room: usize) {
         self.queued.fetch_sub(1, Ordering::Relaxed);

@@ -117,8 +117,7 @@ impl Queue {
     ) {
         let shared = &*self.shared;
         if shared.has_ended.load(Ordering::Relaxed) {
-            // It waits in no buffer, but counts: as not flushed.
-            shared.buffers.health.admit();
+            shared.buffers.health.late();
             return;
         }
         shared.buffers.push(scope, target, write);
