@@ -19,6 +19,9 @@ pub(crate) const TIMEOUT: &str = "timeout";
 /// The sender makes no attempt so shortly before the time limit of an export.
 const LAST: Duration = Duration::from_millis(200);
 
+/// The longest time limit of an export: what is added to the clock must not overflow it, not even `Duration::MAX`.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The shortest header value that is looked for in a receiver's words. A shorter one is no key, and would hide words.
 const SHORTEST_SECRET: usize = 8;
 
@@ -56,7 +59,7 @@ impl Destination {
         Arc::new(Self {
             // The conventions write IPv6 without brackets.
             server: (host.trim_matches(['[', ']']).to_owned(), port),
-            timeout: otlp.timeout.min(limit),
+            timeout: otlp.timeout.min(limit).min(LONGEST),
             last_failure: LastFailure::default(),
             protocol: otlp.protocol,
             proxy: otlp.proxy.clone(),

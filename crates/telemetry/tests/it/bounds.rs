@@ -145,6 +145,30 @@ fn a_request_has_at_most_as_many_bytes_as_the_code_asks_for() {
     assert_eq!(receiver.spans().len(), 100);
 }
 
+#[test]
+fn a_limit_that_the_code_sets_to_the_longest_duration_is_one() {
+    for protocol in PROTOCOLS {
+        let receiver = Receiver::start();
+        let settings = settings(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+        ]);
+        let (otlp, batch) = span_exporter(&settings);
+        let (mut otlp, mut batch) = (otlp.clone(), batch.clone());
+        otlp.timeout = Duration::MAX;
+        batch.export_timeout = Duration::MAX;
+        batch.schedule_delay = Duration::MAX;
+        let (_, not_ending) = watch::channel(false);
+        let queue = otlp::Pipelines::new(not_ending).spans(&otlp, &batch, None);
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(queue.unwrap())
+            .build();
+        drop(provider.tracer("Ping").start("span"));
+        provider.shutdown_with_timeout(Duration::MAX).unwrap();
+        assert_eq!(receiver.spans().len(), 1, "{protocol}");
+    }
+}
+
 #[tokio::test]
 async fn a_request_that_is_refused_for_its_length_is_sent_in_halves() {
     for protocol in PROTOCOLS {
