@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use otlp::Reason;
 use telemetry::Telemetry;
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
@@ -372,5 +375,92 @@ async fn spans_whose_request_was_never_answered_may_have_arrived_whatever_came_l
             "{protocol}, {later:?}: {lost:?}"
         );
         assert!(receiver.requests().len() > 1, "{protocol}, {later:?}");
+    }
+}
+
+/// One of everything that is answered at once.
+fn by_turns(number: usize) -> Answer {
+    match number % 7 {
+        1 => Answer::Status(400),
+        2 => Answer::Status(503),
+        3 => Answer::Partial(3),
+        4 | 5 => Answer::AtMost(100_000),
+        _ => Answer::Ok,
+    }
+}
+
+/// Many threads end spans of all lengths, so that both bounds are struck, while others flush; the shutdown comes afterwards or
+/// in the middle.
+#[test]
+fn every_span_has_arrived_or_is_counted_as_lost() {
+    for is_early in [false, true] {
+        let receiver = Receiver::answering(by_turns);
+        let settings = settings(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "5"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "300"),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50"),
+        ]);
+        let (otlp, batch) = span_exporter(&settings);
+        let (_, not_ending) = watch::channel(false);
+        let mut pipelines = otlp::Pipelines::new(not_ending);
+        let queue = pipelines.spans(otlp, batch, None);
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(queue.unwrap())
+            .build();
+        let started = AtomicUsize::new(0);
+        let work = || {
+            for number in 0..300 {
+                let mut span = provider.tracer("Ping").start("span");
+                // After the shutdown none is.
+                if span.is_recording() {
+                    started.fetch_add(1, Ordering::Relaxed);
+                    let length = match number % 29 {
+                        0 => 1 << 20,
+                        1..10 => 10_000,
+                        _ => 100,
+                    };
+                    span.add_event("event", vec![KeyValue::new("text", "x".repeat(length))]);
+                }
+                span.end();
+            }
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+            // A failure is one of an export, or the shutdown.
+            scope.spawn(|| (0..10).for_each(|_| drop(provider.force_flush())));
+            if is_early {
+                receiver.first();
+            } else {
+                threads.into_iter().for_each(|it| it.join().unwrap());
+            }
+            let _ = provider.shutdown_with_timeout(PATIENCE);
+        });
+        let mut arrived = 0;
+        for (number, request) in receiver.requests().iter().enumerate() {
+            let spans = request.spans().len();
+            arrived += match by_turns(number) {
+                Answer::Ok => spans,
+                Answer::Partial(_) => spans.saturating_sub(3),
+                Answer::AtMost(bytes) if request.message.len() <= bytes => spans,
+                _ => 0,
+            };
+        }
+        let health = &pipelines.health[0];
+        let lost: Vec<_> = health
+            .losses()
+            .into_iter()
+            .chain(health.open_spans())
+            .collect();
+        let count: u64 = lost.iter().map(|loss| loss.count).sum();
+        assert_eq!(started.into_inner(), arrived + count as usize, "{lost:?}");
+        // All of them for their own reason: what was forgotten would still be under way.
+        let is_left = |loss: &otlp::Loss| match loss.reason {
+            Reason::Unconfirmed { .. } => true,
+            Reason::NotFlushed { .. } => !is_early,
+            _ => false,
+        };
+        assert!(!lost.iter().any(is_left), "{lost:?}");
     }
 }
