@@ -28,19 +28,39 @@ impl Budget {
 
     /// Whether there is room for so many more bytes. If so, they are taken.
     pub(crate) fn take(&self, bytes: usize) -> bool {
-        let fits = self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.limit;
-        if !fits {
-            self.free(bytes);
-        }
-        fits
+        // What does not fit is never in the count: others would be refused meanwhile.
+        let with = |taken: usize| taken.checked_add(bytes).filter(|sum| *sum <= self.limit);
+        self.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, with)
+            .is_ok()
     }
 
-    #[cfg(test)]
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
     pub(crate) fn free(&self, bytes: usize) {
         self.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_takes_no_room_from_what_does() {
+        let budget = Budget {
+            limit: 100,
+            taken: AtomicUsize::new(0),
+        };
+        std::thread::scope(|scope| {
+            let refused = scope.spawn(|| (0..1_000_000).all(|_| !budget.take(101)));
+            while !refused.is_finished() {
+                assert!(budget.take(100));
+                budget.free(100);
+            }
+        });
+        assert_eq!(budget.taken(), 0);
     }
 }

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use opentelemetry::InstrumentationScope;
+use opentelemetry::{InstrumentationScope, KeyValue};
 
 use crate::budget::Budget;
 use crate::encoder::EncodedScope;
@@ -43,6 +43,7 @@ struct Buffer {
     scope: InstrumentationScope,
     /// Log records have it: the name of their scope instead.
     target: Option<String>,
+    encoded: EncodedScope,
     bytes: Vec<u8>,
     items: usize,
     /// What of the budget it has: all that is allocated.
@@ -112,7 +113,7 @@ impl Buffers {
             std::mem::take(&mut *buffers)
         });
         taken.flatten().map(|buffer| Piece {
-            scope: EncodedScope::new(&buffer.scope, buffer.target.as_deref()),
+            scope: buffer.encoded,
             bytes: buffer.bytes.into(),
             items: buffer.items,
             held: buffer.held,
@@ -125,6 +126,7 @@ impl Buffer {
         Self {
             scope: scope.clone(),
             target: target.map(str::to_owned),
+            encoded: EncodedScope::new(scope, target),
             bytes: Vec::new(),
             items: 0,
             held: 0,
@@ -135,10 +137,10 @@ impl Buffer {
         self.bytes.len() < FULL && self.target.as_deref() == target && self.scope == *scope
     }
 
-    /// What it takes beside the bytes: its scope twice, to compare and to send. Attributes of scopes are few.
+    /// What it takes beside the bytes: its scope twice, to compare and to send.
     fn overhead(&self) -> usize {
-        let target = self.target.as_ref().map_or(0, String::capacity);
-        size_of::<Self>() + 2 * (self.scope.name().len() + target)
+        let attributes = self.scope.attributes().count() * size_of::<KeyValue>();
+        size_of::<Self>() + 2 * self.encoded.0.len() + attributes
     }
 }
 

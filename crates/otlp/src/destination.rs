@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -15,6 +15,12 @@ use crate::health::LastFailure;
 
 /// `error.type` of an export that ran out of time.
 pub(crate) const TIMEOUT: &str = "timeout";
+
+/// The sender makes no attempt so shortly before the time limit of an export.
+const LAST: Duration = Duration::from_millis(200);
+
+/// The longest time limit of an export: what is added to the clock must not overflow it, not even `Duration::MAX`.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The shortest header value that is looked for in a receiver's words. A shorter one is no key, and would hide words.
 const SHORTEST_SECRET: usize = 8;
@@ -53,7 +59,7 @@ impl Destination {
         Arc::new(Self {
             // The conventions write IPv6 without brackets.
             server: (host.trim_matches(['[', ']']).to_owned(), port),
-            timeout: otlp.timeout.min(limit),
+            timeout: otlp.timeout.min(limit).min(LONGEST),
             last_failure: LastFailure::default(),
             protocol: otlp.protocol,
             proxy: otlp.proxy.clone(),
@@ -66,11 +72,26 @@ impl Destination {
 
     /// Keeps why the last attempt failed, to be read while an export is under way.
     pub(crate) fn say(&self, failure: Option<&Failure>) {
-        let mut last = self
-            .last_failure
+        *self.last_failure() = failure.cloned();
+    }
+
+    /// Until it has failed, what is sent may have arrived, whatever the receiver said of the attempt before.
+    pub(crate) fn attempt_begins(&self) {
+        if let Some(last) = self.last_failure().as_mut() {
+            last.extent = Extent::Unanswered;
+        }
+    }
+
+    fn last_failure(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.last_failure
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *last = failure.cloned();
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a connection may take: all of an export's time but the last moment. So a request that gets none is known not
+    /// to have been sent.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.timeout.saturating_sub(LAST).max(self.timeout / 2)
     }
 
     /// `text` without the header values that are sent to the receiver.

@@ -14,6 +14,7 @@ use opentelemetry::{Array, InstrumentationScope, KeyValue, Value};
 use opentelemetry_proto::tonic::trace::v1 as proto;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanData;
+use prost::bytes::Bytes;
 
 use wire::Writer;
 
@@ -38,8 +39,8 @@ impl EncodedResource {
 }
 
 /// A scope: the fields of `ScopeSpans` or `ScopeLogs` beside the items.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct EncodedScope(pub(crate) Vec<u8>);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct EncodedScope(pub(crate) Bytes);
 
 impl EncodedScope {
     /// `target` stands in the place of the name.
@@ -52,7 +53,7 @@ impl EncodedScope {
             attributes(writer, 3, scope.attributes(), usize::MAX);
         });
         writer.text(3, scope.schema_url().unwrap_or_default());
-        Self(bytes)
+        Self(bytes.into_boxed_slice().into())
     }
 }
 

@@ -21,7 +21,7 @@ use tonic_types::StatusExt;
 
 use crate::AGENT;
 use crate::answer;
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Extent, Failure};
 use crate::certificates::Files;
 use crate::destination::{Destination, root_cause};
 
@@ -81,7 +81,7 @@ impl GrpcClient {
         let mut client = {
             // The connection's task is spawned on the runtime that is entered.
             let _inside = runtime.handle.enter();
-            Grpc::new(channel(otlp, files)?)
+            Grpc::new(channel(otlp, files, destination.connect_timeout())?)
         };
         if otlp.gzip {
             client = client
@@ -147,7 +147,11 @@ impl GrpcClient {
             | Code::OutOfRange
             | Code::Unavailable
             | Code::DataLoss => Attempt::Passing(failure, asked),
-            Code::ResourceExhausted if asked.is_some() => Attempt::Passing(failure, asked),
+            Code::ResourceExhausted if asked.is_some() => {
+                // The receiver is busy: halves would be more requests.
+                let extent = Extent::All;
+                Attempt::Passing(Failure { extent, ..failure }, asked)
+            }
             _ => Attempt::Refused(failure),
         }
     }
@@ -175,7 +179,7 @@ fn is_connect(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// A connection that is made when it is first needed, through a tunnel if there is a proxy.
-fn channel(otlp: &Otlp, files: Files) -> Result<Channel, String> {
+fn channel(otlp: &Otlp, files: Files, connect_timeout: Duration) -> Result<Channel, String> {
     let endpoint = Endpoint::from_shared(otlp.endpoint.url().to_owned());
     let endpoint = endpoint.and_then(|endpoint| endpoint.user_agent(AGENT));
     let endpoint = match files.tonic(otlp) {
@@ -184,11 +188,12 @@ fn channel(otlp: &Otlp, files: Files) -> Result<Channel, String> {
     };
     let endpoint = endpoint.map_err(|error| root_cause(&error))?;
     let Some(proxy) = &otlp.proxy else {
-        return Ok(endpoint.connect_lazy());
+        return Ok(endpoint.connect_timeout(connect_timeout).connect_lazy());
     };
     let url = proxy.url.parse();
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(connect_timeout));
     let mut tunnel = Tunnel::new(
         url.map_err(|error: http::uri::InvalidUri| error.to_string())?,
         connector,

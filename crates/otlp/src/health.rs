@@ -42,7 +42,8 @@ pub struct Health {
     last_failure: LastFailure,
 }
 
-/// Why the last attempt failed. The exporter sets it while an export is still under way.
+/// Why the last attempt failed, and whether what is under way may have arrived. The exporter sets it while an export is
+/// still under way.
 pub(crate) type LastFailure = Arc<Mutex<Option<Failure>>>;
 
 /// Places in [`Health::dropped`].
@@ -133,6 +134,11 @@ impl Health {
         self.dropped[FOR_ITEMS].fetch_add(1, Ordering::Relaxed);
         self.tell_drop(|| format!("queue of {capacity} is"));
         false
+    }
+
+    /// An item came after the end: it waits in no buffer, but counts as not flushed. No queue was full.
+    pub(crate) fn late(&self) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
     }
 
     /// An item that was admitted is dropped, because the queue's room of so many bytes is taken.
@@ -274,7 +280,7 @@ impl Health {
             let inflight = self.inflight.load(Ordering::Relaxed);
             let last = self.last_failure.lock();
             let last = last.unwrap_or_else(PoisonError::into_inner).clone();
-            // What is under way is neither answered nor known to be lost, unless there is no connection.
+            // What is under way is neither answered nor known to be lost, unless the last attempt failed.
             let is_sent = last
                 .as_ref()
                 .is_none_or(|last| last.extent == Extent::Unanswered);

@@ -54,7 +54,7 @@ impl HttpClient {
         }
         headers.extend(otlp.headers.clone());
         Ok(Self {
-            client: blocking_client(otlp, files)?,
+            client: blocking_client(otlp, files, destination.connect_timeout())?,
             url,
             headers,
             gzip: otlp.gzip,
@@ -146,12 +146,16 @@ fn pause_asked_for(status: StatusCode, headers: &HeaderMap) -> Option<Duration> 
 }
 
 /// A client for blocking threads. It is built on a plain one: inside a runtime it would panic.
-fn blocking_client(otlp: &Otlp, files: &Files) -> Result<Client, String> {
+fn blocking_client(
+    otlp: &Otlp,
+    files: &Files,
+    connect_timeout: Duration,
+) -> Result<Client, String> {
     let mut builder = Client::builder()
         // What the process's environment says is in the settings already.
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(otlp.timeout);
+        .connect_timeout(connect_timeout);
     if let Some(proxy) = &otlp.proxy {
         let mut through = reqwest::Proxy::all(&proxy.url).map_err(|error| root_cause(&error))?;
         if let Some(value) = &proxy.authorization {

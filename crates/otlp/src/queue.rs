@@ -2,7 +2,7 @@
 //!
 //! It does what the specification says of a
 //! [batching processor](https://opentelemetry.io/docs/specs/otel/trace/sdk/#batching-processor): a batch is sent when there
-//! is a whole one, and otherwise when `schedule_delay` has passed since the last one.
+//! is a whole one, in items or in bytes, and otherwise when `schedule_delay` has passed since the last one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -36,8 +36,8 @@ const SHORTEST: usize = 64 << 10;
 pub(crate) struct Queue {
     shared: Arc<Shared>,
     messages: mpsc::Sender<Message>,
-    /// How many items wake the thread.
-    batch: usize,
+    /// What wakes the thread: so many items, or bytes.
+    batch: Bounds,
 }
 
 #[derive(Debug)]
@@ -70,8 +70,18 @@ impl Queue {
         max_request_size: usize,
     ) -> io::Result<Self> {
         let item = health.item();
+        let budget = Budget::of(batch);
+        let bounds = Bounds {
+            items: batch.max_export_batch_size,
+            bytes: max_request_size,
+        };
+        let wake = Bounds {
+            // A short queue is never as long as a request. While its first half is sent, the other one can fill.
+            bytes: max_request_size.min(budget.limit / 2),
+            ..bounds
+        };
         let shared = Arc::new(Shared {
-            buffers: Buffers::new(health, Budget::of(batch)),
+            buffers: Buffers::new(health, budget),
             resource: Mutex::default(),
             is_told: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
@@ -80,10 +90,7 @@ impl Queue {
         let exporter = Exporter {
             sender,
             shared: Arc::clone(&shared),
-            bounds: Bounds {
-                items: batch.max_export_batch_size,
-                bytes: max_request_size,
-            },
+            bounds,
         };
         let delay = batch.schedule_delay;
         thread::Builder::new()
@@ -92,7 +99,7 @@ impl Queue {
         Ok(Self {
             shared,
             messages,
-            batch: batch.max_export_batch_size,
+            batch: wake,
         })
     }
 
@@ -110,12 +117,13 @@ impl Queue {
     ) {
         let shared = &*self.shared;
         if shared.has_ended.load(Ordering::Relaxed) {
-            // It waits in no buffer, but counts: as not flushed.
-            shared.buffers.health.admit();
+            shared.buffers.health.late();
             return;
         }
         shared.buffers.push(scope, target, write);
-        if shared.buffers.health.queued() >= self.batch
+        let Buffers { health, budget, .. } = &shared.buffers;
+        let is_whole = health.queued() >= self.batch.items || budget.taken() >= self.batch.bytes;
+        if is_whole
             && !shared.is_told.load(Ordering::Relaxed)
             && !shared.is_told.swap(true, Ordering::Relaxed)
         {

@@ -4,7 +4,7 @@
 //! items. So the headers are written around items that are bytes already, and a request is cut in two without decoding an
 //! item.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use prost::bytes::Bytes;
@@ -113,11 +113,14 @@ impl Request {
     /// Frees what the pieces hold beyond their bytes, if there is a budget.
     fn join(pieces: Vec<Piece>, resource: &EncodedResource, budget: Option<&Budget>) -> Self {
         let mut scopes: Vec<(EncodedScope, Vec<Piece>)> = Vec::new();
+        // A service that makes a scope for each request would make a search long.
+        let mut places = HashMap::new();
         for piece in pieces {
-            match scopes.iter_mut().find(|(scope, _)| *scope == piece.scope) {
-                Some((_, pieces)) => pieces.push(piece),
-                None => scopes.push((piece.scope.clone(), vec![piece])),
+            let place = *places.entry(piece.scope.clone()).or_insert(scopes.len());
+            if place == scopes.len() {
+                scopes.push((piece.scope.clone(), Vec::new()));
             }
+            scopes[place].1.push(piece);
         }
         let length_of = |scope: &EncodedScope, pieces: &[Piece]| {
             let items: usize = pieces.iter().map(|piece| piece.bytes.len()).sum();

@@ -56,12 +56,7 @@ impl Sender {
         match result {
             Ok(None) => Ok(()),
             Ok(Some(failure)) => Err(failure),
-            // What came of a later attempt says nothing of those before it.
-            Err(failure) if is_unanswered && failure.extent == Extent::All => Err(Failure {
-                extent: Extent::Unanswered,
-                ..failure
-            }),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(after(is_unanswered, failure)),
         }
     }
 
@@ -80,9 +75,14 @@ impl Sender {
                 .map_err(|error| Failure::unknown(&error))?,
             Transport::Grpc(_) => message.clone(),
         };
+        if remaining().is_zero() {
+            // The parts before this one have taken all of the time.
+            return Err(self.destination.no_answer(false));
+        }
         let mut next_pause = FIRST_PAUSE;
         let mut last: Option<Failure> = None;
         loop {
+            self.destination.attempt_begins();
             let attempt = match &self.transport {
                 Transport::Http(client) => client.attempt(&message, remaining()),
                 Transport::Grpc(client) => client.attempt(&message, remaining()),
@@ -96,13 +96,9 @@ impl Sender {
                 Attempt::Away(failure) => (failure, None),
             };
             *is_unanswered |= failure.extent == Extent::Unanswered;
+            let failure = after(*is_unanswered, failure);
             if is_away && *self.ending.borrow() {
                 return Err(failure);
-            }
-            if is_away && !was_away {
-                // A loss is logged only after the time limit; the reason is of use before.
-                let limit = self.destination.timeout;
-                tracing::warn!("{}; trying again for {limit:?}", failure.words);
             }
             // The last attempt may be cut short by the limit: why those before it failed says more.
             let failure = match last.take() {
@@ -115,6 +111,11 @@ impl Sender {
             // An attempt takes time too: one that begins just before the limit would be cut short by it.
             if pause + FIRST_PAUSE >= remaining() {
                 return Err(failure);
+            }
+            if is_away && !was_away {
+                // A loss is logged only after the time limit; the reason is of use before.
+                let limit = self.destination.timeout;
+                tracing::warn!("{}; trying again for {limit:?}", failure.words);
             }
             self.destination.say(Some(&failure));
             self.wait(pause, is_away);
@@ -133,5 +134,16 @@ impl Sender {
             }
             thread::sleep(left.min(LOOK));
         }
+    }
+}
+
+/// `failure` as that of all attempts: what came of the last one says nothing of one to which there was no answer.
+fn after(is_unanswered: bool, failure: Failure) -> Failure {
+    match failure.extent {
+        Extent::All if is_unanswered => Failure {
+            extent: Extent::Unanswered,
+            ..failure
+        },
+        _ => failure,
     }
 }

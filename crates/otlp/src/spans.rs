@@ -27,6 +27,10 @@ impl SpanProcessor for SpanQueue {
 
     fn on_end(&self, span: SpanData) {
         self.queue.health().ended();
+        // A sampler can have it recorded for other processors alone.
+        if !span.span_context.is_sampled() {
+            return;
+        }
         self.queue.push(&span.instrumentation_scope, None, |bytes| {
             encoder::append_span(bytes, &span, self.value_length);
         });

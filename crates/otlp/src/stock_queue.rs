@@ -63,6 +63,10 @@ impl SpanProcessor for StockSpanQueue {
 
     fn on_end(&self, mut span: SpanData) {
         self.health.ended();
+        // As in the queue for OTLP.
+        if !span.span_context.is_sampled() {
+            return;
+        }
         // The clock was set back meanwhile.
         span.end_time = span.end_time.max(span.start_time);
         if !self.health.admit() {

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use opentelemetry::logs::{Logger as _, LoggerProvider as _};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use settings::{LogRecordExporter, LogRecordProcessor};
 use telemetry::Telemetry;
+use tokio::sync::watch;
 
-use crate::help::{Variables, end, eventually, sample, telemetry};
+use crate::help::{Variables, end, eventually, sample, settings, telemetry};
 use crate::receiver::{Answer, HOUR, Receiver, attributes, text};
 
 fn exporting(receiver: &Receiver, variables: Variables<'_>) -> Telemetry {
@@ -329,4 +333,34 @@ async fn export_timeout_bounds_an_export() {
         lost.sentences()[0].starts_with("1 log record not confirmed (may have arrived)"),
         "{lost}"
     );
+}
+
+#[test]
+fn records_after_the_end_count_as_not_flushed_and_no_queue_is_said_to_be_full() {
+    let settings = settings(&[
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "5"),
+    ]);
+    let [LogRecordProcessor::Batch { batch, exporter }] = &settings.logger_provider.processors[..]
+    else {
+        panic!("one exporter");
+    };
+    let LogRecordExporter::Otlp(otlp) = exporter;
+    let (_, not_ending) = watch::channel(false);
+    let mut pipelines = otlp::Pipelines::new(not_ending);
+    let queue = pipelines.logs(otlp, batch).unwrap();
+    let provider = SdkLoggerProvider::builder()
+        .with_log_processor(queue)
+        .build();
+    let logger = provider.logger("late");
+    provider.shutdown().unwrap();
+    for _ in 0..10 {
+        logger.emit(logger.create_log_record());
+    }
+    let lost: Vec<_> = pipelines.health[0]
+        .losses()
+        .iter()
+        .map(|loss| loss.to_string())
+        .collect();
+    assert_eq!(lost, ["10 log records not flushed in time"]);
 }

@@ -132,7 +132,8 @@ async fn what_could_not_be_flushed_is_said_with_the_reason() {
             Answer::RetryAfter(503, "5"),
             "503 Service Unavailable",
         ),
-        ("grpc", Answer::Grpc(14), "UNAVAILABLE"),
+        // A pause of one second: without it, an attempt could be under way at the end.
+        ("grpc", Answer::RetryInfo(14), "UNAVAILABLE"),
     ] {
         let receiver = Receiver::answering(move |_| answer);
         let telemetry = telemetry(&[
@@ -149,6 +150,40 @@ async fn what_could_not_be_flushed_is_said_with_the_reason() {
                 "1 span not flushed in time, last: {} answered {said}",
                 receiver.address
             )]
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_under_way_at_the_end_may_have_arrived_whatever_was_answered_before() {
+    for (protocol, refused) in [
+        ("http/protobuf", Answer::Status(503)),
+        ("http/protobuf", Answer::Status(400)),
+        ("grpc", Answer::Grpc(14)),
+        ("grpc", Answer::Grpc(3)),
+    ] {
+        let receiver = Receiver::answering(move |number| match number {
+            0 => refused,
+            _ => Answer::Never,
+        });
+        let telemetry = telemetry(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            QUICK,
+        ]);
+        span(&telemetry, "answered");
+        receiver.first();
+        span(&telemetry, "not answered");
+        eventually("a second attempt", || {
+            receiver.requests().into_iter().nth(1)
+        });
+        let lost = telemetry.shutdown(Duration::from_millis(100)).await;
+        let sentences = lost.sentences();
+        assert!(
+            sentences
+                .iter()
+                .any(|lost| lost.starts_with("1 span not confirmed (may have arrived)")),
+            "{protocol}: {sentences:?}"
         );
     }
 }

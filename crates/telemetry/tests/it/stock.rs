@@ -26,7 +26,8 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits,
+    BatchConfigBuilder, BatchSpanProcessor, SamplingDecision, SamplingResult, SdkTracer,
+    SdkTracerProvider, ShouldSample, SpanLimits,
 };
 use prost::Message;
 use tokio::sync::watch;
@@ -384,6 +385,52 @@ async fn the_counts_of_queue_and_batch_mean_the_same() {
             };
             assert_eq!(names(ours), names(stock));
         }
+    });
+}
+
+/// Has each span recorded, as a processor may want it that counts them, and none sampled.
+#[derive(Clone, Debug)]
+struct RecordOnly;
+
+impl ShouldSample for RecordOnly {
+    fn should_sample(
+        &self,
+        _: Option<&Context>,
+        _: TraceId,
+        _: &str,
+        _: &SpanKind,
+        _: &[KeyValue],
+        _: &[Link],
+    ) -> SamplingResult {
+        SamplingResult {
+            decision: SamplingDecision::RecordOnly,
+            attributes: Vec::new(),
+            trace_state: TraceState::NONE,
+        }
+    }
+}
+
+/// The specification's [table](https://opentelemetry.io/docs/specs/otel/trace/sdk/#recording-sampled-reaction-table): an
+/// exporter does not get them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_span_that_is_recorded_and_not_sampled_is_exported_by_the_stock_processor_alone() {
+    tokio::task::block_in_place(|| {
+        let [stock, ours, watched] = [(); 3].map(|()| Receiver::start());
+        let settings = settings(&[]);
+        let (_, batch) = span_exporter(&settings);
+        let (_, not_ending) = watch::channel(false);
+        let exporter = stock_exporter(HTTP, &watched);
+        let queue = otlp::Pipelines::new(not_ending).spans_to(exporter, "stock", batch, None);
+        let provider = SdkTracerProvider::builder()
+            .with_sampler(RecordOnly)
+            .with_span_processor(BatchSpanProcessor::builder(stock_exporter(HTTP, &stock)).build())
+            .with_span_processor(our_queue(HTTP, &ours, &[]))
+            .with_span_processor(queue)
+            .build();
+        provider.tracer("orders").start("span").end();
+        provider.shutdown().unwrap();
+        let arrived = [stock, ours, watched].map(|receiver| receiver.spans().len());
+        assert_eq!(arrived, [1, 0, 0]);
     });
 }
 
