@@ -19,6 +19,7 @@ use opentelemetry::metrics::{BoundCounter, BoundHistogram, Meter};
 use opentelemetry::trace::{FutureExt, Status, TraceContextExt, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use telemetry::Tracer;
+use tracing::warn;
 
 use crate::Settings;
 use crate::caller::{Caller, PerCaller};
@@ -71,6 +72,7 @@ impl Pong {
         let answer = if self.fails() {
             span.add_event("Response with error", vec![]);
             span.set_status(Status::error("failed as PONG_FAILURE_RATE asks"));
+            warn!("pong fails as it was told to");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "pong fails as it was told to",

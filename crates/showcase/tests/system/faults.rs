@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 
-use backend::{Span, StatusCode, Trace};
+use backend::{Attributes, Span, SpanKind, StatusCode, Trace};
 use reqwest::StatusCode as Http;
 
 use crate::PATIENCE;
@@ -89,18 +89,38 @@ async fn pong_failing_is_a_502_and_an_error_on_all_five_spans() {
     ));
 }
 
+/// Ping makes its own through `tracing`, pong by the OpenTelemetry API.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_manual_spans_have_the_same_kind_status_and_attributes() {
+    for (failures, code) in [("0", StatusCode::Unset), ("1", StatusCode::Error)] {
+        let pair = Pair::start_with(&[], &[("PONG_FAILURE_RATE", failures)]);
+        pair.get("/ping").await;
+        let trace = pair.store().wait_for_trace(5, PATIENCE).await.unwrap();
+        for name in ["ping-request", "pong-request"] {
+            let span = span(&trace, name);
+            assert_eq!(span.kind, SpanKind::Internal, "{name}");
+            assert_eq!(span.status.code, code, "{name}");
+            let is_described = !span.status.message.is_empty();
+            assert_eq!(is_described, code == StatusCode::Error, "{name}");
+            let expected = Attributes::from([("environment", "staging".into())]);
+            assert_eq!(span.attributes, expected, "{name}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_logged_with_the_ids_of_its_span() {
     let mut pair = Pair::start_with(&[], &[("PONG_FAILURE_RATE", "1")]);
     pair.get("/ping").await;
     let trace = pair.store().wait_for_trace(5, PATIENCE).await.unwrap();
-    let line: serde_json::Value =
-        serde_json::from_str(&pair.ping.line_with("no answer from pong")).unwrap();
-    assert_eq!(line["trace_id"], trace.id.to_string());
-    assert_eq!(
-        line["span_id"],
-        span(&trace, "ping-request").span_id.to_string()
-    );
+    for (service, text, name) in [
+        (&mut pair.ping, "no answer from pong", "ping-request"),
+        (&mut pair.pong, "as it was told to", "pong-request"),
+    ] {
+        let line: serde_json::Value = serde_json::from_str(&service.line_with(text)).unwrap();
+        assert_eq!(line["trace_id"], trace.id.to_string(), "{name}");
+        assert_eq!(line["span_id"], span(&trace, name).span_id.to_string());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
