@@ -16,7 +16,7 @@ use crate::setup::Setup;
 const STARTS: usize = 2;
 
 /// Turns of each start.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 4;
 
 /// A turn: its spans fill whole batches of 512, at 10 % too, so that the stock batch processors keep none.
 const REQUESTS: u64 = 15_360;

@@ -107,7 +107,8 @@ fn instructions_text() -> Result<String, Error> {
     let mut text = format!(
         "{}\n\n\
          All spans of these services arrived: a run that loses one is an error. *New baggage*: it never repeats, while it is \
-         the same in all other columns.\n\n{}",
+         the same in all other columns. All services are one executable: what a rival turns on in a shared crate, such as \
+         `tracing/log`, is on for all. The guard measures ours without rivals.\n\n{}",
         machine::description()?,
         table(&services, &totals, thousands)
     );
