@@ -1,6 +1,7 @@
 //! What bounds a queue and a request, in bytes; and what becomes of a request that is still too long, or lost on its way.
 
 use std::collections::BTreeMap;
+#[cfg(target_os = "linux")]
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -11,6 +12,7 @@ use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp::Reason;
 use telemetry::Telemetry;
+#[cfg(target_os = "linux")]
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
