@@ -33,14 +33,14 @@ pub const WORK: [(&str, &[&str]); 6] = [
     ),
     ("server span: start", &["Operation::start"]),
     (
-        "server span: end, with its metrics and the exemplar",
+        "server span: end, encoding, its metrics and the exemplar",
         &["InFlight::complete"],
     ),
     ("manual span: start", &["SpanBuilder::start"]),
     ("manual span: two events", &["SpanRef::add_event"]),
     (
         "export of both, on its thread",
-        &["BatchSpanProcessor::get_spans_and_export"],
+        &["otlp::queue::Exporter::export"],
     ),
 ];
 
