@@ -25,12 +25,11 @@ use crate::Settings;
 use crate::caller::{Caller, PerCaller};
 
 /// What a request needs; made once, shared by all.
-#[derive(Clone)]
 pub(crate) struct Pong {
     latency: (Duration, Duration),
     failure_rate: f64,
     tracer: Tracer,
-    metrics: Arc<PerCaller<Metrics>>,
+    metrics: PerCaller<Metrics>,
 }
 
 /// The instruments, bound to the attributes of a caller.
@@ -55,14 +54,14 @@ impl Pong {
             latency: settings.latency.clone().into_inner(),
             failure_rate: settings.failure_rate,
             tracer,
-            metrics: Arc::new(PerCaller::new(move |attributes| Metrics {
+            metrics: PerCaller::new(move |attributes| Metrics {
                 request_count: request_count.bind(attributes),
                 duration: duration.bind(attributes),
-            })),
+            }),
         }
     }
 
-    async fn process(self, caller: Caller) -> (StatusCode, &'static str) {
+    async fn process(&self, caller: Caller) -> (StatusCode, &'static str) {
         let started = Instant::now();
         // The one that `pong` makes; else the server span, which records nothing then.
         let context = Context::current();
@@ -102,7 +101,10 @@ impl Pong {
     }
 }
 
-pub(crate) async fn pong(State(pong): State<Pong>, caller: Caller) -> (StatusCode, &'static str) {
+pub(crate) async fn pong(
+    State(pong): State<Arc<Pong>>,
+    caller: Caller,
+) -> (StatusCode, &'static str) {
     // A child of the server span, which the layer has made current. If that one is not sampled, or `OTEL_SDK_DISABLED` is set
     // and there is none, a span would cost and record nothing: no sampler of `OTEL_TRACES_SAMPLER` samples it then.
     if !Context::map_current(|current| current.span().span_context().is_sampled()) {

@@ -19,6 +19,7 @@ mod caller; // one file serves both services
 mod handler;
 mod settings;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -105,11 +106,11 @@ pub fn app(settings: &Settings, telemetry: &Telemetry, readiness: Readiness) -> 
 
     let mut router = Router::new()
         .route("/pong", get(pong))
-        .with_state(Pong::new(
+        .with_state(Arc::new(Pong::new(
             settings,
             telemetry.tracer(NAME),
             &telemetry.meter(MANUAL),
-        ));
+        )));
     // Disabled, all it could do is hand the caller's context on, and pong calls nobody.
     if !telemetry.is_disabled() {
         router = router.layer(layer);

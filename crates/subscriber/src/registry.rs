@@ -99,8 +99,15 @@ impl Subscriber for Registry {
         self.registry.on_register_dispatch(subscriber);
     }
 
+    /// The registry answers for the layers that have a filter of their own. If none of those wants a span or an event, the
+    /// layers without one may still, so they have to be asked. `tracing-subscriber` knows that of its own registry alone.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        self.registry.register_callsite(metadata)
+        let interest = self.registry.register_callsite(metadata);
+        if interest.is_never() {
+            Interest::sometimes()
+        } else {
+            interest
+        }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
