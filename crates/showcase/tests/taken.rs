@@ -100,9 +100,10 @@ fn vendor(root: &Path, folder: &Path) {
     std::fs::create_dir_all(folder.join("vendor")).unwrap();
     for name in LIBRARIES {
         let package: PathBuf = target.join(format!("package/{name}-0.1.0.crate"));
+        // With the times of now: packages have one time for all files, and what an earlier run built would be taken for new.
         let mut tar = Command::new("tar");
         run(tar
-            .args(["-C", "vendor", "-xzf"])
+            .args(["-C", "vendor", "-xmzf"])
             .arg(package)
             .current_dir(folder));
     }
