@@ -57,23 +57,11 @@ pub(crate) fn http_failure(
 /// Words for a gRPC status that is not `OK`.
 pub(crate) fn grpc_failure(destination: &Destination, status: &tonic::Status) -> Failure {
     let code = grpc_code(status.code());
-    // A receiver that has no more room for any request gives the same code.
-    let is_too_long =
-        status.code() == tonic::Code::ResourceExhausted || is_too_long_for_tonic(status);
     Failure {
         words: answered(destination, &code, status.message()),
         kind: Cow::Owned(code),
-        extent: match is_too_long {
-            true => Extent::TooLong,
-            false => Extent::All,
-        },
+        extent: Extent::All,
     }
-}
-
-/// Receivers that are written with tonic give another code than all others.
-pub(crate) fn is_too_long_for_tonic(status: &tonic::Status) -> bool {
-    status.code() == tonic::Code::OutOfRange
-        && status.message().contains("message length too large")
 }
 
 fn answered(destination: &Destination, status: &dyn std::fmt::Display, message: &str) -> String {

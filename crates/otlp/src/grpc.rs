@@ -140,20 +140,29 @@ impl GrpcClient {
             .get_details_retry_info()
             .and_then(|info| info.retry_delay);
         match status.code() {
-            _ if answer::is_too_long_for_tonic(status) => Attempt::Refused(failure),
+            code if is_too_long(code, status.message(), asked) => {
+                let extent = Extent::TooLong;
+                Attempt::Refused(Failure { extent, ..failure })
+            }
             Code::Cancelled
             | Code::DeadlineExceeded
             | Code::Aborted
             | Code::OutOfRange
             | Code::Unavailable
-            | Code::DataLoss => Attempt::Passing(failure, asked),
-            Code::ResourceExhausted if asked.is_some() => {
-                // The receiver is busy: halves would be more requests.
-                let extent = Extent::All;
-                Attempt::Passing(Failure { extent, ..failure }, asked)
-            }
+            | Code::DataLoss
+            | Code::ResourceExhausted => Attempt::Passing(failure, asked),
             _ => Attempt::Refused(failure),
         }
+    }
+}
+
+/// Whether a shorter request may be taken. A receiver that is busy gives the usual code, too, and says when to come back.
+/// Those that are written with tonic give another one.
+fn is_too_long(code: Code, message: &str, asked: Option<Duration>) -> bool {
+    match code {
+        Code::ResourceExhausted => asked.is_none(),
+        Code::OutOfRange => message.contains("message length too large"),
+        _ => false,
     }
 }
 
