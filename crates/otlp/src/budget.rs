@@ -17,11 +17,16 @@ pub(crate) struct Budget {
     taken: AtomicUsize,
 }
 
+/// How many bytes a queue of so many items may take: 1 KiB for each, and at least 4 MiB. A longer queue has more room in both
+/// respects.
+pub(crate) fn room(items: usize) -> usize {
+    items.saturating_mul(AN_ITEM).max(LEAST)
+}
+
 impl Budget {
-    /// 1 KiB for each item that may wait, and at least 4 MiB: a longer queue has more room in both respects.
     pub(crate) fn of(batch: &Batch) -> Self {
         Self {
-            limit: batch.max_queue_size.saturating_mul(AN_ITEM).max(LEAST),
+            limit: room(batch.max_queue_size),
             taken: AtomicUsize::new(0),
         }
     }

@@ -99,7 +99,7 @@ impl Buffers {
                 buffer.bytes.shrink_to(capacity);
             }
             drop(buffers);
-            self.health.retract(self.budget.limit);
+            self.health.retract();
             return;
         }
         buffer.held = held;

@@ -12,7 +12,7 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 
 use crate::attempt::{Extent, Failure};
-use crate::{Item, Loss, Reason};
+use crate::{Item, Loss, Reason, budget};
 
 /// The minimum time between two lines about failed exports, so that a collector that is down does not flood the log.
 const QUIET: Duration = Duration::from_secs(10);
@@ -28,10 +28,10 @@ pub struct Health {
     open: AtomicUsize,
     pub(crate) queued: AtomicUsize,
     pub(crate) processed: AtomicU64,
-    /// For want of room, by the bound: the queue's items, its bytes.
-    dropped: [AtomicU64; 2],
-    /// The bound in bytes.
-    room: AtomicUsize,
+    /// Dropped, because the queue had as many items as it may.
+    queue_full: AtomicU64,
+    /// Dropped, because the items of the queue had as many bytes as they may.
+    room_full: AtomicU64,
     pub(crate) inflight: AtomicU64,
     pub(crate) exported: AtomicU64,
     /// Requests lock this only when they lose spans, and do not wait for it.
@@ -45,10 +45,6 @@ pub struct Health {
 /// Why the last attempt failed, and whether what is under way may have arrived. The exporter sets it while an export is
 /// still under way.
 pub(crate) type LastFailure = Arc<Mutex<Option<Failure>>>;
-
-/// Places in [`Health::dropped`].
-const FOR_ITEMS: usize = 0;
-const FOR_BYTES: usize = 1;
 
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
@@ -101,8 +97,8 @@ impl Health {
             open: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             processed: AtomicU64::new(0),
-            dropped: Default::default(),
-            room: AtomicUsize::new(0),
+            queue_full: AtomicU64::new(0),
+            room_full: AtomicU64::new(0),
             inflight: AtomicU64::new(0),
             exported: AtomicU64::new(0),
             drops: Mutex::default(),
@@ -131,7 +127,7 @@ impl Health {
             return true;
         }
         self.queued.fetch_sub(1, Ordering::Relaxed);
-        self.dropped[FOR_ITEMS].fetch_add(1, Ordering::Relaxed);
+        self.queue_full.fetch_add(1, Ordering::Relaxed);
         self.tell_drop(|| format!("queue of {capacity} is"));
         false
     }
@@ -141,12 +137,16 @@ impl Health {
         self.queued.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An item that was admitted is dropped, because the queue's room of so many bytes is taken.
-    pub(crate) fn retract(&self, room: usize) {
+    /// An item that was admitted is dropped, because the queue has no room for its bytes.
+    pub(crate) fn retract(&self) {
         self.queued.fetch_sub(1, Ordering::Relaxed);
-        self.room.store(room, Ordering::Relaxed);
-        self.dropped[FOR_BYTES].fetch_add(1, Ordering::Relaxed);
-        self.tell_drop(|| format!("queue's {} MiB are", room >> 20));
+        self.room_full.fetch_add(1, Ordering::Relaxed);
+        self.tell_drop(|| format!("queue's {} MiB are", self.room() >> 20));
+    }
+
+    /// How many bytes the queue holds at most.
+    fn room(&self) -> usize {
+        budget::room(self.capacity.unwrap_or_default())
     }
 
     /// Skips if another thread is already logging, because this runs on the request path.
@@ -177,10 +177,7 @@ impl Health {
 
     /// How many items were dropped before the queue.
     pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
-            .iter()
-            .map(|it| it.load(Ordering::Relaxed))
-            .sum()
+        self.queue_full.load(Ordering::Relaxed) + self.room_full.load(Ordering::Relaxed)
     }
 
     /// `count` items leave the queue for the exporter.
@@ -261,10 +258,11 @@ impl Health {
             }
         };
         let capacity = self.capacity.unwrap_or_default();
-        let dropped = |bound: usize| self.dropped[bound].load(Ordering::Relaxed);
-        lost(dropped(FOR_ITEMS), Reason::QueueFull { capacity });
-        let bytes = self.room.load(Ordering::Relaxed);
-        lost(dropped(FOR_BYTES), Reason::RoomFull { bytes });
+        let dropped = self.queue_full.load(Ordering::Relaxed);
+        lost(dropped, Reason::QueueFull { capacity });
+        let dropped = self.room_full.load(Ordering::Relaxed);
+        let bytes = self.room();
+        lost(dropped, Reason::RoomFull { bytes });
         let failures = self.failures();
         let last = failures.last.clone();
         let all: u64 = failures.lost.values().sum();

@@ -75,7 +75,7 @@ impl SpanProcessor for StockSpanQueue {
         if self.budget.take(length(&span)) {
             self.processor.on_end(span);
         } else {
-            self.health.retract(self.budget.limit);
+            self.health.retract();
         }
     }
 
