@@ -157,7 +157,7 @@ fn shard() -> usize {
     })
 }
 
-/// A panic while encoding leaves at most one item incomplete; the others still count.
+/// Nothing panics while it is held: all that is done then is to append bytes.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -247,13 +247,12 @@ impl Exporter {
                 parts.extend([second, first]);
                 continue;
             }
-            // Then it means something else than the length.
-            let also = if is_too_long && is_short {
-                std::mem::take(&mut parts)
-            } else {
-                Vec::new()
-            };
-            for part in also.iter().chain([&part]) {
+            let mut ended = vec![part];
+            if is_too_long && is_short {
+                // Then it means something else than the length, and the other parts would hear the same.
+                ended.append(&mut parts);
+            }
+            for part in ended {
                 budget.free(part.held());
                 result = result.and(health.exported(part.items, sent.clone()));
             }

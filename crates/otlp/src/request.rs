@@ -69,6 +69,8 @@ impl Request {
             if let Some(first) = piece.split(bounds, pieces.is_empty()) {
                 left.items -= first.items;
                 left.bytes = left.bytes.saturating_sub(headers + first.bytes.len());
+                // What is allocated beyond the bytes goes when they are joined.
+                budget.free(first.held - first.bytes.len());
                 pieces.push(first);
             }
             if piece.items > 0 {
@@ -76,7 +78,7 @@ impl Request {
                 break;
             }
         }
-        (!pieces.is_empty()).then(|| Self::join(pieces, resource, Some(budget)))
+        (!pieces.is_empty()).then(|| Self::join(pieces, resource))
     }
 
     /// What of the budget it has: the bytes of its items.
@@ -107,11 +109,10 @@ impl Request {
                 second.push(piece);
             }
         }
-        [first, second].map(|pieces| Self::join(pieces, resource, None))
+        [first, second].map(|pieces| Self::join(pieces, resource))
     }
 
-    /// Frees what the pieces hold beyond their bytes, if there is a budget.
-    fn join(pieces: Vec<Piece>, resource: &EncodedResource, budget: Option<&Budget>) -> Self {
+    fn join(pieces: Vec<Piece>, resource: &EncodedResource) -> Self {
         let mut scopes: Vec<(EncodedScope, Vec<Piece>)> = Vec::new();
         // A service that makes a scope for each request would make a search long.
         let mut places = HashMap::new();
@@ -146,9 +147,6 @@ impl Request {
             for piece in pieces {
                 message.extend_from_slice(&piece.bytes);
                 items += piece.items;
-                if let Some(budget) = budget {
-                    budget.free(piece.held - piece.bytes.len());
-                }
             }
             all += items;
             joined.push((scope, start..message.len(), items));
