@@ -15,12 +15,7 @@ static W3C: [HeaderName; 3] = [
 
 /// The place of a name in [`W3C`].
 fn place(name: &str) -> Option<usize> {
-    match name {
-        "traceparent" => Some(0),
-        "tracestate" => Some(1),
-        "baggage" => Some(2),
-        _ => None,
-    }
+    W3C.iter().position(|known| known.as_str() == name)
 }
 
 /// Reads the headers of an incoming request.
