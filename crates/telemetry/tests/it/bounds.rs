@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use otlp::Reason;
 use telemetry::Telemetry;
 #[cfg(target_os = "linux")]
 use tokio::net::TcpSocket;
-use tokio::sync::watch;
 
-use crate::help::{PATIENCE, end, sample, sending, settings, span, span_exporter, telemetry};
+use crate::help::{
+    PATIENCE, end, over, pipelines, provider, sample, sending, settings, span, span_exporter,
+    telemetry,
+};
 use crate::receiver::{Answer, HOUR, Receiver};
 
 const PROTOCOLS: [&str; 2] = ["http/protobuf", "grpc"];
@@ -96,22 +97,20 @@ async fn bytes_that_make_a_request_or_fill_half_of_the_queue_are_sent_at_once() 
 async fn a_request_has_at_most_so_many_bytes_and_one_long_span_goes_alone() {
     for (protocol, most) in PROTOCOLS.into_iter().zip([8 << 20, 4 << 20]) {
         let receiver = Receiver::start();
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
-            ("OTEL_BSP_MAX_QUEUE_SIZE", "32768"),
-        ]);
+        let telemetry = over(
+            protocol,
+            &receiver.url(),
+            &[
+                ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+                ("OTEL_BSP_MAX_QUEUE_SIZE", "32768"),
+            ],
+        );
         for number in 0..150 {
             long_span(&telemetry, number, 100_000);
         }
         long_span(&telemetry, 150, 9 << 20);
         end(telemetry).await;
-        let sizes: Vec<_> = receiver
-            .requests()
-            .iter()
-            .map(|it| it.message.len())
-            .collect();
+        let sizes = receiver.sizes();
         let too_long: Vec<_> = sizes.iter().filter(|size| **size > most).collect();
         assert_eq!(too_long.len(), 1, "{protocol}: {sizes:?}");
         assert!(
@@ -131,21 +130,13 @@ fn a_request_has_at_most_as_many_bytes_as_the_code_asks_for() {
     let (otlp, batch) = span_exporter(&settings);
     let mut otlp = otlp.clone();
     otlp.max_request_size = 10_000;
-    let (_, not_ending) = watch::channel(false);
-    let queue = otlp::Pipelines::new(not_ending).spans(&otlp, batch, None);
-    let provider = SdkTracerProvider::builder()
-        .with_span_processor(queue.unwrap())
-        .build();
+    let provider = provider(pipelines().spans(&otlp, batch, None));
     for number in 0..100 {
         let span = provider.tracer("Ping").start(format!("{number:01000}"));
         drop(span);
     }
     provider.shutdown().unwrap();
-    let sizes: Vec<_> = receiver
-        .requests()
-        .iter()
-        .map(|it| it.message.len())
-        .collect();
+    let sizes = receiver.sizes();
     assert!(sizes.iter().all(|size| *size <= 10_000), "{sizes:?}");
     assert_eq!(receiver.spans().len(), 100);
 }
@@ -163,11 +154,7 @@ fn a_limit_that_the_code_sets_to_the_longest_duration_is_one() {
         otlp.timeout = Duration::MAX;
         batch.export_timeout = Duration::MAX;
         batch.schedule_delay = Duration::MAX;
-        let (_, not_ending) = watch::channel(false);
-        let queue = otlp::Pipelines::new(not_ending).spans(&otlp, &batch, None);
-        let provider = SdkTracerProvider::builder()
-            .with_span_processor(queue.unwrap())
-            .build();
+        let provider = provider(pipelines().spans(&otlp, &batch, None));
         drop(provider.tracer("Ping").start("span"));
         provider.shutdown_with_timeout(Duration::MAX).unwrap();
         assert_eq!(receiver.spans().len(), 1, "{protocol}");
@@ -178,11 +165,11 @@ fn a_limit_that_the_code_sets_to_the_longest_duration_is_one() {
 async fn a_request_that_is_refused_for_its_length_is_sent_in_halves() {
     for protocol in PROTOCOLS {
         let receiver = Receiver::answering(|_| Answer::AtMost(100_000));
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
-        ]);
+        let telemetry = over(
+            protocol,
+            &receiver.url(),
+            &[("OTEL_BSP_SCHEDULE_DELAY", HOUR)],
+        );
         for number in 0..50 {
             long_span(&telemetry, number, 10_000);
         }
@@ -204,11 +191,8 @@ async fn a_request_that_is_refused_for_its_length_is_sent_in_halves() {
             .map(|it| it.name)
             .collect();
         names.sort();
-        let mut wanted: Vec<_> = (0..100).filter(|number| *number != 50).collect::<Vec<_>>();
-        let mut wanted: Vec<_> = wanted
-            .drain(..)
-            .map(|number| format!("span {number}"))
-            .collect();
+        let but_one = (0..100).filter(|number| *number != 50);
+        let mut wanted: Vec<_> = but_one.map(|number| format!("span {number}")).collect();
         wanted.sort();
         assert_eq!(names, wanted, "{protocol}");
     }
@@ -221,11 +205,11 @@ async fn a_receiver_that_refuses_short_requests_too_is_not_asked_for_each_span()
         .zip([Answer::Status(413), Answer::Grpc(8)])
     {
         let receiver = Receiver::answering(move |_| answer);
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
-        ]);
+        let telemetry = over(
+            protocol,
+            &receiver.url(),
+            &[("OTEL_BSP_SCHEDULE_DELAY", HOUR)],
+        );
         for number in 0..1_000 {
             long_span(&telemetry, number, 1_000);
         }
@@ -235,11 +219,7 @@ async fn a_receiver_that_refuses_short_requests_too_is_not_asked_for_each_span()
             "{lost:?}"
         );
         // Halves of halves, until one is no longer than 64 KiB.
-        let sizes: Vec<_> = receiver
-            .requests()
-            .iter()
-            .map(|it| it.message.len())
-            .collect();
+        let sizes = receiver.sizes();
         assert!(
             sizes[0] > 1 << 20 && sizes.len() == 6,
             "{protocol}: {sizes:?}"
@@ -254,12 +234,14 @@ async fn parts_for_which_no_time_is_left_are_not_said_to_have_been_sent() {
             0 => Answer::AtMost(100_000),
             _ => Answer::Never,
         });
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000"),
-            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
-        ]);
+        let telemetry = over(
+            protocol,
+            &receiver.url(),
+            &[
+                ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000"),
+                ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+            ],
+        );
         for number in 0..40 {
             long_span(&telemetry, number, 10_000);
         }
@@ -274,12 +256,14 @@ async fn parts_for_which_no_time_is_left_are_not_said_to_have_been_sent() {
 #[tokio::test]
 async fn a_receiver_that_asks_for_a_pause_gets_no_halves() {
     let receiver = Receiver::answering(|_| Answer::RetryInfo(8));
-    let telemetry = telemetry(&[
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500"),
-        ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
-    ]);
+    let telemetry = over(
+        "grpc",
+        &receiver.url(),
+        &[
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500"),
+            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+        ],
+    );
     for number in 0..100 {
         long_span(&telemetry, number, 10_000);
     }
@@ -299,11 +283,11 @@ async fn a_request_whose_connection_is_lost_is_sent_again() {
             0 => Answer::HangUp,
             _ => Answer::Ok,
         });
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_BSP_SCHEDULE_DELAY", "10"),
-        ]);
+        let telemetry = over(
+            protocol,
+            &receiver.url(),
+            &[("OTEL_BSP_SCHEDULE_DELAY", "10")],
+        );
         span(&telemetry, "span");
         end(telemetry).await;
         let arrivals = arrivals(&receiver);
@@ -363,12 +347,14 @@ async fn spans_whose_request_was_never_answered_may_have_arrived_whatever_came_l
             0 => Answer::HangUp,
             _ => later,
         });
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_EXPORTER_OTLP_TIMEOUT", "700"),
-            ("OTEL_BSP_SCHEDULE_DELAY", "10"),
-        ]);
+        let telemetry = over(
+            protocol,
+            &receiver.url(),
+            &[
+                ("OTEL_EXPORTER_OTLP_TIMEOUT", "700"),
+                ("OTEL_BSP_SCHEDULE_DELAY", "10"),
+            ],
+        );
         span(&telemetry, "span");
         let lost = telemetry.shutdown(PATIENCE).await.sentences();
         assert_eq!(lost.len(), 1, "{lost:?}");
@@ -405,12 +391,8 @@ fn every_span_has_arrived_or_is_counted_as_lost() {
             ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "50"),
         ]);
         let (otlp, batch) = span_exporter(&settings);
-        let (_, not_ending) = watch::channel(false);
-        let mut pipelines = otlp::Pipelines::new(not_ending);
-        let queue = pipelines.spans(otlp, batch, None);
-        let provider = SdkTracerProvider::builder()
-            .with_span_processor(queue.unwrap())
-            .build();
+        let mut pipelines = pipelines();
+        let provider = provider(pipelines.spans(otlp, batch, None));
         let started = AtomicUsize::new(0);
         let work = || {
             for number in 0..300 {

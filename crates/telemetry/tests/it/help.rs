@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use otlp::{Pipelines, SpanQueue};
 use settings::{Batch, Otlp, SpanExporter, SpanProcessor};
 use telemetry::{Losses, Service, Settings, Telemetry};
+use tokio::sync::watch;
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,6 +39,27 @@ pub(crate) fn span_exporter(settings: &Settings) -> (&Otlp, &Batch) {
 
 pub(crate) fn telemetry(variables: Variables<'_>) -> Telemetry {
     telemetry::build(SERVICE, &settings(variables)).unwrap()
+}
+
+/// Telemetry that goes to the receiver at `url` over that protocol.
+pub(crate) fn over(protocol: &str, url: &str, variables: Variables<'_>) -> Telemetry {
+    let mut all = variables.to_vec();
+    all.push(("OTEL_EXPORTER_OTLP_ENDPOINT", url));
+    all.push(("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+    telemetry(&all)
+}
+
+/// Pipelines that are not about to end, without a [`Telemetry`] around them.
+pub(crate) fn pipelines() -> Pipelines {
+    let (_, not_ending) = watch::channel(false);
+    Pipelines::new(not_ending)
+}
+
+/// A provider with that queue alone.
+pub(crate) fn provider(queue: Option<SpanQueue>) -> SdkTracerProvider {
+    SdkTracerProvider::builder()
+        .with_span_processor(queue.unwrap())
+        .build()
 }
 
 /// Telemetry whose spans go to a receiver at `address`, by default quickly.

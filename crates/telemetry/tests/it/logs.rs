@@ -7,9 +7,8 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use settings::{LogRecordExporter, LogRecordProcessor};
 use telemetry::Telemetry;
-use tokio::sync::watch;
 
-use crate::help::{Variables, end, eventually, sample, settings, telemetry};
+use crate::help::{Variables, end, eventually, pipelines, sample, settings, telemetry};
 use crate::receiver::{Answer, HOUR, Receiver, attributes, text};
 
 fn exporting(receiver: &Receiver, variables: Variables<'_>) -> Telemetry {
@@ -346,8 +345,7 @@ fn records_after_the_end_count_as_not_flushed_and_no_queue_is_said_to_be_full() 
         panic!("one exporter");
     };
     let LogRecordExporter::Otlp(otlp) = exporter;
-    let (_, not_ending) = watch::channel(false);
-    let mut pipelines = otlp::Pipelines::new(not_ending);
+    let mut pipelines = pipelines();
     let queue = pipelines.logs(otlp, batch).unwrap();
     let provider = SdkLoggerProvider::builder()
         .with_log_processor(queue)

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::help::{end, eventually, sample, settings, span, telemetry};
+use crate::help::{end, eventually, over, sample, settings, span, telemetry};
 use crate::receiver::{Answer, HOUR, Receiver, SOON, nobody};
 
 const QUICK: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "10");
@@ -344,13 +344,11 @@ async fn timeout_bounds_an_export_with_its_retries() {
             ("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"),
         ] {
             let receiver = Receiver::answering(|_| Answer::Never);
-            let telemetry = telemetry(&[
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-                (variable, "300"),
-                (others, HOUR),
-                QUICK,
-            ]);
+            let telemetry = over(
+                protocol,
+                &receiver.url(),
+                &[(variable, "300"), (others, HOUR), QUICK],
+            );
             let start = Instant::now();
             span(&telemetry, "span");
             let failed = || {

@@ -159,6 +159,12 @@ impl Receiver {
         eventually("a request", || self.requests().into_iter().next())
     }
 
+    /// How long each message was, in bytes.
+    pub(crate) fn sizes(&self) -> Vec<usize> {
+        let requests = self.requests();
+        requests.iter().map(|it| it.message.len()).collect()
+    }
+
     /// How many spans came with each request.
     pub(crate) fn batch_sizes(&self) -> Vec<usize> {
         let requests = self.requests();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpSocket;
 
-use crate::help::{PATIENCE, end, eventually, sample, span, telemetry};
+use crate::help::{PATIENCE, end, eventually, over, sample, span, telemetry};
 use crate::receiver::{Answer, HOUR, Receiver, SOON, nobody};
 
 const QUICK: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "10");
@@ -17,11 +17,7 @@ async fn attempts(protocol: &str, first: Answer) -> (Vec<Instant>, bool) {
         0 => first,
         _ => Answer::Ok,
     });
-    let telemetry = telemetry(&[
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-        QUICK,
-    ]);
+    let telemetry = over(protocol, &receiver.url(), &[QUICK]);
     span(&telemetry, "span");
     let kept = telemetry.shutdown(PATIENCE).await.is_empty();
     let times = receiver.requests().into_iter().map(|request| request.at);
@@ -99,14 +95,16 @@ async fn a_pause_that_the_receiver_asks_for_is_asked_for_once() {
                 _ => Answer::Ok,
             });
             let exporter = |of| if signal == of { "otlp" } else { "none" };
-            let telemetry = telemetry(&[
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-                ("OTEL_TRACES_EXPORTER", exporter("traces")),
-                ("OTEL_LOGS_EXPORTER", exporter("logs")),
-                ("OTEL_METRICS_EXPORTER", exporter("metrics")),
-                QUICK,
-            ]);
+            let telemetry = over(
+                protocol,
+                &receiver.url(),
+                &[
+                    ("OTEL_TRACES_EXPORTER", exporter("traces")),
+                    ("OTEL_LOGS_EXPORTER", exporter("logs")),
+                    ("OTEL_METRICS_EXPORTER", exporter("metrics")),
+                    QUICK,
+                ],
+            );
             span(&telemetry, "span");
             tracing::subscriber::with_default(telemetry.subscriber(), || tracing::warn!("line"));
             end(telemetry).await;
@@ -136,11 +134,7 @@ async fn what_could_not_be_flushed_is_said_with_the_reason() {
         ("grpc", Answer::RetryInfo(14), "UNAVAILABLE"),
     ] {
         let receiver = Receiver::answering(move |_| answer);
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            QUICK,
-        ]);
+        let telemetry = over(protocol, &receiver.url(), &[QUICK]);
         span(&telemetry, "span");
         receiver.first();
         let lost = telemetry.shutdown(Duration::from_millis(800)).await;
@@ -166,11 +160,7 @@ async fn what_is_under_way_at_the_end_may_have_arrived_whatever_was_answered_bef
             0 => refused,
             _ => Answer::Never,
         });
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            QUICK,
-        ]);
+        let telemetry = over(protocol, &receiver.url(), &[QUICK]);
         span(&telemetry, "answered");
         receiver.first();
         span(&telemetry, "not answered");
@@ -210,11 +200,7 @@ async fn what_a_grpc_status_says_is_said_escaped_and_bounded() {
         (3, LONG, &format!("INVALID_ARGUMENT{xs}")),
     ] {
         let receiver = Receiver::answering(move |_| Answer::GrpcMessage(code, message));
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
-            QUICK,
-        ]);
+        let telemetry = over("grpc", &receiver.url(), &[QUICK]);
         span(&telemetry, "span");
         let lost = telemetry.shutdown(SOON).await;
         assert_eq!(
@@ -236,15 +222,17 @@ async fn key_that_a_receiver_repeats_is_not_said() {
     ];
     for (protocol, answer) in answers {
         let receiver = Receiver::answering(move |_| answer);
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            (
-                "OTEL_EXPORTER_OTLP_HEADERS",
-                "authorization=Bearer%20k3y-of-orders",
-            ),
-            QUICK,
-        ]);
+        let telemetry = over(
+            protocol,
+            &receiver.url(),
+            &[
+                (
+                    "OTEL_EXPORTER_OTLP_HEADERS",
+                    "authorization=Bearer%20k3y-of-orders",
+                ),
+                QUICK,
+            ],
+        );
         span(&telemetry, "span");
         let lost = telemetry.shutdown(SOON).await.to_string();
         assert!(
@@ -344,12 +332,7 @@ async fn receiver_that_stays_unavailable_is_asked_until_the_limit_and_no_longer(
     ] {
         for variable in ["OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_EXPORT_TIMEOUT"] {
             let receiver = Receiver::answering(move |_| answer);
-            let telemetry = telemetry(&[
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-                (variable, "3000"),
-                QUICK,
-            ]);
+            let telemetry = over(protocol, &receiver.url(), &[(variable, "3000"), QUICK]);
             span(&telemetry, "span");
             let label = format!("error_type=\"{error_type}\"");
             let failed = || {
@@ -441,12 +424,14 @@ async fn spans_that_a_receiver_rejects_are_counted_as_failed_and_said_to_be_lost
         ("grpc", 0, 0.0),
     ] {
         let receiver = Receiver::answering(move |_| Answer::Partial(rejected));
-        let telemetry = telemetry(&[
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "3"),
-            ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
-        ]);
+        let telemetry = over(
+            protocol,
+            &receiver.url(),
+            &[
+                ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "3"),
+                ("OTEL_BSP_SCHEDULE_DELAY", HOUR),
+            ],
+        );
         for _ in 0..3 {
             span(&telemetry, "span");
         }

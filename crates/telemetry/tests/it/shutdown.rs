@@ -6,7 +6,7 @@ use futures_executor::block_on;
 use opentelemetry::trace::Tracer as _;
 use telemetry::Losses;
 
-use crate::help::{PATIENCE, end, sending, span, telemetry};
+use crate::help::{PATIENCE, end, over, sending, span, telemetry};
 use crate::receiver::{Answer, HOUR, Receiver, SOON};
 
 #[tokio::test]
@@ -34,11 +34,11 @@ fn runtime_with_one_worker_can_flush() {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let telemetry = telemetry(&[
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-                ("OTEL_METRICS_EXPORTER", "otlp"),
-            ]);
+            let telemetry = over(
+                protocol,
+                &receiver.url(),
+                &[("OTEL_METRICS_EXPORTER", "otlp")],
+            );
             span(&telemetry, "span");
             end(telemetry).await;
         });
@@ -51,12 +51,14 @@ fn any_executor_can_shut_down_and_a_limit_without_end_is_one() {
     for protocol in ["http/protobuf", "grpc"] {
         for limit in [SOON, Duration::MAX] {
             let receiver = Receiver::start();
-            let telemetry = telemetry(&[
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-                ("OTEL_METRICS_EXPORTER", "otlp"),
-                ("OTEL_LOGS_EXPORTER", "otlp"),
-            ]);
+            let telemetry = over(
+                protocol,
+                &receiver.url(),
+                &[
+                    ("OTEL_METRICS_EXPORTER", "otlp"),
+                    ("OTEL_LOGS_EXPORTER", "otlp"),
+                ],
+            );
             span(&telemetry, "span");
             let lost = block_on(telemetry.shutdown(limit));
             assert_eq!(lost, Losses::default(), "{protocol} {limit:?}");
@@ -113,14 +115,16 @@ fn collector_that_hangs_delays_neither_the_shutdown_nor_the_runtimes_end() {
             .build()
             .unwrap();
         let lost = runtime.block_on(async {
-            let telemetry = telemetry(&[
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
-                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
-                ("OTEL_METRICS_EXPORTER", "otlp"),
-                ("OTEL_LOGS_EXPORTER", "otlp"),
-                ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
-                ("OTEL_BSP_EXPORT_TIMEOUT", "0"),
-            ]);
+            let telemetry = over(
+                protocol,
+                &receiver.url(),
+                &[
+                    ("OTEL_METRICS_EXPORTER", "otlp"),
+                    ("OTEL_LOGS_EXPORTER", "otlp"),
+                    ("OTEL_EXPORTER_OTLP_TIMEOUT", "3600000"),
+                    ("OTEL_BSP_EXPORT_TIMEOUT", "0"),
+                ],
+            );
             span(&telemetry, "first");
             span(&telemetry, "second");
             telemetry.shutdown(limit).await

@@ -30,9 +30,8 @@ use opentelemetry_sdk::trace::{
     SdkTracerProvider, ShouldSample, SpanLimits,
 };
 use prost::Message;
-use tokio::sync::watch;
 
-use crate::help::{Variables, eventually, settings, span_exporter};
+use crate::help::{Variables, eventually, pipelines, settings, span_exporter};
 use crate::receiver::{Answer, Receiver};
 
 const HTTP: &str = "http/protobuf";
@@ -67,10 +66,7 @@ fn our_queue(protocol: &str, receiver: &Receiver, more: Variables<'_>) -> otlp::
     variables.extend(more);
     let settings = settings(&variables);
     let (otlp, batch) = span_exporter(&settings);
-    let (_, not_ending) = watch::channel(false);
-    otlp::Pipelines::new(not_ending)
-        .spans(otlp, batch, None)
-        .unwrap()
+    pipelines().spans(otlp, batch, None).unwrap()
 }
 
 /// A provider whose spans go to both.
@@ -418,9 +414,8 @@ async fn a_span_that_is_recorded_and_not_sampled_is_exported_by_the_stock_proces
         let [stock, ours, watched] = [(); 3].map(|()| Receiver::start());
         let settings = settings(&[]);
         let (_, batch) = span_exporter(&settings);
-        let (_, not_ending) = watch::channel(false);
         let exporter = stock_exporter(HTTP, &watched);
-        let queue = otlp::Pipelines::new(not_ending).spans_to(exporter, "stock", batch, None);
+        let queue = pipelines().spans_to(exporter, "stock", batch, None);
         let provider = SdkTracerProvider::builder()
             .with_sampler(RecordOnly)
             .with_span_processor(BatchSpanProcessor::builder(stock_exporter(HTTP, &stock)).build())
