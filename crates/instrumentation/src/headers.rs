@@ -15,7 +15,12 @@ static W3C: [HeaderName; 3] = [
 
 /// The place of a name in [`W3C`].
 fn place(name: &str) -> Option<usize> {
-    W3C.iter().position(|known| known.as_str() == name)
+    match name {
+        "traceparent" => Some(0),
+        "tracestate" => Some(1),
+        "baggage" => Some(2),
+        _ => None,
+    }
 }
 
 /// Reads the headers of an incoming request.
