@@ -60,7 +60,7 @@ impl Extractor for Received<'_> {
             Some(Lines::One(line)) => Some(line),
             Some(Lines::Several) | None => self.headers.get(key),
         };
-        line?.to_str().ok()
+        text(line?)
     }
 
     fn keys(&self) -> Vec<&str> {
@@ -71,16 +71,19 @@ impl Extractor for Received<'_> {
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
         match place(key).map(|place| self.w3c[place]) {
             Some(Lines::None) => None,
-            Some(Lines::One(line)) => Some(vec![line.to_str().ok()?]),
+            Some(Lines::One(line)) => Some(vec![text(line)?]),
             Some(Lines::Several) | None => {
                 let lines = self.headers.get_all(key).iter();
-                let texts: Vec<_> = lines
-                    .map(|line| line.to_str().ok())
-                    .collect::<Option<_>>()?;
+                let texts: Vec<_> = lines.map(text).collect::<Option<_>>()?;
                 (!texts.is_empty()).then_some(texts)
             }
         }
     }
+}
+
+/// The propagator checks the grammar. `HeaderValue::to_str` would look at every byte for control characters before.
+fn text(line: &HeaderValue) -> Option<&str> {
+    str::from_utf8(line.as_bytes()).ok()
 }
 
 /// Writes the headers of an outgoing request.

@@ -22,15 +22,14 @@ pub(crate) struct Operation {
 impl Operation {
     /// Starts the span that `builder` describes, as a child of the span of `parent`.
     ///
-    /// `sampling` makes the attributes that a sampler may look at. The conventions list them (http-spans, *the following
-    /// attributes can be important for making sampling decisions*), and they must be there when the span is created.
-    /// `add_rest` sets the others. It is called only if the span records, so an unsampled request does not pay for them.
+    /// `attributes` makes those that are known at the start. A sampler may look at them: the conventions list the ones that
+    /// must be there when the span is created (http-spans, *the following attributes can be important for making sampling
+    /// decisions*).
     pub(crate) fn start<T>(
         tracer: &T,
         mut builder: SpanBuilder,
         parent: &Context,
-        sampling: impl FnOnce() -> Vec<KeyValue>,
-        add_rest: impl FnOnce(&mut T::Span),
+        attributes: impl FnOnce() -> Vec<KeyValue>,
     ) -> Self
     where
         T: Tracer,
@@ -47,17 +46,16 @@ impl Operation {
             let parent = parent.span();
             parent.span_context().is_valid() && !parent.span_context().is_sampled()
         };
-        let mut sampling = Some(sampling);
+        let mut attributes = Some(attributes);
         if !is_unsampled {
-            builder.attributes = sampling.take().map(|sampling| sampling());
+            builder.attributes = attributes.take().map(|attributes| attributes());
         }
         let mut span = tracer.build_with_context(builder, parent);
         let is_recording = span.is_recording();
         let context = if is_recording {
-            if let Some(sampling) = sampling {
-                span.set_attributes(sampling());
+            if let Some(attributes) = attributes {
+                span.set_attributes(attributes());
             }
-            add_rest(&mut span);
             parent.with_span(span)
         } else {
             // The ids and flags must travel on. The span itself does nothing, so it is not worth an allocation.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Tracer};
+use opentelemetry::trace::{SpanBuilder, SpanKind, Tracer};
 use opentelemetry::{Context, KeyValue};
 use reqwest::{Request, Response};
 
@@ -49,21 +49,19 @@ impl Call {
         let method = target.method;
         // Conventions, *Name*: the method alone, since a client knows no route, and a path would make endless names.
         let span = SpanBuilder::from_name(methods.span_name(method)).with_kind(SpanKind::Client);
-        let sampling = || {
+        let attributes = || {
             let mut attributes = Vec::with_capacity(ATTRIBUTES);
             attributes.extend_from_slice(target.series.attributes());
             let url = redaction::url(request.url()).into_owned();
             attributes.push(KeyValue::new(URL_FULL, url));
-            attributes
-        };
-        let operation = Operation::start(tracer, span, parent, sampling, |span| {
             if !methods.is_known(method) {
                 let original = request.method().as_str().to_owned();
-                span.set_attribute(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
+                attributes.push(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
             }
-        });
+            attributes
+        };
         Self {
-            operation,
+            operation: Operation::start(tracer, span, parent, attributes),
             target,
             outcome: Outcome::default(),
             peer: None,

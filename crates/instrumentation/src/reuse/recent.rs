@@ -1,4 +1,4 @@
-//! Texts that are the same in almost every request of a connection: the host and the peer's address.
+//! Texts that are the same in almost every request of a connection: the host, the user agent and the peer's address.
 //!
 //! A span must own its attributes, so each text would be parsed or formatted, and allocated, for each span.
 
@@ -18,7 +18,7 @@ use crate::host::Host;
 /// not memory.
 const SLOTS: usize = 64;
 
-/// Longest authority in bytes that is kept, so that a thread keeps at most 16 KiB of them.
+/// Longest authority or user agent in bytes that is kept, so that a thread keeps at most 64 KiB of each.
 const LONGEST: usize = 256;
 
 /// Keys and values, the latest of each slot.
@@ -29,6 +29,7 @@ pub(crate) type Server = (Arc<str>, Option<u16>);
 
 thread_local! {
     static HOSTS: Slots<Vec<u8>, Server> = const { RefCell::new([const { None }; SLOTS]) };
+    static AGENTS: Slots<Vec<u8>, Arc<str>> = const { RefCell::new([const { None }; SLOTS]) };
     static ADDRESSES: Slots<IpAddr, Arc<str>> = const { RefCell::new([const { None }; SLOTS]) };
 }
 
@@ -42,6 +43,16 @@ pub(crate) fn host(authority: &[u8]) -> Option<Server> {
         return parse();
     }
     recent(&HOSTS, authority, parse)
+}
+
+/// Returns the text of a header `User-Agent`. Bytes that are not UTF-8 are replaced.
+pub(crate) fn user_agent(header: &[u8]) -> StringValue {
+    let text = || String::from_utf8_lossy(header).into_owned();
+    if header.len() > LONGEST {
+        return text().into();
+    }
+    let shared = recent(&AGENTS, header, || Some(text().into()));
+    shared.unwrap_or_default().into()
 }
 
 /// Returns an address as text. An IPv4 address that arrived at an IPv6 socket is written as IPv4, as the peer itself would
@@ -105,6 +116,23 @@ mod tests {
         HOSTS.with_borrow(|hosts| {
             let mut kept = hosts.iter().flatten();
             assert!(kept.all(|(authority, _)| authority.len() <= LONGEST));
+        });
+    }
+
+    #[test]
+    fn user_agent_is_text_whatever_its_bytes_are() {
+        let long = "a".repeat(LONGEST + 1);
+        for _ in 0..2 {
+            for agent in ["curl/8.7", "", &long] {
+                assert_eq!(user_agent(agent.as_bytes()).as_str(), agent);
+            }
+            for bytes in [&b"caf\xe9"[..], "caf\u{fffd}".as_bytes()] {
+                assert_eq!(user_agent(bytes).as_str(), "caf\u{fffd}");
+            }
+        }
+        AGENTS.with_borrow(|agents| {
+            let mut kept = agents.iter().flatten();
+            assert!(kept.all(|(header, _)| header.len() <= LONGEST));
         });
     }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, MatchedPath};
 use http::header::{HOST, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, Uri};
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Tracer};
+use opentelemetry::trace::{SpanBuilder, SpanKind, Tracer};
 use opentelemetry::{KeyValue, StringValue};
 
 use super::endpoint::{Endpoint, Endpoints, Kind};
@@ -63,7 +63,7 @@ impl InFlight {
 
         let peer = extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|ConnectInfo(peer)| *peer);
-        let sampling = || {
+        let attributes = || {
             let mut attributes = Vec::with_capacity(ATTRIBUTES);
             attributes.extend_from_slice(endpoint.series.attributes());
             attributes.push(KeyValue::new(URL_PATH, path(uri, endpoint.route.as_ref())));
@@ -78,28 +78,26 @@ impl InFlight {
                 let port = port.or(default).map(i64::from);
                 attributes.extend(port.map(|port| KeyValue::new(SERVER_PORT, port)));
             }
-            // The peer and not `Forwarded` or `X-Forwarded-For`, which any client can set.
-            let client = peer.map(|peer| reuse::address(peer.ip()));
-            attributes.extend(client.map(|client| KeyValue::new(CLIENT_ADDRESS, client)));
-            let agent = headers.get(USER_AGENT).map(text);
+            if let Some(peer) = peer {
+                let address = reuse::address(peer.ip());
+                // The peer and not `Forwarded` or `X-Forwarded-For`, which any client can set.
+                attributes.push(KeyValue::new(CLIENT_ADDRESS, address.clone()));
+                attributes.push(KeyValue::new(NETWORK_PEER_ADDRESS, address));
+                attributes.push(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
+            }
+            let agent = headers.get(USER_AGENT);
+            let agent = agent.map(|agent| reuse::user_agent(agent.as_bytes()));
             attributes.extend(agent.map(|agent| KeyValue::new(USER_AGENT_ORIGINAL, agent)));
+            if !methods.is_known(kind.method) {
+                let original = request.method().as_str().to_owned();
+                attributes.push(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
+            }
             attributes
         };
         let parent = propagator.extract(&Received::new(headers));
         let span = SpanBuilder::from_name(endpoint.span_name.clone()).with_kind(SpanKind::Server);
-        let operation = Operation::start(tracer, span, &parent, sampling, |span| {
-            if let Some(peer) = peer {
-                let address = reuse::address(peer.ip());
-                span.set_attribute(KeyValue::new(NETWORK_PEER_ADDRESS, address));
-                span.set_attribute(KeyValue::new(NETWORK_PEER_PORT, i64::from(peer.port())));
-            }
-            if !methods.is_known(kind.method) {
-                let original = request.method().as_str().to_owned();
-                span.set_attribute(KeyValue::new(HTTP_REQUEST_METHOD_ORIGINAL, original));
-            }
-        });
         Self {
-            operation,
+            operation: Operation::start(tracer, span, &parent, attributes),
             endpoint,
             method: request.method().clone(),
             outcome: Outcome {
@@ -179,22 +177,4 @@ fn server(uri: &Uri, headers: &HeaderMap) -> Option<Server> {
         Some(authority) => authority.as_str().as_bytes(),
         None => headers.get(HOST)?.as_bytes(),
     })
-}
-
-/// The text of a header. Bytes that are not UTF-8 are replaced.
-fn text(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_that_are_no_text_are_replaced() {
-        for bytes in [&b"caf\xe9"[..], "caf\u{fffd}".as_bytes()] {
-            let value = HeaderValue::from_bytes(bytes).unwrap();
-            assert_eq!(text(&value), "caf\u{fffd}");
-        }
-    }
 }

@@ -192,7 +192,7 @@ async fn sampler_sees_the_attributes_that_the_conventions_want_it_to_see() {
         call(&recorded, parent).await;
         let expected = expected(
             "GET Client http.request.method server.address server.port url.full
-             GET /echo Server client.address http.request.method http.route network.protocol.version server.address server.port url.path url.scheme",
+             GET /echo Server client.address http.request.method http.route network.peer.address network.peer.port network.protocol.version server.address server.port url.path url.scheme",
             &[],
         );
         assert_eq!(seen.notes(), expected);
