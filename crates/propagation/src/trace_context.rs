@@ -157,14 +157,14 @@ impl Traceparent {
             return None;
         }
         match (hex(&fields[..2])?, rest) {
-            (0x00, []) => {}                     // 3.2.2.2: nothing follows the flags
-            (0x01..=0xfe, [] | [b'-', ..]) => {} // 3.2.4: more fields may follow
-            _ => return None,                    // 3.2.2.1: `ff` is forbidden
+            ([0x00], []) => {}                     // 3.2.2.2: nothing follows the flags
+            ([0x01..=0xfe], [] | [b'-', ..]) => {} // 3.2.4: more fields may follow
+            _ => return None,                      // 3.2.2.1: `ff` is forbidden
         }
-        let (high, low) = (hex(&fields[3..19])?, hex(&fields[19..35])?);
-        let trace_id = TraceId::from(u128::from(high) << 64 | u128::from(low));
-        let parent_id = SpanId::from(hex(&fields[36..52])?);
-        let flags = hex(&fields[53..])? as u8 & (SAMPLED | RANDOM); // 3.2.2.5.3
+        let trace_id = TraceId::from_bytes(hex(&fields[3..35])?);
+        let parent_id = SpanId::from_bytes(hex(&fields[36..52])?);
+        let [flags] = hex(&fields[53..])?;
+        let flags = flags & (SAMPLED | RANDOM); // 3.2.2.5.3
         let valid = trace_id != TraceId::INVALID && parent_id != SpanId::INVALID; // 3.2.2.3, 3.2.2.4
         valid.then_some(Self {
             trace_id,
@@ -186,28 +186,22 @@ impl Traceparent {
 /// The digits of 3.2.2, by their value.
 const HEXDIGLC: &[u8; 16] = b"0123456789abcdef";
 
-/// Values of the bytes that are a `HEXDIGLC`, and [`NO_DIGIT`] for all others.
-const VALUES: [u8; 256] = {
-    let mut values = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < HEXDIGLC.len() {
-        values[HEXDIGLC[value] as usize] = value as u8;
-        value += 1;
-    }
-    values
-};
-const NO_DIGIT: u8 = 0xf0;
-
-/// Parses `HEXDIGLC` (3.2.2). `from_str_radix` would accept upper case and a sign as well.
-fn hex(digits: &[u8]) -> Option<u64> {
+/// Parses `HEXDIGLC` (3.2.2), two digits a byte. `from_str_radix` would accept upper case and a sign as well.
+fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    const NO_DIGIT: u8 = 0xf0;
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => NO_DIGIT,
+    };
     // No branch for each digit: a request has 50 of them.
-    let (mut number, mut seen) = (0_u64, 0);
-    for digit in digits {
-        let value = VALUES[usize::from(*digit)];
-        seen |= value;
-        number = number << 4 | u64::from(value & 0x0f);
+    let (mut bytes, mut seen) = ([0; N], 0);
+    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+        let (high, low) = (value(*high), value(*low));
+        seen |= high | low;
+        *byte = high << 4 | low;
     }
-    (seen < NO_DIGIT).then_some(number)
+    (seen < NO_DIGIT).then_some(bytes)
 }
 
 fn write_hex(digits: &mut [u8], bytes: &[u8]) {
