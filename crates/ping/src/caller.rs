@@ -25,20 +25,32 @@ const CALLERS: usize = 100;
 const OVERFLOW: &str = "otel.metric.overflow";
 
 /// The caller of a request. Extracted from the request by axum.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Caller {
     /// Without the port: with it, each connection would be a series.
     address: Option<IpAddr>,
-    user_agent: String,
+    /// Shares the request's bytes, which are only copied for the first request of a caller.
+    user_agent: Option<HeaderValue>,
 }
 
 impl Caller {
+    /// The beginning of `User-Agent`, empty if it is unknown.
+    fn user_agent(&self) -> &[u8] {
+        let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes);
+        let user_agent = user_agent.unwrap_or_default();
+        &user_agent[..user_agent.len().min(USER_AGENT_BYTES)]
+    }
+
     /// `remoteAddr` and `userAgent`, each empty if it is unknown.
     fn attributes(&self) -> [KeyValue; 2] {
-        let address = self.address.map(|address| address.to_string());
+        let address = self
+            .address
+            .map(|address| address.to_canonical().to_string());
+        // A header may hold bytes that are not UTF-8, an attribute may not.
+        let user_agent = String::from_utf8_lossy(self.user_agent()).into_owned();
         [
             KeyValue::new("remoteAddr", address.unwrap_or_default()),
-            KeyValue::new("userAgent", self.user_agent.clone()),
+            KeyValue::new("userAgent", user_agent),
         ]
     }
 }
@@ -48,13 +60,9 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let user_agent = parts.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
-        let user_agent = user_agent.unwrap_or_default();
-        let user_agent = &user_agent[..user_agent.len().min(USER_AGENT_BYTES)];
         Ok(Self {
-            address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()),
-            // A header may hold bytes that are not UTF-8, an attribute may not.
-            user_agent: String::from_utf8_lossy(user_agent).into_owned(),
+            address: peer.map(|ConnectInfo(peer)| peer.ip()),
+            user_agent: parts.headers.get(USER_AGENT).cloned(),
         })
     }
 }
@@ -67,8 +75,14 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 pub(crate) struct PerCaller<T> {
     make: Make<T>,
     /// A list, because to compare a few callers takes less time than a hash.
-    made: Mutex<Vec<(Caller, Arc<T>)>>,
+    made: Mutex<Vec<Made<T>>>,
     shared: OnceLock<Arc<T>>,
+}
+
+struct Made<T> {
+    address: Option<IpAddr>,
+    user_agent: Box<[u8]>,
+    value: Arc<T>,
 }
 
 type Make<T> = Box<dyn Fn(&[KeyValue]) -> T + Send + Sync>;
@@ -85,16 +99,23 @@ impl<T> PerCaller<T> {
 
     /// Returns the value for `caller`. Makes it if there is none yet.
     pub(crate) fn get(&self, caller: Caller) -> Arc<T> {
+        let (address, user_agent) = (caller.address, caller.user_agent());
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, value)) = made.iter().find(|(known, _)| *known == caller) {
-            return Arc::clone(value);
+        let is_caller =
+            |made: &&Made<T>| made.address == address && *made.user_agent == *user_agent;
+        if let Some(made) = made.iter().find(is_caller) {
+            return Arc::clone(&made.value);
         }
         if made.len() >= CALLERS {
             let make = || Arc::new((self.make)(&[KeyValue::new(OVERFLOW, true)]));
             return Arc::clone(self.shared.get_or_init(make));
         }
         let value = Arc::new((self.make)(&caller.attributes()));
-        made.push((caller, Arc::clone(&value)));
+        made.push(Made {
+            address,
+            user_agent: user_agent.into(),
+            value: Arc::clone(&value),
+        });
         value
     }
 }

@@ -58,7 +58,7 @@ impl Ping {
         }
     }
 
-    async fn process(self, caller: Caller) -> (StatusCode, String) {
+    async fn process(&self, metrics: &Metrics) -> (StatusCode, String) {
         let started = Instant::now();
         // That of the `tracing` span below, which is entered here.
         let context = Context::current();
@@ -80,7 +80,6 @@ impl Ping {
         };
 
         span.add_event("Update metrics", vec![]);
-        let metrics = self.metrics.get(caller);
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
         metrics.request_count.add(1);
         metrics.duration.record(milliseconds);
@@ -89,7 +88,8 @@ impl Ping {
 }
 
 pub(crate) async fn ping(State(ping): State<Ping>, caller: Caller) -> (StatusCode, String) {
+    let metrics = ping.metrics.get(caller);
     // The span is entered whenever the future is polled, so the client's span becomes its child.
     let span = info_span!("ping-request", environment = "staging");
-    ping.process(caller).instrument(span).await
+    ping.process(&metrics).instrument(span).await
 }

@@ -61,7 +61,7 @@ impl Pong {
         }
     }
 
-    async fn process(&self, caller: Caller) -> (StatusCode, &'static str) {
+    async fn process(&self, metrics: &Metrics) -> (StatusCode, &'static str) {
         let started = Instant::now();
         // The one that `pong` makes; else the server span, which records nothing then.
         let context = Context::current();
@@ -82,7 +82,6 @@ impl Pong {
         };
 
         span.add_event("Update metrics", vec![]);
-        let metrics = self.metrics.get(caller);
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
         metrics.request_count.add(1);
         metrics.duration.record(milliseconds);
@@ -92,7 +91,8 @@ impl Pong {
     async fn dawdle(&self) {
         let (least, most) = self.latency;
         if most > Duration::ZERO {
-            tokio::time::sleep(rand::random_range(least..=most)).await;
+            // In a box: in place, the timer would make every request's future twice as large, whether it waits or not.
+            Box::pin(tokio::time::sleep(rand::random_range(least..=most))).await;
         }
     }
 
@@ -105,10 +105,11 @@ pub(crate) async fn pong(
     State(pong): State<Arc<Pong>>,
     caller: Caller,
 ) -> (StatusCode, &'static str) {
+    let metrics = pong.metrics.get(caller);
     // A child of the server span, which the layer has made current. If that one is not sampled, or `OTEL_SDK_DISABLED` is set
     // and there is none, a span would cost and record nothing: no sampler of `OTEL_TRACES_SAMPLER` samples it then.
     if !Context::map_current(|current| current.span().span_context().is_sampled()) {
-        return pong.process(caller).await;
+        return pong.process(&metrics).await;
     }
     let span = pong
         .tracer
@@ -117,5 +118,5 @@ pub(crate) async fn pong(
         .start(&pong.tracer);
     // Current whenever the future is polled. The span ends with the last clone of its context.
     let context = Context::current_with_span(span);
-    pong.process(caller).with_context(context).await
+    pong.process(&metrics).with_context(context).await
 }
