@@ -52,6 +52,13 @@ fn program(program: &Path, profile: Option<&Path>) -> Command {
     };
     let path = crate::env("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path);
+    if profile.is_some() {
+        // glibc copies more than some kilobytes by `rep movsb`. That is one instruction, which callgrind counts once a byte.
+        command.env(
+            "GLIBC_TUNABLES",
+            "glibc.cpu.x86_rep_movsb_threshold=1073741824",
+        );
+    }
     command
 }
 
