@@ -3,10 +3,15 @@
 //! 202: all is taken. 400: it cannot be decoded; or some spans are invalid, while the others are kept. Else as
 //! [`receiver`](crate::receiver).
 //!
-//! Spans become OTLP's: tags are attributes, annotations events, µs ns; the resource has the local endpoint's name, the
-//! attributes `service.peer.name` and `network.peer.*` are of the remote one; a tag `error` makes the status one. A server's
-//! span that shares its client's id becomes a child of the client's, with the first bit of its id flipped: both are kept,
-//! and what the server calls stands beside its span, below the client's.
+//! Spans become OTLP's: tags are attributes, annotations are events, µs become ns. The resource has the local endpoint's
+//! name; the attributes `service.peer.name` and `network.peer.*` describe the remote endpoint.
+//!
+//! OpenTelemetry's exporters write a span's status and scope as the tags `error`, `otel.status_code`,
+//! `otel.status_description`, `otel.scope.name` and `otel.scope.version`; these become status and scope again. A tag
+//! `error` of any other sender makes the status an error, and its value the description.
+//!
+//! A server's span that shares its client's id becomes a child of the client's, with the first bit of its id flipped: both
+//! are kept, and what the server calls stands beside its span, below the client's.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +25,7 @@ use axum::{
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{AnyValue, KeyValue, any_value::Value},
+    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
     trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span, status},
 };
 use serde::Deserialize;
@@ -101,17 +106,20 @@ impl Sent {
         let start = self.timestamp.or(first).unwrap_or_default();
         let end = start.saturating_add(self.duration);
         let kind = span::SpanKind::from_str_name(&format!("SPAN_KIND_{}", self.kind));
-        let status = self.tags.get("error").map(|error| Status {
-            message: error.clone(),
-            code: status::StatusCode::Error.into(),
-        });
+        let mut tags = self.tags;
+        let status = take_status(&mut tags);
+        let scope = InstrumentationScope {
+            name: tags.remove("otel.scope.name").unwrap_or_default(),
+            version: tags.remove("otel.scope.version").unwrap_or_default(),
+            ..InstrumentationScope::default()
+        };
         let events = self.annotations.into_iter().map(|annotation| span::Event {
             time_unix_nano: annotation.timestamp.saturating_mul(1000),
             name: annotation.value,
             ..span::Event::default()
         });
         let (service, peer) = (self.local_endpoint.service_name, self.remote_endpoint);
-        let tags = self.tags.iter().map(|(key, tag)| text(key, tag));
+        let tags = tags.iter().map(|(key, tag)| text(key, tag));
         let port = peer.port.map(|port| Value::IntValue(port.into()));
         let (name, address) = (peer.service_name, peer.ipv4.or(peer.ipv6));
         let peer = [
@@ -129,17 +137,35 @@ impl Sent {
             end_time_unix_nano: end.saturating_mul(1000),
             attributes: tags.chain(peer.into_iter().flatten()).collect(),
             events: events.collect(),
-            status,
+            status: Some(status),
             ..Span::default()
         };
         let mut sent = ResourceSpans::default();
         let attributes = &mut sent.resource.get_or_insert_default().attributes;
         attributes.extend(service.map(|name| text("service.name", &name)));
         sent.scope_spans.push(ScopeSpans {
+            scope: Some(scope),
             spans: vec![span],
             ..ScopeSpans::default()
         });
         sent
+    }
+}
+
+/// The status that tags say, without these tags: they would say the same again.
+fn take_status(tags: &mut BTreeMap<String, String>) -> Status {
+    let [code, description, error] =
+        ["otel.status_code", "otel.status_description", "error"].map(|key| tags.remove(key));
+    let code = match code.as_deref() {
+        _ if error.is_some() => status::StatusCode::Error,
+        Some("ERROR") => status::StatusCode::Error,
+        Some("OK") => status::StatusCode::Ok,
+        _ => status::StatusCode::Unset,
+    };
+    let message = description.or(error.filter(|error| error != "true"));
+    Status {
+        code: code.into(),
+        message: message.unwrap_or_default(),
     }
 }
 

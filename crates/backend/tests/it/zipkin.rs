@@ -1,7 +1,10 @@
 //! Zipkin's spans.
 
+use std::collections::BTreeSet;
+
 use backend::{Attributes, Backend, SpanKind, StatusCode};
 use reqwest::Response;
+use serde_json::{Value, json};
 
 use crate::{CLIENT, GZIP, JSON, PROTOBUF, gzip, start};
 
@@ -76,7 +79,6 @@ async fn spans_become_those_of_otlp() {
         assert_eq!(
             span.attributes,
             Attributes::from([
-                ("error", "timed out".into()),
                 ("http.method", "GET".into()),
                 ("http.path", "/api".into()),
                 ("network.peer.address", "172.19.0.2".into()),
@@ -136,6 +138,62 @@ async fn spans_become_those_of_otlp() {
             ("zipkin", backend.zipkin())
         );
         assert_eq!((received.spans, received.refused), (3, 0));
+        backend.stop().await;
+    }
+}
+
+/// The tags are those of OpenTelemetry's exporters, and a status comes to Jaeger's form by one way.
+#[tokio::test]
+async fn tags_that_stand_for_a_status_or_a_scope_become_these_and_show_once() {
+    for (tags, code, message) in [
+        (json!({}), StatusCode::Unset, ""),
+        (json!({"otel.status_code": "OK"}), StatusCode::Ok, ""),
+        (json!({"otel.status_code": "UNSET"}), StatusCode::Unset, ""),
+        (json!({"otel.status_code": "ERROR"}), StatusCode::Error, ""),
+        (
+            json!({"otel.status_code": "ERROR", "error": "why"}),
+            StatusCode::Error,
+            "why",
+        ),
+        (
+            json!({"otel.status_code": "ERROR", "error": "true", "otel.status_description": "why"}),
+            StatusCode::Error,
+            "why",
+        ),
+        (json!({"error": "true"}), StatusCode::Error, ""),
+        (json!({"error": "why"}), StatusCode::Error, "why"),
+    ] {
+        let backend = start();
+        let mut span = json!({"traceId": "1", "id": "1", "tags": tags});
+        span["tags"]["otel.scope.name"] = "orders".into();
+        span["tags"]["otel.scope.version"] = "1.2".into();
+        span["tags"]["http.path"] = "/".into();
+        let response = post(&backend, &[JSON], json!([span]).to_string()).await;
+        assert_eq!(response.status(), 202);
+
+        let trace = backend.store().latest(1).pop().unwrap();
+        let span = &trace.spans[0];
+        assert_eq!(
+            (span.status.code, span.status.message.as_str()),
+            (code, message),
+            "{tags}"
+        );
+        assert_eq!(
+            (span.scope.name.as_str(), span.scope.version.as_str()),
+            ("orders", "1.2")
+        );
+        assert_eq!(
+            span.attributes,
+            Attributes::from([("http.path", "/".into())])
+        );
+
+        let shown = CLIENT.get(format!("http://{}/api/traces/1", backend.query()));
+        let shown = shown.send().await.unwrap().bytes().await.unwrap();
+        let shown: Value = serde_json::from_slice(&shown).unwrap();
+        let tags = shown["data"][0]["spans"][0]["tags"].as_array().unwrap();
+        let keys: Vec<_> = tags.iter().map(|tag| tag["key"].as_str()).collect();
+        let once: BTreeSet<_> = keys.iter().collect();
+        assert_eq!(keys.len(), once.len(), "{keys:?}");
         backend.stop().await;
     }
 }
