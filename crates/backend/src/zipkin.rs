@@ -6,12 +6,10 @@
 //! Spans become OTLP's: tags are attributes, annotations are events, µs become ns. The resource has the local endpoint's
 //! name; the attributes `service.peer.name` and `network.peer.*` describe the remote endpoint.
 //!
-//! OpenTelemetry's exporters write a span's status and scope as the tags `error`, `otel.status_code`,
-//! `otel.status_description`, `otel.scope.name` and `otel.scope.version`; these become status and scope again. A tag
-//! `error` of any other sender makes the status an error, and its value the description.
-//!
 //! A server's span that shares its client's id becomes a child of the client's, with the first bit of its id flipped: both
 //! are kept, and what the server calls stands beside its span, below the client's.
+
+mod tags;
 
 use std::collections::BTreeMap;
 
@@ -25,8 +23,8 @@ use axum::{
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
-    trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span, status},
+    common::v1::{AnyValue, KeyValue, any_value::Value},
+    trace::v1::{ResourceSpans, ScopeSpans, Span, span},
 };
 use serde::Deserialize;
 
@@ -107,12 +105,8 @@ impl Sent {
         let end = start.saturating_add(self.duration);
         let kind = span::SpanKind::from_str_name(&format!("SPAN_KIND_{}", self.kind));
         let mut tags = self.tags;
-        let status = take_status(&mut tags);
-        let scope = InstrumentationScope {
-            name: tags.remove("otel.scope.name").unwrap_or_default(),
-            version: tags.remove("otel.scope.version").unwrap_or_default(),
-            ..InstrumentationScope::default()
-        };
+        let status = tags::take_status(&mut tags);
+        let scope = tags::take_scope(&mut tags);
         let events = self.annotations.into_iter().map(|annotation| span::Event {
             time_unix_nano: annotation.timestamp.saturating_mul(1000),
             name: annotation.value,
@@ -149,23 +143,6 @@ impl Sent {
             ..ScopeSpans::default()
         });
         sent
-    }
-}
-
-/// The status that tags say, without these tags: they would say the same again.
-fn take_status(tags: &mut BTreeMap<String, String>) -> Status {
-    let [code, description, error] =
-        ["otel.status_code", "otel.status_description", "error"].map(|key| tags.remove(key));
-    let code = match code.as_deref() {
-        _ if error.is_some() => status::StatusCode::Error,
-        Some("ERROR") => status::StatusCode::Error,
-        Some("OK") => status::StatusCode::Ok,
-        _ => status::StatusCode::Unset,
-    };
-    let message = description.or(error.filter(|error| error != "true"));
-    Status {
-        code: code.into(),
-        message: message.unwrap_or_default(),
     }
 }
 

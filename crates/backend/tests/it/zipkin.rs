@@ -167,6 +167,8 @@ async fn tags_that_stand_for_a_status_or_a_scope_become_these_and_show_once() {
         let mut span = json!({"traceId": "1", "id": "1", "tags": tags});
         span["tags"]["otel.scope.name"] = "orders".into();
         span["tags"]["otel.scope.version"] = "1.2".into();
+        span["tags"]["otel.library.name"] = "orders".into();
+        span["tags"]["otel.library.version"] = "1.2".into();
         span["tags"]["http.path"] = "/".into();
         let response = post(&backend, &[JSON], json!([span]).to_string()).await;
         assert_eq!(response.status(), 202);
