@@ -48,6 +48,24 @@
 //! | [`zipkin`](Settings::zipkin) | `POST /api/v2/spans`, JSON, gzip or not | 202, or why not |
 //! | [`query`](Settings::query) | questions | 403 to web pages of other origins, and to any name but `localhost` and addresses (DNS rebinding) |
 //!
+//! # Who sends
+//!
+//! `tests/senders` runs a program for each of these, which anybody can copy, and compares what the store then holds with
+//! what was sent: ids and their relations, times, names, kinds, status, typed attributes, events, links, scope and
+//! resource; log records with and without a trace, their severity, event name and structured body; a counter, a histogram
+//! with its exemplars and a gauge.
+//!
+//! | sender | by | traces | logs | metrics |
+//! | --- | --- | --- | --- | --- |
+//! | OpenTelemetry for Python 1.45.2 | OTLP/HTTP, OTLP/gRPC | whole | whole | whole |
+//! | OpenTelemetry for Node 0.223.0 | OTLP/HTTP (protobuf, JSON), OTLP/gRPC | whole | whole | whole |
+//! | OpenTelemetry for Go 1.47.0 | OTLP/HTTP, OTLP/gRPC | whole | whole | whole |
+//! | OpenTelemetry for Java 1.68.0 | OTLP/HTTP, OTLP/gRPC | whole | whole | whole |
+//! | aiozipkin 1.1.1 | Zipkin's JSON | whole | | |
+//! | Zipkin's exporters of OpenTelemetry for Python and Node | Zipkin's JSON | all that the format has: values are texts, links are missing | | |
+//!
+//! # Limits
+//!
 //! Whatever is sent, memory stays below the bound of the store and 512 MiB: a request holds at most 16 MiB, unpacked, and
 //! half a million messages; bodies being received hold 64 MiB together, else it is 503 or `UNAVAILABLE`, and when to come
 //! again; large ones are decoded one after the other. A port has 64 connections: one that is idle gives way to another
