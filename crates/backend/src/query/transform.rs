@@ -1,6 +1,6 @@
 //! `POST /api/transform`: Jaeger's page sends a file of OTLP's JSON that its user opens, and shows what is answered.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::spawn_blocking,
+    time::timeout,
 };
 
 use super::{Envelope, Fault, Refusal, answer, parameters::Parameters, trace::JaegerTrace};
@@ -28,7 +29,10 @@ use crate::{
     trace::Trace,
 };
 
-/// Most spans that are left out of which the answer says why.
+/// How long an upload waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Most reasons why spans are left out, in one answer.
 const FAULTS: usize = 100;
 
 /// The route.
@@ -46,7 +50,7 @@ pub(crate) fn router() -> Router<Arc<Store>> {
 #[derive(Clone)]
 struct Uploads {
     bodies: Bodies,
-    /// One upload at a time: its spans take up to 200 MiB until the answer is written.
+    /// One upload at a time: it takes up to 200 MiB until its answer is written.
     turn: Arc<Semaphore>,
 }
 
@@ -60,16 +64,24 @@ impl From<Failure> for Refusal {
 ///
 /// # Errors
 ///
-/// 400 the body is not OTLP's JSON; 408, 413, 415 as for OTLP over HTTP.
+/// 400 the body is not OTLP's JSON; 408, 413, 415 as for OTLP over HTTP; 503 other uploads take too long.
 async fn transform(
     State(uploads): State<Uploads>,
     parameters: Parameters,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let turn = uploads.turn.acquire_owned().await.ok(); // an error says that it is closed, which it never is
     let (Parts { headers, .. }, mut body) = request.into_parts();
-    let body = match uploads.bodies.read(&headers, &mut body).await {
-        Ok(body) => body,
+    let read = async {
+        let turn = timeout(PATIENCE, uploads.turn.acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            let message = "another file is being opened: try again";
+            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, message));
+        };
+        Ok((turn, uploads.bodies.read(&headers, &mut body).await?))
+    };
+    let read = read.await;
+    let (turn, body) = match read {
+        Ok(read) => read,
         Err(failure) => {
             swallow(&headers, body).await;
             return Err(failure.into());
@@ -91,15 +103,10 @@ async fn transform(
     Ok(answer(&parameters, envelope))
 }
 
-/// The traces of a request by id, and what is wrong with each span that is none.
+/// The traces of the body, by id, and why spans are left out.
 fn traces(body: Read) -> Result<(Vec<JaegerTrace>, Vec<Fault>), Failure> {
-    if messages::count(
-        &body.bytes,
-        Encoding::Json,
-        ExportTraceServiceRequest::SHAPE,
-    )
-    .is_none()
-    {
+    let shape = ExportTraceServiceRequest::SHAPE;
+    if messages::count(&body.bytes, Encoding::Json, shape).is_none() {
         let message = "the body holds too many spans";
         return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
@@ -129,7 +136,7 @@ fn traces(body: Read) -> Result<(Vec<JaegerTrace>, Vec<Fault>), Failure> {
 /// Traces, and the turn that ends when they have been written.
 struct Uploaded {
     traces: Vec<JaegerTrace>,
-    _turn: Option<OwnedSemaphorePermit>,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Serialize for Uploaded {
