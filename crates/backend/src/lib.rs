@@ -53,7 +53,8 @@
 //! `tests/senders` runs a program for each of these, which anybody can copy, and compares what the store then holds with
 //! what was sent: ids and their relations, times, names, kinds, status, typed attributes, events, links, scope and
 //! resource; log records with and without a trace, their severity, event name and structured body; a counter, a histogram
-//! with its exemplars and a gauge.
+//! with its exemplars and a gauge. Each sends plain and with gzip, sums since the start and since the last export,
+//! histograms with given buckets and, but for Node, exponential ones.
 //!
 //! | sender | by | traces | logs | metrics |
 //! | --- | --- | --- | --- | --- |

@@ -20,46 +20,78 @@ use std::path::Path;
 
 use backend::{Backend, SpanKind, StatusCode};
 
-use order::{assert_arrived, assert_trace_arrived_by_zipkin};
+use order::{Metrics, assert_arrived, assert_trace_arrived_by_zipkin};
 use program::Program;
 
-async fn arrives_whole(program: fn() -> Program, protocol: &str) {
+/// What `program` sends over OTLP, with more variables that SDKs read.
+async fn arrives_whole(program: Program, protocol: &str, metrics: Metrics, more: &[(&str, &str)]) {
     let backend = Backend::start(backend::Settings::on_free_ports()).unwrap();
     let receiver = match protocol {
         "grpc" => backend.otlp_grpc(),
         _ => backend.otlp_http(),
     };
-    let program = program()
+    let program = program
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{receiver}"))
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
         .env("OTEL_TRACES_EXPORTER", "otlp")
         .env("OTEL_LOGS_EXPORTER", "otlp")
         .env("OTEL_METRICS_EXPORTER", "otlp");
+    let program = more
+        .iter()
+        .fold(program, |program, (name, value)| program.env(name, value));
     program.run().await;
-    assert_arrived(&backend);
+    assert_arrived(&backend, metrics);
     backend.stop().await;
 }
 
+/// Packed, with sums and histograms of the other kinds: from the last export on, and with exponential buckets.
+async fn arrives_whole_in_other_kinds(program: Program, protocol: &str, metrics: Metrics) {
+    let more = [
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            "base2_exponential_bucket_histogram",
+        ),
+    ];
+    arrives_whole(program, protocol, metrics, &more).await;
+}
+
 macro_rules! arrives_whole {
-    ($($name:ident: $program:ident, $protocol:literal, $needs:literal;)*) => {
+    ($($name:ident, $in_other_kinds:ident: $program:ident, $protocol:literal, $other_metrics:ident, $needs:literal;)*) => {
         $(#[tokio::test]
         #[ignore = $needs]
         async fn $name() {
-            arrives_whole(program::$program, $protocol).await;
+            arrives_whole(program::$program(), $protocol, Metrics::Usual, &[]).await;
+        }
+
+        #[tokio::test]
+        #[ignore = $needs]
+        async fn $in_other_kinds() {
+            arrives_whole_in_other_kinds(program::$program(), $protocol, Metrics::$other_metrics).await;
         })*
     };
 }
 
 arrives_whole! {
-    what_python_sends_by_http_arrives_whole: python, "http/protobuf", "needs python3, and packages in target/programs/sender-python";
-    what_python_sends_by_grpc_arrives_whole: python, "grpc", "needs python3, and packages in target/programs/sender-python";
-    what_node_sends_by_http_arrives_whole: node, "http/protobuf", "needs node, and packages in tests/senders/node";
-    what_node_sends_in_json_arrives_whole: node, "http/json", "needs node, and packages in tests/senders/node";
-    what_node_sends_by_grpc_arrives_whole: node, "grpc", "needs node, and packages in tests/senders/node";
-    what_go_sends_by_http_arrives_whole: go, "http/protobuf", "needs go";
-    what_go_sends_by_grpc_arrives_whole: go, "grpc", "needs go";
-    what_java_sends_by_http_arrives_whole: java, "http/protobuf", "needs java, and packages in target/programs/sender-java";
-    what_java_sends_by_grpc_arrives_whole: java, "grpc", "needs java, and packages in target/programs/sender-java";
+    what_python_sends_by_http_arrives_whole, what_python_sends_by_http_in_other_kinds_arrives_whole:
+        python, "http/protobuf", DeltaAndExponential, "needs python3, and packages in target/programs/sender-python";
+    what_python_sends_by_grpc_arrives_whole, what_python_sends_by_grpc_in_other_kinds_arrives_whole:
+        python, "grpc", DeltaAndExponential, "needs python3, and packages in target/programs/sender-python";
+    what_node_sends_by_http_arrives_whole, what_node_sends_by_http_in_other_kinds_arrives_whole:
+        node, "http/protobuf", Delta, "needs node, and packages in tests/senders/node";
+    what_node_sends_in_json_arrives_whole, what_node_sends_in_json_in_other_kinds_arrives_whole:
+        node, "http/json", Delta, "needs node, and packages in tests/senders/node";
+    what_node_sends_by_grpc_arrives_whole, what_node_sends_by_grpc_in_other_kinds_arrives_whole:
+        node, "grpc", Delta, "needs node, and packages in tests/senders/node";
+    what_go_sends_by_http_arrives_whole, what_go_sends_by_http_in_other_kinds_arrives_whole:
+        go, "http/protobuf", DeltaAndExponential, "needs go";
+    what_go_sends_by_grpc_arrives_whole, what_go_sends_by_grpc_in_other_kinds_arrives_whole:
+        go, "grpc", DeltaAndExponential, "needs go";
+    what_java_sends_by_http_arrives_whole, what_java_sends_by_http_in_other_kinds_arrives_whole:
+        java, "http/protobuf", DeltaAndExponential, "needs java, and packages in target/programs/sender-java";
+    what_java_sends_by_grpc_arrives_whole, what_java_sends_by_grpc_in_other_kinds_arrives_whole:
+        java, "grpc", DeltaAndExponential, "needs java, and packages in target/programs/sender-java";
 }
 
 /// A span's scope, status and resource are tags in Zipkin's format, and every value is a text.

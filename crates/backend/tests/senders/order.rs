@@ -8,11 +8,31 @@ use opentelemetry_proto::tonic::{
     metrics::v1::{AggregationTemporality, Metric, metric::Data, number_data_point},
 };
 
+/// The kinds of the order's sum and histogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Metrics {
+    /// Since the start, with given buckets.
+    Usual,
+    /// Since the last export, with given buckets.
+    Delta,
+    /// Since the last export, with exponential buckets.
+    DeltaAndExponential,
+}
+
+impl Metrics {
+    fn temporality(self) -> AggregationTemporality {
+        match self {
+            Self::Usual => AggregationTemporality::Cumulative,
+            Self::Delta | Self::DeltaAndExponential => AggregationTemporality::Delta,
+        }
+    }
+}
+
 /// All three signals: the store holds what was sent, and nothing was refused.
-pub(crate) fn assert_arrived(backend: &Backend) {
+pub(crate) fn assert_arrived(backend: &Backend, metrics: Metrics) {
     let order = assert_trace(backend);
     assert_logs(backend, &order);
-    assert_metrics(backend, &order);
+    assert_metrics(backend, &order, metrics);
     for receiver in backend.received() {
         assert_eq!(receiver.refused, 0, "{receiver:?}");
     }
@@ -171,7 +191,7 @@ fn assert_logs(backend: &Backend, order: &Span) {
     }
 }
 
-fn assert_metrics(backend: &Backend, order: &Span) {
+fn assert_metrics(backend: &Backend, order: &Span, kinds: Metrics) {
     let all = backend.store().metrics();
     let of_shop = all.iter().find(|metrics| {
         let resource = metrics.resource.as_ref();
@@ -192,8 +212,8 @@ fn assert_metrics(backend: &Backend, order: &Span) {
     let [duration, orders, stock] = &metrics[..] else {
         panic!("{metrics:?}");
     };
-    assert_duration(duration, order);
-    assert_orders(orders);
+    assert_duration(duration, order, kinds);
+    assert_orders(orders, kinds);
     assert_stock(stock);
 }
 
@@ -201,16 +221,13 @@ fn about(metric: &Metric) -> [&str; 3] {
     [&metric.name, &metric.unit, &metric.description]
 }
 
-fn assert_orders(metric: &Metric) {
+fn assert_orders(metric: &Metric, kinds: Metrics) {
     assert_eq!(about(metric), ["orders", "{order}", "Orders taken"]);
     let Some(Data::Sum(sum)) = &metric.data else {
         panic!("{metric:?}");
     };
     assert!(sum.is_monotonic);
-    assert_eq!(
-        sum.aggregation_temporality(),
-        AggregationTemporality::Cumulative
-    );
+    assert_eq!(sum.aggregation_temporality(), kinds.temporality());
     let [point] = &sum.data_points[..] else {
         panic!("{metric:?}");
     };
@@ -231,30 +248,48 @@ fn assert_stock(metric: &Metric) {
     assert_eq!(texts(&point.attributes), ["item=tea"]);
 }
 
-fn assert_duration(metric: &Metric, order: &Span) {
+fn assert_duration(metric: &Metric, order: &Span, kinds: Metrics) {
     assert_eq!(
         about(metric),
         ["order.duration", "s", "Time to take an order"]
     );
-    let Some(Data::Histogram(histogram)) = &metric.data else {
-        panic!("{metric:?}");
+    let (temporality, figures, in_buckets, exemplars) = match &metric.data {
+        Some(Data::Histogram(histogram)) if kinds != Metrics::DeltaAndExponential => {
+            let [point] = &histogram.data_points[..] else {
+                panic!("{metric:?}");
+            };
+            assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
+            (
+                histogram.aggregation_temporality(),
+                (point.count, point.sum, point.min, point.max),
+                point.bucket_counts.iter().sum::<u64>(),
+                &point.exemplars,
+            )
+        }
+        Some(Data::ExponentialHistogram(histogram)) if kinds == Metrics::DeltaAndExponential => {
+            let [point] = &histogram.data_points[..] else {
+                panic!("{metric:?}");
+            };
+            let positive = point.positive.as_ref();
+            (
+                histogram.aggregation_temporality(),
+                (point.count, point.sum, point.min, point.max),
+                positive.map_or(0, |buckets| buckets.bucket_counts.iter().sum()),
+                &point.exemplars,
+            )
+        }
+        _ => panic!("{metric:?}"),
     };
-    let [point] = &histogram.data_points[..] else {
-        panic!("{metric:?}");
-    };
-    assert_eq!(
-        (point.count, point.min, point.max),
-        (2, Some(0.2), Some(0.7))
-    );
-    assert_eq!(point.sum.map(|sum| (sum * 1e3).round()), Some(900.0));
-    assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
-    assert_eq!(point.bucket_counts.iter().sum::<u64>(), 2);
+    assert_eq!(temporality, kinds.temporality());
+    let (count, sum, min, max) = figures;
+    assert_eq!((count, in_buckets, min, max), (2, 2, Some(0.2), Some(0.7)));
+    assert_eq!(sum.map(|sum| (sum * 1e3).round()), Some(900.0));
 
     // JavaScript's SDK records none.
     let language = order.resource.attributes.get("telemetry.sdk.language");
     let has_exemplars = language != Some(&"nodejs".into());
-    assert_eq!(!point.exemplars.is_empty(), has_exemplars, "{point:?}");
-    for exemplar in &point.exemplars {
+    assert_eq!(!exemplars.is_empty(), has_exemplars, "{metric:?}");
+    for exemplar in exemplars {
         assert_eq!(exemplar.trace_id, order.trace_id.to_bytes());
         assert_eq!(exemplar.span_id, order.span_id.to_bytes());
     }
