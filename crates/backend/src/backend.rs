@@ -4,9 +4,11 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{Router, middleware};
+use service::{Limits, Readiness};
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
 
 use crate::{
@@ -16,7 +18,6 @@ use crate::{
     received::{Count, Received, Receivers},
     receiver::{self, Receiver},
     scrape::{self, Target, Window},
-    server::{self, Version},
     store::Store,
     zipkin,
 };
@@ -133,17 +134,15 @@ impl Backend {
             .merge(live::router(live))
             .merge(page)
             .layer(middleware::from_fn(origin::refuse_others));
-        for (listener, version, router) in [
-            (http_listener, Version::Http1, receiver::router(of_http)),
-            (grpc_listener, Version::Http2, grpc::router(of_grpc)),
-            (zipkin_listener, Version::Http1, zipkin::router(of_zipkin)),
-            (query_listener, Version::Http1, pages),
+        for (listener, router) in [
+            (http_listener, receiver::router(of_http)),
+            (grpc_listener, grpc::router(of_grpc)),
+            (zipkin_listener, zipkin::router(of_zipkin)),
+            (query_listener, pages),
         ] {
-            let limits = server::Limits::default();
-            servers.spawn_on(
-                server::serve(listener, version, router, stopped(&stop), limits),
-                &runtime,
-            );
+            let (readiness, stop) = (Readiness::default(), stopped(&stop));
+            let server = service::serve(listener, router, readiness, limits(), stop);
+            servers.spawn_on(server, &runtime);
         }
         Ok(Self {
             receivers,
@@ -189,6 +188,28 @@ impl Backend {
         let Self { stop, servers, .. } = self;
         drop(stop);
         servers.join_all().await;
+    }
+}
+
+/// Limits of each port.
+fn limits() -> Limits {
+    Limits {
+        // With four ports, as many descriptors as macOS lets a process open by default.
+        connections: Some(64),
+        idle: Some(Duration::from_secs(30)),
+        // Searches are long URLs.
+        head_bytes: Some(64 << 10),
+        // Bounded where they are read: only there is the unpacked size known.
+        body_bytes: None,
+        // Large requests are decoded one after the other.
+        answer: Some(Duration::from_secs(120)),
+        pause: Some(Duration::from_secs(120)),
+        // Clients are on this machine.
+        grace: Duration::from_millis(50),
+        drain: Some(Duration::from_secs(3)),
+        http2_streams: Some(32),
+        http2_window: 256 << 10,
+        ..Limits::default()
     }
 }
 

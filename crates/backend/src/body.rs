@@ -303,14 +303,15 @@ mod tests {
         task::{Context, Poll},
     };
 
-    use hyper::body::{Bytes, Frame};
+    use axum::body::HttpBody;
+    use hyper::body::Frame;
 
     use super::*;
 
     /// A sender that says something once and then nothing more.
     struct Silent(Option<Bytes>);
 
-    impl hyper::body::Body for Silent {
+    impl HttpBody for Silent {
         type Data = Bytes;
         type Error = Infallible;
 

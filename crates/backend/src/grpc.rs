@@ -42,6 +42,10 @@ use crate::{
     signal::Signal,
 };
 
+/// For people whose exporter speaks another protocol.
+const NOT_GRPC: &str =
+    "this port takes OTLP over gRPC; OTLP over HTTP has a port of its own, usually 4318\n";
+
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// The services.
@@ -80,7 +84,8 @@ async fn check(State(receiver): State<Receiver>, request: Request, next: Next) -
     ) {
         next.run(request).await
     } else {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response() // whoever does not speak gRPC does not read its status
+        // Who does not speak gRPC does not read its status.
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_GRPC).into_response()
     }
 }
 

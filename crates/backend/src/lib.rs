@@ -50,8 +50,8 @@
 //!
 //! Whatever is sent, memory stays below the bound of the store and 512 MiB: a request holds at most 16 MiB, unpacked, and
 //! half a million messages; bodies being received hold 64 MiB together, else it is 503 or `UNAVAILABLE`, and when to come
-//! again; large ones are decoded one after the other. A port has 64 connections: one that is idle gives way to another
-//! that comes, and ends after 30 s in which nothing is said.
+//! again; large ones are decoded one after the other. A port has 64 connections, and closes the longest idle one for
+//! another that comes. Idle connections are closed after 30 s. The page's event streams take at most 32 of them.
 //!
 //! # What it takes
 //!
@@ -79,7 +79,6 @@ mod answer;
 mod attributes;
 mod backend;
 mod body;
-mod connection;
 mod contents;
 mod decode;
 mod encode;
@@ -106,7 +105,6 @@ mod record;
 mod resource;
 mod scrape;
 mod search;
-mod server;
 mod signal;
 mod size;
 mod span;
