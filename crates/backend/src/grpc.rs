@@ -4,8 +4,8 @@
 //!
 //! | status | when |
 //! | --- | --- |
-//! | `OK` | taken; `partial_success` counts what was not: items with invalid ids, or larger than the store |
-//! | `INVALID_ARGUMENT` | the message cannot be decoded |
+//! | `OK` | taken; `partial_success` counts what was not, and says why: items that cannot be decoded, have invalid ids, or are larger than the store |
+//! | `INVALID_ARGUMENT` | the message has no items that could be told apart |
 //! | `DEADLINE_EXCEEDED` | the message took longer than 10 s |
 //! | `PERMISSION_DENIED` | a web page of another origin asks |
 //! | `RESOURCE_EXHAUSTED` | the message is larger than 16 MiB, unpacked, or holds more than half a million messages; not to be sent again |
@@ -106,7 +106,8 @@ async fn receive<R: Signal>(
     body: &mut Body,
 ) -> Result<Kept, Failure> {
     let body = receiver.bodies.read_message(headers, body).await?;
-    receiver.take(Encoding::Protobuf, body, decode::<R>).await
+    let encoding = Encoding::Protobuf;
+    receiver.take(encoding, body, R::SHAPE, decode::<R>).await
 }
 
 fn answer(kept: Kept) -> Response {

@@ -45,8 +45,11 @@
 //! | --- | --- | --- |
 //! | [`otlp_http`](Settings::otlp_http) | `POST /v1/traces`, `/v1/logs`, `/v1/metrics`; protobuf or JSON, gzip or not | as OTLP/HTTP has it; 403 to web pages of other origins |
 //! | [`otlp_grpc`](Settings::otlp_grpc) | `Export` of the trace, logs and metrics services, gzip or not; HTTP/2 without TLS | as OTLP/gRPC has it |
-//! | [`zipkin`](Settings::zipkin) | `POST /api/v2/spans`, JSON, gzip or not | 202, or why not |
+//! | [`zipkin`](Settings::zipkin) | `POST /api/v2/spans`, JSON or protobuf, gzip or not | 202, or why not |
 //! | [`query`](Settings::query) | questions | 403 to web pages of other origins, and to any name but `localhost` and addresses (DNS rebinding) |
+//!
+//! An item that cannot be decoded or has an invalid id is left out, and the answer says why; the others of its request are
+//! kept. JSON may have a byte order mark and halves of surrogate pairs, which become U+FFFD.
 //!
 //! Whatever is sent, memory stays below the bound of the store and 512 MiB: a request holds at most 16 MiB, unpacked, and
 //! half a million messages; bodies being received hold 64 MiB together, else it is 503 or `UNAVAILABLE`, and when to come
@@ -84,10 +87,12 @@ mod decode;
 mod encode;
 mod file;
 mod finder;
+mod foreign;
 mod grpc;
 mod id;
 mod index;
 mod interner;
+mod jaeger;
 mod json;
 mod live;
 mod log;
@@ -103,6 +108,7 @@ mod received;
 mod receiver;
 mod record;
 mod resource;
+mod salvage;
 mod scrape;
 mod search;
 mod signal;

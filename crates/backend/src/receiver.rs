@@ -4,8 +4,8 @@
 //!
 //! | status | when |
 //! | --- | --- |
-//! | 200 | taken; `partial_success` counts what was not: items with invalid ids, or larger than the store |
-//! | 400 | the body cannot be decoded |
+//! | 200 | taken; `partial_success` counts what was not, and says why: items that cannot be decoded, have invalid ids, or are larger than the store |
+//! | 400 | the body has no items that could be told apart |
 //! | 403 | a web page of another origin asks |
 //! | 404, 405 | any other path or method |
 //! | 408 | the body took longer than 10 s |
@@ -31,8 +31,11 @@ use opentelemetry_proto::tonic::collector::{
 use crate::{
     answer::{Encoding, Failure, Kept},
     body::{Bodies, Read, swallow},
-    json, messages, origin,
+    json,
+    messages::{self, Shape},
+    origin,
     received::Count,
+    salvage::{self, Faults},
     signal::Signal,
     store::Store,
     worker::Worker,
@@ -72,21 +75,24 @@ impl Receiver {
         }))
     }
 
-    /// Receives a request over HTTP, and answers it by `answer` if it is taken.
+    /// Receives a request over HTTP, and answers it by `answer` if it is taken. A body that does not say what it is counts
+    /// as `default`.
     pub(crate) async fn answer<R: Signal>(
         &self,
         request: Request,
-        decode: impl FnOnce(Encoding, &[u8]) -> Result<R, Failure> + Send + 'static,
+        default: Option<Encoding>,
+        shape: &'static Shape,
+        decode: impl FnOnce(Encoding, &[u8]) -> Result<(R, Faults), Failure> + Send + 'static,
         answer: impl FnOnce(Encoding, Kept) -> Response,
     ) -> Response {
         let (Parts { headers, .. }, mut body) = request.into_parts();
         let received = async {
-            let encoding = Encoding::of(&headers).ok_or_else(|| {
+            let encoding = Encoding::of(&headers).or(default).ok_or_else(|| {
                 let message = "Content-Type is application/x-protobuf or application/json";
                 Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
             })?;
             let body = self.bodies.read(&headers, &mut body).await?;
-            Ok((encoding, self.take(encoding, body, decode).await?))
+            Ok((encoding, self.take(encoding, body, shape, decode).await?))
         };
         let received = received.await;
         self.count.add(received.as_ref().map(|(_, kept)| kept));
@@ -99,7 +105,7 @@ impl Receiver {
         }
     }
 
-    /// Decodes the body of a request, and keeps what is in it.
+    /// Decodes the body of a request, which is `shape` if it is protobuf, and keeps what is in it.
     ///
     /// # Errors
     ///
@@ -108,9 +114,10 @@ impl Receiver {
         &self,
         encoding: Encoding,
         body: Read,
-        decode: impl FnOnce(Encoding, &[u8]) -> Result<R, Failure> + Send + 'static,
+        shape: &'static Shape,
+        decode: impl FnOnce(Encoding, &[u8]) -> Result<(R, Faults), Failure> + Send + 'static,
     ) -> Result<Kept, Failure> {
-        let count = move |body: &[u8]| messages::count(body, encoding, R::SHAPE);
+        let count = move |body: &[u8]| messages::count(body, encoding, shape);
         let is_small =
             body.bytes.len() <= SMALL && count(&body.bytes).is_some_and(|messages| messages <= FEW);
         let store = self.store.clone();
@@ -119,9 +126,9 @@ impl Receiver {
                 let message = format!("the body holds more than {} messages", messages::MOST);
                 return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
             }
-            let request = decode(encoding, &body.bytes)?;
+            let (request, faults) = decode(encoding, &body.bytes)?;
             drop(body);
-            Ok(request.keep(&store))
+            Ok(request.keep(faults, &store))
         };
         if is_small {
             return keep();
@@ -131,15 +138,17 @@ impl Receiver {
     }
 }
 
-/// An export request.
+/// An export request, without the items that cannot be decoded.
 ///
 /// # Errors
 ///
 /// 400
-pub(crate) fn decode<R: Signal>(encoding: Encoding, body: &[u8]) -> Result<R, Failure> {
+pub(crate) fn decode<R: Signal>(encoding: Encoding, body: &[u8]) -> Result<(R, Faults), Failure> {
     match encoding {
-        Encoding::Protobuf => R::decode(body).map_err(undecodable),
-        Encoding::Json => json::read(body).map_err(undecodable),
+        Encoding::Protobuf => salvage::protobuf(body).map_err(undecodable),
+        Encoding::Json => json::parse(body)
+            .and_then(salvage::json)
+            .map_err(undecodable),
     }
 }
 
@@ -190,7 +199,7 @@ pub(crate) async fn refuse_other_origins(
     }
 }
 
-async fn refuse(receiver: &Receiver, request: Request, failure: Failure) -> Response {
+pub(crate) async fn refuse(receiver: &Receiver, request: Request, failure: Failure) -> Response {
     receiver.count.add(Err(&failure));
     let (Parts { headers, .. }, body) = request.into_parts();
     swallow(&headers, body).await;
@@ -199,5 +208,8 @@ async fn refuse(receiver: &Receiver, request: Request, failure: Failure) -> Resp
 
 async fn export<R: Signal>(State(receiver): State<Receiver>, request: Request) -> Response {
     let answer = |encoding, kept: Kept| kept.answer(encoding, R::REJECTED);
-    receiver.answer(request, decode::<R>, answer).await
+    let decode = decode::<R>;
+    receiver
+        .answer(request, None, R::SHAPE, decode, answer)
+        .await
 }

@@ -24,7 +24,8 @@ pub(crate) struct Arguments {
     /// Open the page in a browser
     #[arg(long)]
     pub(crate) open: bool,
-    /// Traces and logs to begin with: OTLP JSON lines, as the Collector's file exporter and `/api/export` write them
+    /// Traces and logs to begin with: OTLP's JSON, as the Collector's file exporter, `/api/export` and the page's Save
+    /// JSON write it, or Jaeger's
     #[arg(long, value_name = "FILE")]
     pub(crate) load: Option<PathBuf>,
     #[command(subcommand)]

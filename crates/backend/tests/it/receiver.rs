@@ -196,6 +196,166 @@ async fn partial_success_in_json_has_the_count_as_a_string() {
     }
 }
 
+/// Everything but text has a wire type here, so that `text` can be any bytes.
+fn with_text(text: &[u8]) -> [(&'static str, Vec<u8>); 3] {
+    let within = |path: [u8; 3], content: &[u8]| {
+        let nested = path.iter().rev();
+        nested.fold(content.to_vec(), |content, number| field(*number, &content))
+    };
+    let ids = |number: u8| [field(number, &[1; 16]), field(number + 1, &[1; 8])].concat();
+    let span = [ids(1), field(5, text)].concat();
+    let log = field(3, text);
+    let metric = [field(1, text), field(5, &field(1, &[]))].concat();
+    [
+        ("/v1/traces", within([1, 2, 2], &span)),
+        ("/v1/logs", within([1, 2, 2], &log)),
+        ("/v1/metrics", within([1, 2, 2], &metric)),
+    ]
+}
+
+#[tokio::test]
+async fn an_item_that_is_not_utf_8_costs_only_itself() {
+    let backend = start();
+    let [good, bad] = [with_text(b"good"), with_text(b"\xff")];
+    for ((path, good), (_, bad)) in good.iter().zip(bad) {
+        let body = [good.as_slice(), &bad, good].concat();
+        let response = post(&backend, path, &[PROTOBUF], body).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let body = response.bytes().await.unwrap();
+        // The same on the wire for all signals.
+        let partial = ExportTraceServiceResponse::decode(body).unwrap();
+        let partial = partial.partial_success.unwrap();
+        assert_eq!(partial.rejected_spans, 1, "{path}");
+        let message = &partial.error_message;
+        assert!(message.starts_with("1 invalid, the first: "), "{message}");
+        assert!(message.contains("UTF-8"), "{message}");
+    }
+    let store = backend.store();
+    assert_eq!(store.latest(9)[0].spans[0].name, "good");
+    assert_eq!(store.logs().len(), 2);
+    assert_eq!(store.metrics()[0].scope_metrics[0].metrics[0].name, "good");
+}
+
+#[tokio::test]
+async fn a_resource_or_scope_that_cannot_be_decoded_costs_only_its_own_items() {
+    let backend = start();
+    let bad = field(1, &field(1, &field(1, b"\xff"))); // a resource's key
+    let bad_scope = field(1, &field(1, b"\xff")); // a scope's name
+    let span = |id: u8| field(2, &[field(1, &[id; 16]), field(2, &[id; 8])].concat());
+    let body = [
+        field(1, &[bad, field(2, &[span(1), span(2)].concat())].concat()),
+        field(
+            1,
+            &[field(2, &[bad_scope, span(3)].concat()), field(2, &span(4))].concat(),
+        ),
+    ];
+    let response = post(&backend, "/v1/traces", &[PROTOBUF], body.concat()).await;
+    assert_eq!(response.status(), 200);
+    let body = ExportTraceServiceResponse::decode(response.bytes().await.unwrap()).unwrap();
+    assert_eq!(body.partial_success.unwrap().rejected_spans, 3);
+    let traces = backend.store().latest(9);
+    assert_eq!(traces.len(), 1);
+    assert_eq!(traces[0].id.to_bytes(), [4; 16]);
+}
+
+#[tokio::test]
+async fn in_json_an_item_with_a_wrong_field_costs_only_itself() {
+    let backend = start();
+    let cases = [
+        (
+            "/v1/traces",
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[
+                {"traceId":"01010101010101010101010101010101","spanId":"0202020202020202","kind":"SPAN_KIND_SERVER"},
+                {"traceId":"0101010101010101010101010101010","spanId":"0202020202020202"},
+                {"traceId":"01010101010101010101010101010101","spanId":"0303030303030303"}]},
+              {"scope":{"name":5},"spans":[{"traceId":"01010101010101010101010101010101","spanId":"0404040404040404"}]}]}]}"#,
+            "rejectedSpans",
+            "3",
+        ),
+        (
+            "/v1/logs",
+            r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"x"},{"timeUnixNano":"1"}]}]},
+              {"resource":{"attributes":5},"scopeLogs":[{"logRecords":[{}]}]}]}"#,
+            "rejectedLogRecords",
+            "2",
+        ),
+        (
+            "/v1/metrics",
+            r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":5},{"name":"m","gauge":{"dataPoints":[]}}]}]}]}"#,
+            "rejectedDataPoints",
+            "1",
+        ),
+    ];
+    for (path, body, field, rejected) in cases {
+        let response = post(&backend, path, &[JSON], body).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let partial = json(response).await["partialSuccess"].take();
+        assert_eq!(partial[field], rejected, "{partial}");
+        let message = partial["errorMessage"].as_str().unwrap();
+        assert!(message.contains(" invalid, the first: "), "{message}");
+    }
+    let store = backend.store();
+    assert_eq!(store.latest(9)[0].spans.len(), 1);
+    assert_eq!(store.logs().len(), 1);
+    assert_eq!(store.metrics()[0].scope_metrics[0].metrics[0].name, "m");
+}
+
+/// JavaScript's SDK cuts a text at a number of UTF-16 units: of an emoji half is left.
+#[tokio::test]
+async fn half_a_surrogate_pair_is_replaced_and_the_rest_of_the_batch_kept_as_it_is() {
+    let backend = start();
+    let cases = [
+        (r"cut \ud83d", "cut \u{fffd}"),
+        (r"\ude00 cut", "\u{fffd} cut"),
+        (r"\ud83d\ud83d\ude00", "\u{fffd}\u{1f600}"),
+        (r"\ud83d\n\\ud83d\\", "\u{fffd}\n\\ud83d\\"),
+        (r"whole \ud83d\ude00 \u00e9", "whole \u{1f600} \u{e9}"),
+    ];
+    let spans: Vec<_> = cases
+        .iter()
+        .zip(1..)
+        .map(|((sent, _), id)| {
+            format!(
+                r#"{{"traceId":"{:032x}","spanId":"{id:016x}","name":"{sent}"}}"#,
+                1
+            )
+        })
+        .collect();
+    let body = |spans: String| {
+        format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#)
+    };
+    let response = post(&backend, "/v1/traces", &[JSON], body(spans.join(","))).await;
+    assert_eq!(json(response).await, serde_json::json!({}));
+    // As bytes that no UTF-8 has.
+    let span =
+        br#"{"traceId":"00000000000000000000000000000001","spanId":"00000000000000ff","name":"-"}"#;
+    let raw = body(String::from_utf8_lossy(span).into_owned()).into_bytes();
+    let raw: Vec<_> = raw
+        .into_iter()
+        .map(|byte| if byte == b'-' { 0xff } else { byte })
+        .collect();
+    let response = post(&backend, "/v1/traces", &[JSON], raw).await;
+    assert_eq!(json(response).await, serde_json::json!({}));
+
+    let trace = &backend.store().latest(1)[0];
+    let names: Vec<_> = trace.spans.iter().map(|span| span.name.as_str()).collect();
+    let expected: Vec<_> = cases
+        .iter()
+        .map(|(_, kept)| *kept)
+        .chain(["\u{fffd}"])
+        .collect();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn json_may_begin_with_a_byte_order_mark() {
+    let backend = start();
+    let body = format!("\u{feff}{}", sample::FULL_JSON);
+    let response = post(&backend, "/v1/traces", &[JSON], body).await;
+    assert_eq!(json(response).await, serde_json::json!({}));
+    assert_eq!(backend.store().len(), 1);
+}
+
 #[tokio::test]
 async fn what_is_larger_than_the_store_is_rejected() {
     let backend = Backend::start(Settings {
@@ -414,7 +574,7 @@ async fn a_body_that_cannot_be_decoded_is_400_with_a_status() {
         "{",
         "{}{}",
         r#"{"resourceSpans": 1}"#,
-        r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":"SPAN_KIND_SERVER"}]}]}]}"#,
+        r#"{"resourceSpans":[{"scopeSpans":[{"spans":{}}]}]}"#,
     ];
     for body in no_json {
         let response = post(&backend, "/v1/traces", &[JSON], body).await;
