@@ -1,4 +1,4 @@
-//! OTLP over gRPC: `Export` of the trace, logs and metrics services, gzip or not.
+//! OTLP over gRPC: `Export` of the trace, logs and metrics services, plain, gzip, deflate or zstd.
 //!
 //! Answers as the OTLP specification has them:
 //!
@@ -9,7 +9,7 @@
 //! | `DEADLINE_EXCEEDED` | the message took longer than 10 s |
 //! | `PERMISSION_DENIED` | a web page of another origin asks |
 //! | `RESOURCE_EXHAUSTED` | the message is larger than 16 MiB, unpacked, or holds more than half a million messages; not to be sent again |
-//! | `UNIMPLEMENTED` | any other service or method, or packed otherwise than with gzip |
+//! | `UNIMPLEMENTED` | any other service or method, or another packing |
 //! | `UNAVAILABLE` | messages being received are 64 MiB together; `RetryInfo` says when to try again |
 //!
 //! A unary call is a POST whose body is one length-prefixed message ("gRPC over HTTP2"). The body is read as one of
@@ -37,6 +37,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
     answer::{Encoding, Failure, Kept},
+    body::PACKINGS,
     origin,
     receiver::{Receiver, decode},
     signal::Signal,
@@ -131,8 +132,8 @@ fn refuse(receiver: &Receiver, failure: Failure) -> Response {
         details.set_retry_info(Some(Duration::from_secs(1)));
     }
     let mut response = Status::with_error_details(code, failure.message, details).into_http();
-    let gzip = HeaderValue::from_static("gzip");
-    response.headers_mut().insert(ACCEPT_ENCODING, gzip);
+    let packings = HeaderValue::from_static(PACKINGS);
+    response.headers_mut().insert(ACCEPT_ENCODING, packings);
     response
 }
 

@@ -43,12 +43,12 @@
 //!
 //! | port | takes | answers |
 //! | --- | --- | --- |
-//! | [`otlp_http`](Settings::otlp_http) | `POST /v1/traces`, `/v1/logs`, `/v1/metrics`; protobuf or JSON, gzip or not | as OTLP/HTTP has it; 403 to web pages of other origins |
-//! | [`otlp_grpc`](Settings::otlp_grpc) | `Export` of the trace, logs and metrics services, gzip or not; HTTP/2 without TLS | as OTLP/gRPC has it |
-//! | [`zipkin`](Settings::zipkin) | `POST /api/v2/spans`, JSON or protobuf, gzip or not | 202, or why not |
+//! | [`otlp_http`](Settings::otlp_http) | `POST /v1/traces`, `/v1/logs`, `/v1/metrics`; protobuf or JSON | as OTLP/HTTP has it; 403 to web pages of other origins |
+//! | [`otlp_grpc`](Settings::otlp_grpc) | `Export` of the trace, logs and metrics services; HTTP/2 without TLS | as OTLP/gRPC has it |
+//! | [`zipkin`](Settings::zipkin) | `POST /api/v2/spans`, JSON or protobuf | 202, or why not |
 //! | [`query`](Settings::query) | questions | 403 to web pages of other origins, and to any name but `localhost` and addresses (DNS rebinding) |
 //!
-//! An item that cannot be decoded or has an invalid id is left out, and the answer says why; the others of its request are
+//! Requests may be packed with gzip, deflate or zstd. An item that cannot be decoded or has an invalid id is left out, and the answer says why; the others of its request are
 //! kept. JSON may have a byte order mark and halves of surrogate pairs, which become U+FFFD.
 //!
 //! Whatever is sent, memory stays below the bound of the store and 512 MiB: a request holds at most 16 MiB, unpacked, and

@@ -1,4 +1,4 @@
-//! OTLP over HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`, protobuf or JSON, gzip or not.
+//! OTLP over HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`, protobuf or JSON; plain, gzip, deflate or zstd.
 //!
 //! Answers as the OTLP specification has them:
 //!
@@ -10,7 +10,7 @@
 //! | 404, 405 | any other path or method |
 //! | 408 | the body took longer than 10 s |
 //! | 413 | the body is larger than 16 MiB, unpacked, or holds more than half a million messages (half of that in JSON) |
-//! | 415 | neither protobuf nor JSON, or packed otherwise than with gzip |
+//! | 415 | neither protobuf nor JSON, or another packing |
 //! | 503 | bodies being received are 64 MiB together; `Retry-After` says when to try again |
 
 use std::{error::Error, io, sync::Arc};

@@ -1,5 +1,7 @@
 //! Requests and answers of OTLP over HTTP.
 
+use std::io::Read;
+
 use backend::{Backend, Settings, Value};
 use opentelemetry_proto::tonic::{
     collector::{
@@ -15,6 +17,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use reqwest::Response;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -589,17 +592,87 @@ async fn a_body_that_cannot_be_decoded_is_400_with_a_status() {
     assert!(backend.store().is_empty());
 }
 
+/// A request as libzstd packs it.
+const BY_LIBZSTD: &str = "28b52ffd24969d0200a2c40f11907d90821ca4e2877555876baac8eee6103df5d453ff86ef5e2f02bd407390a9fae59d54f3c393f0437cf9661c531657caee7354fe4e558f6336d3ebecf30600af94a71068d5e29cc8160d20dc1c03c4963b1f";
+
+fn deflate(bytes: &[u8], head: bool) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let level = flate2::Compression::fast();
+    if head {
+        flate2::read::ZlibEncoder::new(bytes, level).read_to_end(&mut packed)
+    } else {
+        flate2::read::DeflateEncoder::new(bytes, level).read_to_end(&mut packed)
+    }
+    .unwrap();
+    packed
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    compress_to_vec(bytes, CompressionLevel::Fastest)
+}
+
 #[tokio::test]
-async fn a_gzip_bomb_is_413() {
+async fn each_packing_is_understood_in_any_case_and_by_its_other_name() {
+    let plain = sample::full_protobuf().encode_to_vec();
+    let two_frames = [zstd(&plain[..100]), zstd(&plain[100..])].concat();
+    for (packing, body) in [
+        ("Identity", plain.clone()),
+        ("", plain.clone()),
+        ("GZIP", gzip(&plain)),
+        ("x-gzip", gzip(&plain)),
+        ("deflate", deflate(&plain, true)),
+        ("Deflate", deflate(&plain, false)),
+        ("zstd", zstd(&plain)),
+        ("ZSTD", two_frames),
+    ] {
+        let backend = start();
+        let headers = [PROTOBUF, ("content-encoding", packing)];
+        let response = post(&backend, "/v1/traces", &headers, body).await;
+        assert_eq!(response.status(), 200, "{packing}");
+        let trace = &backend.store().latest(1)[0];
+        assert_eq!(trace.spans, sample::full_spans(), "{packing}");
+    }
+
     let backend = start();
-    let bomb = gzip(&vec![0; 200 << 20]);
-    assert!(bomb.len() < 1 << 20);
-    let message = refusal(
-        post(&backend, "/v1/traces", &[PROTOBUF, GZIP], bomb).await,
-        413,
-    )
-    .await;
-    assert!(message.contains("16777216 bytes"), "{message}");
+    let digits = BY_LIBZSTD
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| str::from_utf8(pair).unwrap());
+    let packed: Vec<_> = digits
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect();
+    let headers = [JSON, ("content-encoding", "zstd")];
+    let response = post(&backend, "/v1/traces", &headers, packed).await;
+    assert_eq!(json(response).await, serde_json::json!({}));
+    assert_eq!(
+        backend.store().latest(1)[0].spans[0].name,
+        "packed by libzstd"
+    );
+}
+
+#[tokio::test]
+async fn a_bomb_is_413_and_what_is_not_packed_as_it_says_400() {
+    let backend = start();
+    let zeros = vec![0; 32 << 20];
+    let good = sample::full_protobuf().encode_to_vec();
+    let (flat, raw) = (deflate(&zeros, true), deflate(&zeros, false));
+    for (packing, bomb, packed) in [
+        ("gzip", gzip(&zeros), gzip(&good)),
+        ("deflate", flat, deflate(&good, true)),
+        ("deflate", raw, deflate(&good, false)),
+        ("zstd", zstd(&zeros), zstd(&good)),
+    ] {
+        let headers = [PROTOBUF, ("content-encoding", packing)];
+        assert!(bomb.len() < 1 << 20);
+        let response = post(&backend, "/v1/traces", &headers, bomb).await;
+        let message = refusal(response, 413).await;
+        assert!(message.contains("16777216 bytes"), "{message}");
+        for body in [packed[..packed.len() / 2].to_vec(), vec![0xff; 100]] {
+            let response = post(&backend, "/v1/traces", &headers, body).await;
+            refusal(response, 400).await;
+        }
+    }
+    assert!(backend.store().is_empty());
 }
 
 #[tokio::test]
@@ -778,7 +851,7 @@ async fn other_content_types_and_encodings_are_415() {
         "",
     )
     .await;
-    assert_eq!(response.headers()["accept-encoding"], "gzip");
+    assert_eq!(response.headers()["accept-encoding"], "gzip, deflate, zstd");
     assert!(refusal(response, 415).await.contains("gzip"));
 }
 
