@@ -38,7 +38,6 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::{
     answer::{Encoding, Failure, Kept},
     body::PACKINGS,
-    origin,
     receiver::{Receiver, decode},
     signal::Signal,
 };
@@ -72,13 +71,10 @@ pub(crate) fn router(receiver: Receiver) -> Router {
 
 /// Lets pass what is gRPC, and not of another origin.
 async fn check(State(receiver): State<Receiver>, request: Request, next: Next) -> Response {
-    let (uri, headers) = (request.uri(), request.headers());
+    let headers = request.headers();
     let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if origin::is_foreign(uri, headers) {
-        refuse(
-            &receiver,
-            Failure::new(StatusCode::FORBIDDEN, origin::REFUSAL),
-        )
+    if let Err(why) = receiver.access.may_send(request.uri(), headers) {
+        refuse(&receiver, Failure::new(StatusCode::FORBIDDEN, why))
     } else if matches!(
         content_type,
         Some(b"application/grpc" | b"application/grpc+proto")

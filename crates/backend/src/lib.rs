@@ -43,10 +43,10 @@
 //!
 //! | port | takes | answers |
 //! | --- | --- | --- |
-//! | [`otlp_http`](Settings::otlp_http) | `POST /v1/traces`, `/v1/logs`, `/v1/metrics`; protobuf or JSON | as OTLP/HTTP has it; 403 to web pages of other origins |
+//! | [`otlp_http`](Settings::otlp_http) | `POST /v1/traces`, `/v1/logs`, `/v1/metrics`; protobuf or JSON | as OTLP/HTTP has it; 403 to web pages of origins that are not [allowed](Settings::allowed_origins) |
 //! | [`otlp_grpc`](Settings::otlp_grpc) | `Export` of the trace, logs and metrics services; HTTP/2 without TLS | as OTLP/gRPC has it |
 //! | [`zipkin`](Settings::zipkin) | `POST /api/v2/spans`, JSON or protobuf | 202, or why not |
-//! | [`query`](Settings::query) | questions | 403 to web pages of other origins, and to any name but `localhost` and addresses (DNS rebinding) |
+//! | [`query`](Settings::query) | questions | 403 to web pages of other origins, and to names that are not [this machine's](Settings::allowed_hosts) (DNS rebinding) |
 //!
 //! Requests may be packed with gzip, deflate or zstd. An item that cannot be decoded or has an invalid id is left out, and the answer says why; the others of its request are
 //! kept. JSON may have a byte order mark and halves of surrogate pairs, which become U+FFFD.
@@ -78,6 +78,7 @@
 //! | with one that none has: each span is looked into | 0.25 ms | 2.7 ms | 60 ms |
 //! | with a text that none has: each is searched | 1.2 ms | 14 ms | 162 ms |
 
+mod access;
 mod answer;
 mod attributes;
 mod backend;
@@ -99,7 +100,6 @@ mod log;
 mod logs;
 mod messages;
 mod metrics;
-mod origin;
 mod packed;
 mod peak;
 mod postings;

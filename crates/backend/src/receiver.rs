@@ -29,11 +29,11 @@ use opentelemetry_proto::tonic::collector::{
 };
 
 use crate::{
+    access::Access,
     answer::{Encoding, Failure, Kept},
     body::{Bodies, Read, swallow},
     json,
     messages::{self, Shape},
-    origin,
     received::Count,
     salvage::{self, Faults},
     signal::Signal,
@@ -51,6 +51,7 @@ const FEW: usize = 20_000;
 pub(crate) struct Receiver {
     pub(crate) bodies: Bodies,
     pub(crate) count: Arc<Count>,
+    pub(crate) access: Access,
     store: Arc<Store>,
     worker: Worker,
 }
@@ -63,6 +64,7 @@ impl Receiver {
     /// The system gives no thread.
     pub(crate) fn several<const N: usize>(
         store: &Arc<Store>,
+        access: &Access,
         counts: [&Arc<Count>; N],
     ) -> io::Result<[Self; N]> {
         let bodies = Bodies::new();
@@ -70,6 +72,7 @@ impl Receiver {
         Ok(counts.map(|count| Self {
             bodies: bodies.clone(),
             count: count.clone(),
+            access: access.clone(),
             store: store.clone(),
             worker: worker.clone(),
         }))
@@ -161,7 +164,7 @@ pub(crate) fn undecodable(error: impl Error) -> Failure {
 
 /// The routes of OTLP/HTTP.
 pub(crate) fn router(receiver: Receiver) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/v1/traces", post(export::<ExportTraceServiceRequest>))
         .route("/v1/logs", post(export::<ExportLogsServiceRequest>))
         .route("/v1/metrics", post(export::<ExportMetricsServiceRequest>))
@@ -178,24 +181,25 @@ pub(crate) fn router(receiver: Receiver) -> Router {
             )
             .await
         })
-        .layer(middleware::from_fn_with_state(
-            receiver.clone(),
-            refuse_other_origins,
-        ))
-        .with_state(receiver)
+        .with_state(receiver.clone());
+    guarded(router, receiver)
 }
 
-/// A layer that keeps other origins' pages out.
-pub(crate) async fn refuse_other_origins(
-    State(receiver): State<Receiver>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if origin::is_foreign(request.uri(), request.headers()) {
-        let failure = Failure::new(StatusCode::FORBIDDEN, origin::REFUSAL);
-        refuse(&receiver, request, failure).await
-    } else {
-        next.run(request).await
+/// `router` for those who may send, and with the answers that browsers want.
+pub(crate) fn guarded(mut router: Router, receiver: Receiver) -> Router {
+    if let Some(cors) = receiver.access.cors() {
+        router = router.layer(cors);
+    }
+    router.layer(middleware::from_fn_with_state(receiver, check))
+}
+
+async fn check(State(receiver): State<Receiver>, request: Request, next: Next) -> Response {
+    match receiver.access.may_send(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(why) => {
+            let failure = Failure::new(StatusCode::FORBIDDEN, why);
+            refuse(&receiver, request, failure).await
+        }
     }
 }
 

@@ -16,7 +16,6 @@ use axum::{
     Router,
     extract::{Request, State},
     http::StatusCode,
-    middleware,
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -28,13 +27,12 @@ use self::sent::Sent;
 use crate::{
     answer::{Encoding, Failure, Kept},
     json, messages,
-    receiver::{Receiver, refuse, refuse_other_origins, undecodable},
+    receiver::{Receiver, guarded, refuse, undecodable},
     salvage::Faults,
 };
 
 /// The route.
 pub(crate) fn router(receiver: Receiver) -> Router {
-    let origins = middleware::from_fn_with_state(receiver.clone(), refuse_other_origins);
     let spans = async |State(receiver): State<Receiver>, request: Request| {
         let (default, shape) = (Some(Encoding::Json), &messages::ZIPKIN);
         receiver
@@ -50,11 +48,11 @@ pub(crate) fn router(receiver: Receiver) -> Router {
         )
         .await
     };
-    Router::new()
+    let router = Router::new()
         .route("/api/v2/spans", post(spans))
         .fallback(other)
-        .layer(origins)
-        .with_state(receiver)
+        .with_state(receiver.clone());
+    guarded(router, receiver)
 }
 
 fn answer(_: Encoding, kept: Kept) -> Response {
