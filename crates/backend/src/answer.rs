@@ -11,6 +11,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 use serde_json::json;
 
+use crate::body::PACKINGS;
+
 /// How a request is written, and so its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -119,7 +121,8 @@ impl Failure {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+            let packings = HeaderValue::from_static(PACKINGS);
+            headers.insert(header::ACCEPT_ENCODING, packings);
         }
         response
     }

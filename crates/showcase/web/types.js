@@ -11,6 +11,8 @@
 /** @typedef {{ name: string, url: string, up: boolean, points: Point[], exemplars: Exemplar[] }} ServiceFigures */
 /** @typedef {{ interval: number, services: ServiceFigures[] }} Figures */
 
+/** @typedef {{ name: string, data: string }} LiveEvent What the server sends by itself (`data` is JSON), and `open` and `lost`. */
+
 /** @typedef {{ time: number, severity: string, body: string, service: string, traceId: string, spanId: string, attributes: Record<string, unknown> }} LogLine */
 
 /** @typedef {{ from: string, to: string, calls: number, errors: number, rate: number, p50: number, p95: number }} Call */

@@ -110,21 +110,23 @@ fn traces(body: Read) -> Result<(Vec<JaegerTrace>, Vec<Fault>), Failure> {
         let message = "the body holds too many spans";
         return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
-    let request: ExportTraceServiceRequest = receiver::decode(Encoding::Json, &body.bytes)?;
+    let (request, undecodable) =
+        receiver::decode::<ExportTraceServiceRequest>(Encoding::Json, &body.bytes)?;
     drop(body);
     let mut traces: BTreeMap<TraceId, Vec<_>> = BTreeMap::new();
-    let mut faults = Vec::new();
+    let fault = |msg| Fault {
+        code: None,
+        msg,
+        trace_id: None,
+    };
+    let mut faults = Vec::from_iter(undecodable.first.map(fault));
     for span in decode::spans(request) {
         match span {
             Ok(span) => traces
                 .entry(span.trace_id)
                 .or_default()
                 .push(Arc::new(span)),
-            Err(msg) if faults.len() < FAULTS => faults.push(Fault {
-                code: None,
-                msg,
-                trace_id: None,
-            }),
+            Err(msg) if faults.len() < FAULTS => faults.push(fault(msg)),
             Err(_) => {}
         }
     }
