@@ -250,7 +250,7 @@ async fn answers_are_indented_as_a_real_jaeger_does() {
     let both = Both::start().await;
     both.send(&corpus::request()).await;
     for path in [
-        "services/cart/operations?prettyPrint=1",
+        "services/database/operations?prettyPrint=1",
         "operations?service=database&prettyPrint=true",
         "traces?service=nobody&prettyPrint=true",
     ] {
