@@ -91,6 +91,17 @@ impl Kept {
     }
 }
 
+/// A reason without what makes it longer than anybody reads: it may quote what was sent.
+pub(crate) fn shortened(reason: &str) -> String {
+    match reason.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.to_owned(),
+    }
+}
+
+/// In characters.
+const LONGEST_REASON: usize = 300;
+
 /// Why a request as a whole is not taken.
 #[derive(Debug)]
 pub(crate) struct Failure {

@@ -44,7 +44,7 @@ use crate::{
 
 /// For people whose exporter speaks another protocol.
 const NOT_GRPC: &str =
-    "this port takes OTLP over gRPC; OTLP over HTTP has a port of its own, usually 4318\n";
+    "this port takes OTLP over gRPC; OTLP over HTTP has a port of its own, usually 4318";
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
@@ -82,7 +82,9 @@ async fn check(State(receiver): State<Receiver>, request: Request, next: Next) -
         next.run(request).await
     } else {
         // Who does not speak gRPC does not read its status.
-        (StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_GRPC).into_response()
+        let failure = Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_GRPC);
+        receiver.count.add(Err(&failure));
+        (failure.status, failure.message).into_response()
     }
 }
 

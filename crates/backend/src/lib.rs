@@ -146,7 +146,7 @@ pub use backend::{Backend, Settings};
 pub use file::{Fault, Loaded};
 pub use id::{InvalidId, SpanId, TraceId};
 pub use log::LogRecord;
-pub use received::Received;
+pub use received::{Received, Refusal};
 pub use resource::{Resource, Scope};
 pub use scrape::Target;
 pub use search::{Operation, Query};

@@ -30,7 +30,7 @@ use opentelemetry_proto::tonic::collector::{
 
 use crate::{
     access::Access,
-    answer::{Encoding, Failure, Kept},
+    answer::{Encoding, Failure, Kept, shortened},
     body::{Bodies, Read, swallow},
     json,
     messages::{self, Shape},
@@ -158,7 +158,7 @@ pub(crate) fn decode<R: Signal>(encoding: Encoding, body: &[u8]) -> Result<(R, F
 pub(crate) fn undecodable(error: impl Error) -> Failure {
     Failure::new(
         StatusCode::BAD_REQUEST,
-        format!("the body cannot be decoded: {error}"),
+        shortened(&format!("the body cannot be decoded: {error}")),
     )
 }
 

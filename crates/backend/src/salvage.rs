@@ -8,7 +8,7 @@ use prost::{DecodeError, Message};
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Error, Value};
 
-use crate::{json, signal::Signal};
+use crate::{answer::shortened, json, signal::Signal};
 
 /// Items that were left out.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl Faults {
     pub(crate) fn add(&mut self, items: usize, fault: impl ToString) {
         self.count += items;
         if items > 0 && self.first.is_none() {
-            self.first = Some(fault.to_string());
+            self.first = Some(shortened(&fault.to_string()));
         }
     }
 

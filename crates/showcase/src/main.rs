@@ -13,6 +13,7 @@ mod load;
 mod page;
 mod ports;
 mod print;
+mod refusals;
 mod run;
 mod screen;
 mod services;

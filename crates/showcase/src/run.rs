@@ -22,6 +22,7 @@ use crate::{
     live::Live,
     load, page,
     ports::{self, Addresses},
+    refusals,
     screen::Screen,
     services::{self, Services},
     try_it::TryIt,
@@ -128,6 +129,7 @@ async fn show(
         } => Some(trouble),
         error = writer.failed() => Some(format!("nothing can be printed any more: {error}")),
         never = live.watch() => match never {},
+        never = refusals::watch(&backend, &screen) => match never {},
         never = load.run() => match never {},
     };
     let mut well = trouble.is_none();

@@ -303,6 +303,25 @@ async fn beyond_loopback_it_warns_and_its_services_find_it_all_the_same() {
 }
 
 #[tokio::test]
+async fn what_is_refused_is_told_with_the_reason() {
+    let mut showcase = Running::start(&[]).await;
+    let status = showcase.api("/api/status", None).await.1;
+    let address = status["receivers"][0]["address"].as_str().unwrap();
+    for _ in 0..3 {
+        let url = format!("http://{address}/v1/traces");
+        let request = reqwest::Client::new().post(url).body("\u{1b}");
+        let request = request.header("content-type", "application/json");
+        assert_eq!(request.send().await.unwrap().status(), 400);
+    }
+    showcase.read_to("otlp/http refused ").await;
+    let line = showcase.printed.lines().last().unwrap();
+    assert!(
+        line.contains("The last: the body cannot be decoded: "),
+        "{line}"
+    );
+}
+
+#[tokio::test]
 async fn services_get_the_environment_and_errors_are_marked() {
     let mut showcase = Running::start(&[("PONG_FAILURE_RATE", "1")]).await;
     showcase.get(showcase.ping, "/ping").await;
