@@ -63,6 +63,7 @@
 //! | --- | --- | --- | --- | --- |
 //! | OpenTelemetry for Python 1.45.2 | OTLP/HTTP, OTLP/gRPC | whole | whole | whole |
 //! | OpenTelemetry for Node 0.223.0 | OTLP/HTTP (protobuf, JSON), OTLP/gRPC | whole | whole | whole |
+//! | OpenTelemetry for the web 2.12.0 | OTLP/HTTP (JSON), from a page of another origin in Chromium | whole | whole | whole |
 //! | OpenTelemetry for Go 1.47.0 | OTLP/HTTP, OTLP/gRPC | whole | whole | whole |
 //! | OpenTelemetry for Java 1.68.0 | OTLP/HTTP, OTLP/gRPC | whole | whole | whole |
 //! | aiozipkin 1.1.1 | Zipkin's JSON | whole | | |

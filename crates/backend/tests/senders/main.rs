@@ -7,7 +7,7 @@
 //! | folder | needs |
 //! | --- | --- |
 //! | `python` | `pip install -r requirements.txt`, here into `target/programs/sender-python` |
-//! | `node` | `npm ci` |
+//! | `javascript` | `npm ci`; for the browser, `esbuild browser.js --bundle --format=esm`, here into `target/programs/sender-browser` |
 //! | `go` | nothing: `go run .` fetches it |
 //! | `java` | `mvn dependency:copy-dependencies`, here into `target/programs/sender-java` |
 
@@ -16,9 +16,11 @@
 mod order;
 mod program;
 
-use std::path::Path;
+use std::{future::IntoFuture, path::Path};
 
+use axum::{Router, response::Html, routing::get};
 use backend::{Backend, SpanKind, StatusCode};
+use tokio::net::TcpListener;
 
 use order::{Metrics, assert_arrived, assert_trace_arrived_by_zipkin};
 use program::Program;
@@ -79,11 +81,11 @@ arrives_whole! {
     what_python_sends_by_grpc_arrives_whole, what_python_sends_by_grpc_in_other_kinds_arrives_whole:
         python, "grpc", DeltaAndExponential, "needs python3, and packages in target/programs/sender-python";
     what_node_sends_by_http_arrives_whole, what_node_sends_by_http_in_other_kinds_arrives_whole:
-        node, "http/protobuf", Delta, "needs node, and packages in tests/senders/node";
+        node, "http/protobuf", Delta, "needs node, and packages in tests/senders/javascript";
     what_node_sends_in_json_arrives_whole, what_node_sends_in_json_in_other_kinds_arrives_whole:
-        node, "http/json", Delta, "needs node, and packages in tests/senders/node";
+        node, "http/json", Delta, "needs node, and packages in tests/senders/javascript";
     what_node_sends_by_grpc_arrives_whole, what_node_sends_by_grpc_in_other_kinds_arrives_whole:
-        node, "grpc", Delta, "needs node, and packages in tests/senders/node";
+        node, "grpc", Delta, "needs node, and packages in tests/senders/javascript";
     what_go_sends_by_http_arrives_whole, what_go_sends_by_http_in_other_kinds_arrives_whole:
         go, "http/protobuf", DeltaAndExponential, "needs go";
     what_go_sends_by_grpc_arrives_whole, what_go_sends_by_grpc_in_other_kinds_arrives_whole:
@@ -92,6 +94,39 @@ arrives_whole! {
         java, "http/protobuf", DeltaAndExponential, "needs java, and packages in target/programs/sender-java";
     what_java_sends_by_grpc_arrives_whole, what_java_sends_by_grpc_in_other_kinds_arrives_whole:
         java, "grpc", DeltaAndExponential, "needs java, and packages in target/programs/sender-java";
+}
+
+/// The page has another origin than the receiver: the browser asks first whether it may send.
+#[tokio::test]
+#[ignore = "needs chromium, and the page's script in target/programs/sender-browser"]
+async fn what_a_web_page_sends_arrives_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let html = Html("<!doctype html><script type=module src=sender.js></script>");
+    let script = (
+        [("content-type", "text/javascript")],
+        program::page_script(),
+    );
+    let page = Router::new()
+        .route("/", get(html))
+        .route("/sender.js", get(script));
+    tokio::spawn(axum::serve(listener, page).into_future());
+
+    let backend = Backend::start(backend::Settings {
+        allowed_origins: vec![origin.clone()],
+        ..backend::Settings::on_free_ports()
+    });
+    let backend = backend.unwrap();
+    let browser = program::browser(&format!("{origin}/?http://{}", backend.otlp_http()));
+    let all = backend.store().wait_for(program::LIMIT, |store| {
+        let has_all =
+            store.span_count() == 2 && store.logs().len() == 2 && !store.metrics().is_empty();
+        has_all.then_some(())
+    });
+    all.await.unwrap();
+    assert_arrived(&backend, Metrics::Usual);
+    drop(browser);
+    backend.stop().await;
 }
 
 /// A span's scope, status and resource are tags in Zipkin's format, and every value is a text.
@@ -117,7 +152,7 @@ async fn what_python_sends_to_zipkin_arrives_with_its_status_and_scope() {
 
 /// JavaScript's exporter sends no scope and no attributes of events.
 #[tokio::test]
-#[ignore = "needs node, and packages in tests/senders/node"]
+#[ignore = "needs node, and packages in tests/senders/javascript"]
 async fn what_node_sends_to_zipkin_arrives_with_its_status() {
     let program = program::node().env("OTEL_TRACES_EXPORTER", "zipkin");
     arrives_by_zipkin(program, ["", ""], "stock read").await;
@@ -187,10 +222,16 @@ fn the_versions_in_the_documentation_are_those_that_send() {
         ),
         ("python/requirements.txt", "aiozipkin==", "\n", "aiozipkin"),
         (
-            "node/package.json",
+            "javascript/package.json",
             "\"@opentelemetry/sdk-node\": \"",
             "\"",
             "OpenTelemetry for Node",
+        ),
+        (
+            "javascript/package.json",
+            "\"@opentelemetry/sdk-trace-web\": \"",
+            "\"",
+            "OpenTelemetry for the web",
         ),
         (
             "go/go.mod",

@@ -287,7 +287,7 @@ fn assert_duration(metric: &Metric, order: &Span, kinds: Metrics) {
 
     // JavaScript's SDK records none.
     let language = order.resource.attributes.get("telemetry.sdk.language");
-    let has_exemplars = language != Some(&"nodejs".into());
+    let has_exemplars = ![Some(&"nodejs".into()), Some(&"webjs".into())].contains(&language);
     assert_eq!(!exemplars.is_empty(), has_exemplars, "{metric:?}");
     for exemplar in exemplars {
         assert_eq!(exemplar.trace_id, order.trace_id.to_bytes());

@@ -2,10 +2,13 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use tokio::{process::Command, time::timeout};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
 /// Generous: Go compiles first.
-const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// A command that sends and ends.
 pub(crate) struct Program(Command);
@@ -69,7 +72,29 @@ fn of_python(script: &str) -> Program {
 }
 
 pub(crate) fn node() -> Program {
-    Program::new("node", "node", &["sender.js"])
+    Program::new("javascript", "node", &["node.js"])
+}
+
+/// A browser that shows a page until it is dropped. It remembers nothing of the time before.
+pub(crate) fn browser(page: &str) -> Child {
+    let profile = concat!(env!("CARGO_TARGET_TMPDIR"), "/sender-browser");
+    let _ = std::fs::remove_dir_all(profile);
+    let arguments = [
+        "--headless=new",
+        "--no-sandbox", // root has none
+        "--disable-gpu",
+        &format!("--user-data-dir={profile}"),
+        page,
+    ];
+    let mut program = Program::new("javascript", "chromium", &arguments);
+    program.0.stdout(Stdio::null()).stderr(Stdio::null());
+    program.0.spawn().unwrap()
+}
+
+/// What the browser's page runs.
+pub(crate) fn page_script() -> String {
+    let script = format!("{}/sender.js", packages("sender-browser"));
+    std::fs::read_to_string(&script).unwrap_or_else(|error| panic!("{script}: {error}"))
 }
 
 pub(crate) fn go() -> Program {
