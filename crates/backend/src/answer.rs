@@ -11,6 +11,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prost::Message;
 use serde_json::json;
 
+use crate::body::PACKINGS;
+
 /// How a request is written, and so its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -89,6 +91,17 @@ impl Kept {
     }
 }
 
+/// A reason without what makes it longer than anybody reads: it may quote what was sent.
+pub(crate) fn shortened(reason: &str) -> String {
+    match reason.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.to_owned(),
+    }
+}
+
+/// In characters.
+const LONGEST_REASON: usize = 300;
+
 /// Why a request as a whole is not taken.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -119,7 +132,8 @@ impl Failure {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+            let packings = HeaderValue::from_static(PACKINGS);
+            headers.insert(header::ACCEPT_ENCODING, packings);
         }
         response
     }

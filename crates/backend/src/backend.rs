@@ -1,28 +1,36 @@
 //! The receiver, the store it fills, and the answers about it, running.
 
 use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
-use axum::{Router, middleware};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use service::{Limits, Readiness};
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
 
 use crate::{
+    access::Access,
     grpc,
     live::{self, Events, Live},
-    origin, query,
+    query,
     received::{Count, Received, Receivers},
     receiver::{self, Receiver},
     scrape::{self, Target, Window},
-    server::{self, Version},
     store::Store,
     zipkin,
 };
 
-/// What a backend is started with. Port 0 takes a free one. An address that is not loopback is open to the whole
-/// network: there is no authentication.
+/// What a backend is started with. Port 0 takes a free one. Beside 127.0.0.1 it listens on `[::1]`. An address that is not
+/// loopback is open to the whole network: there is no authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where to listen for OTLP over HTTP.
@@ -37,6 +45,10 @@ pub struct Settings {
     pub store_bytes: usize,
     /// Services whose metrics are read every two seconds.
     pub scraped: Vec<Target>,
+    /// Origins whose web pages may send, as browsers write them (`http://localhost:5173`), or `*` for all. None may read.
+    pub allowed_origins: Vec<String>,
+    /// Names by which this machine may be asked, beside its own, `localhost`, `*.localhost` and addresses.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// The ports that everybody knows, on loopback; 64 MiB.
@@ -49,6 +61,8 @@ impl Default for Settings {
             query: (Ipv4Addr::LOCALHOST, 16686).into(),
             store_bytes: 64 << 20,
             scraped: Vec::new(),
+            allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
         }
     }
 }
@@ -97,16 +111,17 @@ impl Backend {
     pub fn start_with_page(settings: Settings, page: Router) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let store = Arc::new(Store::new(settings.store_bytes));
-        let (otlp_http, http_listener) = listen(settings.otlp_http)?;
-        let (otlp_grpc, grpc_listener) = listen(settings.otlp_grpc)?;
-        let (zipkin, zipkin_listener) = listen(settings.zipkin)?;
-        let (query, query_listener) = listen(settings.query)?;
+        let access = Access::new(&settings.allowed_origins, &settings.allowed_hosts);
+        let (otlp_http, http_listeners) = listen(settings.otlp_http)?;
+        let (otlp_grpc, grpc_listeners) = listen(settings.otlp_grpc)?;
+        let (zipkin, zipkin_listeners) = listen(settings.zipkin)?;
+        let (query, query_listeners) = listen(settings.query)?;
         let receivers = Receivers {
             otlp_http: Count::new("otlp/http", otlp_http),
             otlp_grpc: Count::new("otlp/grpc", otlp_grpc),
             zipkin: Count::new("zipkin", zipkin),
         };
-        let [of_http, of_grpc, of_zipkin] = Receiver::several(&store, receivers.all())?;
+        let [of_http, of_grpc, of_zipkin] = Receiver::several(&store, &access, receivers.all())?;
 
         let stop = watch::Sender::new(());
         let mut servers = JoinSet::new();
@@ -132,18 +147,19 @@ impl Backend {
         let pages = query::router(store.clone())
             .merge(live::router(live))
             .merge(page)
-            .layer(middleware::from_fn(origin::refuse_others));
-        for (listener, version, router) in [
-            (http_listener, Version::Http1, receiver::router(of_http)),
-            (grpc_listener, Version::Http2, grpc::router(of_grpc)),
-            (zipkin_listener, Version::Http1, zipkin::router(of_zipkin)),
-            (query_listener, Version::Http1, pages),
+            .layer(middleware::from_fn_with_state(access, check));
+        for (listeners, router) in [
+            (http_listeners, receiver::router(of_http)),
+            (grpc_listeners, grpc::router(of_grpc)),
+            (zipkin_listeners, zipkin::router(of_zipkin)),
+            (query_listeners, pages),
         ] {
-            let limits = server::Limits::default();
-            servers.spawn_on(
-                server::serve(listener, version, router, stopped(&stop), limits),
-                &runtime,
-            );
+            let router = router.layer(middleware::map_response(with_headers));
+            for listener in listeners {
+                let (router, readiness) = (router.clone(), Readiness::default());
+                let server = service::serve(listener, router, readiness, limits(), stopped(&stop));
+                servers.spawn_on(server, &runtime);
+            }
         }
         Ok(Self {
             receivers,
@@ -192,11 +208,74 @@ impl Backend {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
+/// Limits of each port.
+fn limits() -> Limits {
+    Limits {
+        // On four ports, as many descriptors as macOS lets a process open by default.
+        connections: Some(64),
+        idle: Some(Duration::from_secs(30)),
+        // Searches are long URLs.
+        head_bytes: Some(64 << 10),
+        // Bounded where they are read: only there is the unpacked size known.
+        body_bytes: None,
+        // Large requests are decoded one after the other.
+        answer: Some(Duration::from_secs(120)),
+        pause: Some(Duration::from_secs(120)),
+        // Clients are on this machine.
+        grace: Duration::from_millis(50),
+        drain: Some(Duration::from_secs(3)),
+        http2_streams: Some(32),
+        http2_window: 256 << 10,
+        ..Limits::default()
+    }
+}
+
+/// Lets those through who may read.
+async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
+    let may = access.may_read(request.method(), request.uri(), request.headers());
+    match may {
+        Ok(()) => next.run(request).await,
+        Err(why) => (StatusCode::FORBIDDEN, why).into_response(),
+    }
+}
+
+/// Answers are what they say they are, and are for no other site's page to show.
+async fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    let own = HeaderValue::from_static("same-origin");
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, own);
+    response
+}
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+
+/// Listens on `address`, and on `[::1]` beside 127.0.0.1: programs take either for `localhost`. Returns the address with
+/// the port that was taken.
+fn listen(address: SocketAddr) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    let first = bind(address)?;
+    let bound = first.local_addr()?;
+    let mut listeners = vec![first];
+    if address.ip() == Ipv4Addr::LOCALHOST {
+        match bind((Ipv6Addr::LOCALHOST, bound.port()).into()) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && address.port() != 0 => {
+                return Err(error);
+            }
+            Err(_) => {} // The machine has no IPv6.
+        }
+    }
+    Ok((bound, listeners))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
-    Ok((listener.local_addr()?, listener))
+    TcpListener::from_std(listener)
 }
 
 /// Returns when `stop` is dropped.

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    io::{self, Write},
+    io::{self, Read as _, Write},
     sync::Arc,
     time::Duration,
 };
@@ -11,8 +11,9 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderName, StatusCode, header},
 };
-use flate2::write::MultiGzDecoder;
+use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
+use ruzstd::decoding::StreamingDecoder;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -33,6 +34,9 @@ const TIME: Duration = Duration::from_secs(10);
 /// then the sender may never see why.
 const SWALLOWED: usize = 4 * LARGEST;
 const SWALLOW_TIME: Duration = Duration::from_secs(5);
+
+/// Packings that are understood, as `Accept-Encoding` lists them.
+pub(crate) const PACKINGS: &str = "gzip, deflate, zstd";
 
 /// What gRPC calls the packing of a message.
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
@@ -73,10 +77,7 @@ impl Bodies {
             while let Some(data) = next(body).await? {
                 self.unpack(&data, &mut unpacker, &mut room)?;
             }
-            Ok(Read {
-                bytes: unpacker.finish()?,
-                _room: room,
-            })
+            self.finish(unpacker, room)
         })
         .await
     }
@@ -122,10 +123,7 @@ impl Bodies {
                     None => return Err(unreadable("the message is shorter than it says")),
                 }
             }
-            Ok(Read {
-                bytes: unpacker.finish()?,
-                _room: room,
-            })
+            self.finish(unpacker, room)
         })
         .await
     }
@@ -150,11 +148,30 @@ impl Bodies {
     ) -> Result<(), Failure> {
         let before = unpacker.len();
         unpacker.write(data)?;
-        let grown = u32::try_from(unpacker.len() - before).unwrap_or(u32::MAX);
+        self.take_room(unpacker.len() - before, room)
+    }
+
+    fn finish(
+        &self,
+        unpacker: Unpacker,
+        mut room: Option<OwnedSemaphorePermit>,
+    ) -> Result<Read, Failure> {
+        let before = unpacker.len();
+        let bytes = unpacker.finish()?;
+        self.take_room(bytes.len().saturating_sub(before), &mut room)?;
+        Ok(Read { bytes, _room: room })
+    }
+
+    fn take_room(
+        &self,
+        bytes: usize,
+        room: &mut Option<OwnedSemaphorePermit>,
+    ) -> Result<(), Failure> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let more = self
             .room
             .clone()
-            .try_acquire_many_owned(grown)
+            .try_acquire_many_owned(bytes)
             .map_err(|_| {
                 Failure::new(
                     StatusCode::SERVICE_UNAVAILABLE,
@@ -224,6 +241,12 @@ fn unreadable(error: impl Display) -> Failure {
 enum Unpacker {
     Plain(Limited),
     Gzip(Box<MultiGzDecoder<Limited>>),
+    /// `deflate` is zlib's format (RFC 9110, section 8.4.1.2). Some senders leave out its head, so the first byte decides.
+    Deflate(Limited),
+    Zlib(Box<ZlibDecoder<Limited>>),
+    Raw(Box<DeflateDecoder<Limited>>),
+    /// Still packed: its decoder reads, so it needs the whole body.
+    Zstd(Limited),
 }
 
 impl Unpacker {
@@ -233,42 +256,80 @@ impl Unpacker {
 
     /// As the header `encoding` says.
     fn of(headers: &HeaderMap, encoding: &HeaderName) -> Result<Self, Failure> {
-        match headers.get(encoding).map(|encoding| encoding.as_bytes()) {
-            None | Some(b"identity") => Ok(Self::plain()),
-            Some(b"gzip") => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Limited(
-                Vec::new(),
-            ))))),
-            Some(_) => Err(Failure::new(
+        let unpacked = Limited(Vec::new());
+        let packing = headers.get(encoding).map(|packing| packing.as_bytes());
+        match packing.unwrap_or_default().to_ascii_lowercase().as_slice() {
+            b"" | b"identity" => Ok(Self::Plain(unpacked)),
+            b"gzip" | b"x-gzip" => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(unpacked)))),
+            b"deflate" | b"zlib" => Ok(Self::Deflate(unpacked)),
+            b"zstd" => Ok(Self::Zstd(unpacked)),
+            _ => Err(Failure::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                format!("{encoding} is gzip, or absent"),
+                format!("{encoding} is one of {PACKINGS}, or absent"),
             )),
         }
     }
 
     fn len(&self) -> usize {
-        match self {
-            Self::Plain(limited) => limited.0.len(),
-            Self::Gzip(decoder) => decoder.get_ref().0.len(),
-        }
+        let limited = match self {
+            Self::Plain(limited) | Self::Deflate(limited) | Self::Zstd(limited) => limited,
+            Self::Gzip(decoder) => decoder.get_ref(),
+            Self::Zlib(decoder) => decoder.get_ref(),
+            Self::Raw(decoder) => decoder.get_ref(),
+        };
+        limited.0.len()
     }
 
     fn write(&mut self, data: &[u8]) -> Result<(), Failure> {
+        if let (Self::Deflate(_), Some(first)) = (&*self, data.first()) {
+            let unpacked = Limited(Vec::new());
+            *self = if first & 0x0f == 8 {
+                Self::Zlib(Box::new(ZlibDecoder::new(unpacked)))
+            } else {
+                Self::Raw(Box::new(DeflateDecoder::new(unpacked)))
+            };
+        }
         let written = match self {
-            Self::Plain(limited) => limited.write_all(data),
+            Self::Plain(limited) | Self::Deflate(limited) | Self::Zstd(limited) => {
+                limited.write_all(data)
+            }
             Self::Gzip(decoder) => decoder.write_all(data).and_then(|()| decoder.flush()),
+            Self::Zlib(decoder) => decoder.write_all(data).and_then(|()| decoder.flush()),
+            Self::Raw(decoder) => decoder.write_all(data).and_then(|()| decoder.flush()),
         };
         written.map_err(|error| failure(&error))
     }
 
     fn finish(self) -> Result<Vec<u8>, Failure> {
-        match self {
-            Self::Plain(limited) => Ok(limited.0),
-            Self::Gzip(decoder) => decoder
-                .finish()
-                .map(|limited| limited.0)
-                .map_err(|error| failure(&error)),
+        let unpacked = match self {
+            Self::Plain(limited) | Self::Deflate(limited) => Ok(limited),
+            Self::Gzip(decoder) => decoder.finish(),
+            Self::Zlib(decoder) => decoder.finish(),
+            Self::Raw(decoder) => decoder.finish(),
+            Self::Zstd(packed) => unpack_zstd(&packed.0),
+        };
+        unpacked
+            .map(|limited| limited.0)
+            .map_err(|error| failure(&error))
+    }
+}
+
+/// Unpacks frames that follow each other.
+fn unpack_zstd(mut packed: &[u8]) -> io::Result<Limited> {
+    let mut unpacked = Limited(Vec::new());
+    while !packed.is_empty() {
+        let window = LARGEST as u64;
+        let decoder = StreamingDecoder::new_with_max_window_size(&mut packed, window);
+        let mut decoder = decoder.map_err(io::Error::other)?;
+        let mut piece = [0; 8 << 10];
+        loop {
+            match decoder.read(&mut piece)? {
+                0 => break,
+                read => unpacked.write_all(&piece[..read])?,
+            }
         }
     }
+    Ok(unpacked)
 }
 
 fn failure(error: &io::Error) -> Failure {
@@ -303,14 +364,15 @@ mod tests {
         task::{Context, Poll},
     };
 
-    use hyper::body::{Bytes, Frame};
+    use axum::body::HttpBody;
+    use hyper::body::Frame;
 
     use super::*;
 
     /// A sender that says something once and then nothing more.
     struct Silent(Option<Bytes>);
 
-    impl hyper::body::Body for Silent {
+    impl HttpBody for Silent {
         type Data = Bytes;
         type Error = Infallible;
 

@@ -1,24 +1,24 @@
 //! Traces and logs saved in a file, and loaded: OTLP JSON lines, as the Collector's file exporter writes them.
 //!
 //! A line is one message, `TracesData` (`{"resourceSpans": […]}`) or `LogsData` (`{"resourceLogs": […]}`), and stands for
-//! itself. The answer of `/api/v3/traces/{id}`, which has its message in `result`, is such a line as well.
+//! itself. The answer of `/api/v3/traces/{id}`, which has its message in `result`, is such a line as well, and so is what
+//! Jaeger's page saves (`{"data": […]}`). A file that is one such document on many lines is loaded too.
 
 use std::{
     fmt,
-    io::{self, BufRead, Read, Write},
+    io::{self, BufRead, Cursor, Read, Write},
     sync::Arc,
 };
 
-use opentelemetry_proto::tonic::{
-    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
-    logs::v1::ResourceLogs,
-    trace::v1::ResourceSpans,
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest,
 };
-use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{
+    answer::Kept,
     encode::{Data, Item, by_resource},
-    json, messages,
+    jaeger, json, messages, salvage,
     signal::Signal,
     size::{Heap, shared},
     store::Store,
@@ -26,6 +26,9 @@ use crate::{
 
 /// Longest line that is read, in bytes. Those that are written have a hundredth of it, but where one span alone has more.
 const LONGEST: usize = 64 << 20;
+
+/// By one byte more it is too long.
+const LIMIT: u64 = LONGEST as u64 + 1;
 
 /// Bytes held by what goes into one line.
 const LINE: usize = 512 << 10;
@@ -83,63 +86,70 @@ impl Store {
         Ok(())
     }
 
-    /// Adds what the lines of `from` hold. A line that cannot be read, and a span or record that cannot be kept, is
-    /// reported and left out; everything else is taken.
+    /// Adds what the lines of `from` hold, or all of it if it is one document on many lines. A line that cannot be read, and
+    /// a span or record that cannot be kept, is reported and left out; everything else is taken.
     ///
     /// # Errors
     ///
     /// Those of the reader. What came before is taken.
     pub fn load(&self, mut from: impl BufRead) -> io::Result<Loaded> {
+        let mut start = Vec::new();
+        from.by_ref().take(LIMIT).read_until(b'\n', &mut start)?;
+        // What programs write that indent JSON.
+        if json::without_mark(&start).trim_ascii() == b"{" {
+            from.by_ref().take(LIMIT).read_to_end(&mut start)?;
+            if let Ok(document) = parse(&start) {
+                let mut loaded = Loaded::default();
+                let taken = self.take(document, &mut loaded);
+                loaded.report(1, taken);
+                return Ok(loaded);
+            }
+        }
+        self.load_lines(Cursor::new(start).chain(from))
+    }
+
+    fn load_lines(&self, mut from: impl BufRead) -> io::Result<Loaded> {
         let mut loaded = Loaded::default();
         let mut line = Vec::new();
         for number in 1.. {
             line.clear();
-            let limit = LONGEST as u64 + 1;
-            if from.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+            if from.by_ref().take(LIMIT).read_until(b'\n', &mut line)? == 0 {
                 break;
             }
-            let taken = if line.len() > LONGEST && line.last() != Some(&b'\n') {
+            if line.len() > LONGEST && line.last() != Some(&b'\n') {
                 from.skip_until(b'\n')?;
-                Err(format!("it is longer than {LONGEST} bytes"))
-            } else if line.trim_ascii().is_empty() {
-                Ok(())
-            } else {
-                self.take(&line, &mut loaded)
-            };
-            if let Err(message) = taken {
-                loaded.faulty_lines += 1;
-                if loaded.faults.len() < FAULTS {
-                    loaded.faults.push(Fault {
-                        line: number,
-                        message,
-                    });
-                }
             }
+            let taken = match line.trim_ascii() {
+                [] => Ok(()),
+                line => parse(line).and_then(|document| self.take(document, &mut loaded)),
+            };
+            loaded.report(number, taken);
         }
         Ok(loaded)
     }
 
-    fn take(&self, line: &[u8], loaded: &mut Loaded) -> Result<(), String> {
-        // More than in a request: the file is the user's own.
-        if messages::count_in_json(line) > 4 * messages::MOST {
-            return Err(format!(
-                "it holds more than {} messages",
-                2 * messages::MOST
-            ));
+    fn take(&self, mut document: Value, loaded: &mut Loaded) -> Result<(), String> {
+        if let Some(result) = document.get_mut("result") {
+            document = result.take();
         }
-        let mut message: Message = json::read(line).map_err(|error| error.to_string())?;
-        if let Some(result) = message.result {
-            message = *result;
+        let mut list = |field: &str| {
+            let list = document.get_mut(field).filter(|list| list.is_array());
+            list.map(Value::take)
+        };
+        let mut kept = Vec::new();
+        if let Some(traces) = list("data") {
+            let (spans, faults) = jaeger::read(traces)?;
+            kept.push(spans.keep(faults, self));
         }
-        if message.resource_spans.is_none() && message.resource_logs.is_none() {
+        if let Some(list) = list("resourceSpans") {
+            kept.push(self.keep_list::<ExportTraceServiceRequest>(list)?);
+        }
+        if let Some(list) = list("resourceLogs") {
+            kept.push(self.keep_list::<ExportLogsServiceRequest>(list)?);
+        }
+        if kept.is_empty() {
             return Err("it has neither resourceSpans nor resourceLogs".to_owned());
         }
-        let resource_spans = message.resource_spans.unwrap_or_default();
-        let resource_logs = message.resource_logs.unwrap_or_default();
-        let kept = [
-            ExportTraceServiceRequest { resource_spans }.keep(self),
-            ExportLogsServiceRequest { resource_logs }.keep(self),
-        ];
         let mut faults = Vec::new();
         for kept in kept {
             loaded.spans += kept.spans;
@@ -152,15 +162,34 @@ impl Store {
             Err(faults.join("; "))
         }
     }
+
+    fn keep_list<R: Signal>(&self, list: Value) -> Result<Kept, String> {
+        let request = json!({ R::FIELDS[0]: list });
+        let (request, faults) = salvage::json::<R>(request).map_err(|error| error.to_string())?;
+        Ok(request.keep(faults, self))
+    }
 }
 
-/// `TracesData`, `LogsData`, or one of them in the answer of a query.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Message {
-    resource_spans: Option<Vec<ResourceSpans>>,
-    resource_logs: Option<Vec<ResourceLogs>>,
-    result: Option<Box<Message>>,
+impl Loaded {
+    fn report(&mut self, line: usize, taken: Result<(), String>) {
+        let Err(message) = taken else { return };
+        self.faulty_lines += 1;
+        if self.faults.len() < FAULTS {
+            self.faults.push(Fault { line, message });
+        }
+    }
+}
+
+fn parse(document: &[u8]) -> Result<Value, String> {
+    if document.len() > LONGEST {
+        return Err(format!("it is longer than {LONGEST} bytes"));
+    }
+    // More than in a request: the file is the user's own.
+    if messages::count_in_json(document) > 4 * messages::MOST {
+        let most = 2 * messages::MOST;
+        return Err(format!("it holds more than {most} messages"));
+    }
+    json::parse(document).map_err(|error| error.to_string())
 }
 
 fn write_line<T: Item>(to: &mut impl Write, data: &Data<'_, T>) -> io::Result<()> {

@@ -1,15 +1,15 @@
-//! OTLP over gRPC: `Export` of the trace, logs and metrics services, gzip or not.
+//! OTLP over gRPC: `Export` of the trace, logs and metrics services, plain, gzip, deflate or zstd.
 //!
 //! Answers as the OTLP specification has them:
 //!
 //! | status | when |
 //! | --- | --- |
-//! | `OK` | taken; `partial_success` counts what was not: items with invalid ids, or larger than the store |
-//! | `INVALID_ARGUMENT` | the message cannot be decoded |
+//! | `OK` | taken; `partial_success` counts what was not, and says why: items that cannot be decoded, have invalid ids, or are larger than the store |
+//! | `INVALID_ARGUMENT` | the message has no items that could be told apart |
 //! | `DEADLINE_EXCEEDED` | the message took longer than 10 s |
 //! | `PERMISSION_DENIED` | a web page of another origin asks |
 //! | `RESOURCE_EXHAUSTED` | the message is larger than 16 MiB, unpacked, or holds more than half a million messages; not to be sent again |
-//! | `UNIMPLEMENTED` | any other service or method, or packed otherwise than with gzip |
+//! | `UNIMPLEMENTED` | any other service or method, or another packing |
 //! | `UNAVAILABLE` | messages being received are 64 MiB together; `RetryInfo` says when to try again |
 //!
 //! A unary call is a POST whose body is one length-prefixed message ("gRPC over HTTP2"). The body is read as one of
@@ -37,10 +37,14 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
     answer::{Encoding, Failure, Kept},
-    origin,
+    body::PACKINGS,
     receiver::{Receiver, decode},
     signal::Signal,
 };
+
+/// For people whose exporter speaks another protocol.
+const NOT_GRPC: &str =
+    "this port takes OTLP over gRPC; OTLP over HTTP has a port of its own, usually 4318";
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
@@ -67,20 +71,20 @@ pub(crate) fn router(receiver: Receiver) -> Router {
 
 /// Lets pass what is gRPC, and not of another origin.
 async fn check(State(receiver): State<Receiver>, request: Request, next: Next) -> Response {
-    let (uri, headers) = (request.uri(), request.headers());
+    let headers = request.headers();
     let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if origin::is_foreign(uri, headers) {
-        refuse(
-            &receiver,
-            Failure::new(StatusCode::FORBIDDEN, origin::REFUSAL),
-        )
+    if let Err(why) = receiver.access.may_send(request.uri(), headers) {
+        refuse(&receiver, Failure::new(StatusCode::FORBIDDEN, why))
     } else if matches!(
         content_type,
         Some(b"application/grpc" | b"application/grpc+proto")
     ) {
         next.run(request).await
     } else {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response() // whoever does not speak gRPC does not read its status
+        // Who does not speak gRPC does not read its status.
+        let failure = Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_GRPC);
+        receiver.count.add(Err(&failure));
+        (failure.status, failure.message).into_response()
     }
 }
 
@@ -101,7 +105,8 @@ async fn receive<R: Signal>(
     body: &mut Body,
 ) -> Result<Kept, Failure> {
     let body = receiver.bodies.read_message(headers, body).await?;
-    receiver.take(Encoding::Protobuf, body, decode::<R>).await
+    let encoding = Encoding::Protobuf;
+    receiver.take(encoding, body, R::SHAPE, decode::<R>).await
 }
 
 fn answer(kept: Kept) -> Response {
@@ -125,8 +130,8 @@ fn refuse(receiver: &Receiver, failure: Failure) -> Response {
         details.set_retry_info(Some(Duration::from_secs(1)));
     }
     let mut response = Status::with_error_details(code, failure.message, details).into_http();
-    let gzip = HeaderValue::from_static("gzip");
-    response.headers_mut().insert(ACCEPT_ENCODING, gzip);
+    let packings = HeaderValue::from_static(PACKINGS);
+    response.headers_mut().insert(ACCEPT_ENCODING, packings);
     response
 }
 

@@ -15,16 +15,62 @@ use serde::{
 };
 use serde_json::{Error, Value};
 
-/// Reads one request.
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    let value: Value = serde_json::from_slice(body)?;
-    if !value.is_object() {
-        return Err(Error::custom("a request is an object"));
+/// Parses a document, with or without a byte order mark.
+pub(crate) fn parse(document: &[u8]) -> Result<Value, Error> {
+    let document = without_mark(document);
+    serde_json::from_slice(document)
+        .or_else(|error| serde_json::from_str(&mended(document)).map_err(|_| error))
+}
+
+/// A document without its byte order mark.
+pub(crate) fn without_mark(document: &[u8]) -> &[u8] {
+    document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
+}
+
+/// The document as text. What is not Unicode becomes U+FFFD: bytes that are not UTF-8, and half a surrogate pair, which is
+/// left of an emoji where a sender has cut a text at a number of UTF-16 units.
+fn mended(document: &[u8]) -> String {
+    let text = String::from_utf8_lossy(document);
+    let mut mended = String::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(place) = rest.find('\\') {
+        let (before, escape) = rest.split_at(place);
+        let length = match (utf16_unit(escape), escape.get(6..).and_then(utf16_unit)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                mended.extend([before, "\\ufffd"]);
+                rest = &escape[6..];
+                continue;
+            }
+            _ => escape.chars().take(2).map(char::len_utf8).sum(),
+        };
+        let (escape, after) = escape.split_at(length);
+        mended.extend([before, escape]);
+        rest = after;
     }
-    T::deserialize(Node {
-        field: "",
-        value: &value,
-    })
+    mended + rest
+}
+
+/// The value of `\uXXXX` at the start of a text.
+fn utf16_unit(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
+}
+
+/// Drops fields that are `null`.
+pub(crate) fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        _ => {}
+    }
+}
+
+/// Decodes a message that is, or is in the list that is, the value of `field`.
+pub(crate) fn decode<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T, Error> {
+    T::deserialize(Node { field, value })
 }
 
 /// A JSON value and the field that it, or the list around it, is the value of.

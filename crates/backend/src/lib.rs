@@ -43,15 +43,38 @@
 //!
 //! | port | takes | answers |
 //! | --- | --- | --- |
-//! | [`otlp_http`](Settings::otlp_http) | `POST /v1/traces`, `/v1/logs`, `/v1/metrics`; protobuf or JSON, gzip or not | as OTLP/HTTP has it; 403 to web pages of other origins |
-//! | [`otlp_grpc`](Settings::otlp_grpc) | `Export` of the trace, logs and metrics services, gzip or not; HTTP/2 without TLS | as OTLP/gRPC has it |
-//! | [`zipkin`](Settings::zipkin) | `POST /api/v2/spans`, JSON, gzip or not | 202, or why not |
-//! | [`query`](Settings::query) | questions | 403 to web pages of other origins, and to any name but `localhost` and addresses (DNS rebinding) |
+//! | [`otlp_http`](Settings::otlp_http) | `POST /v1/traces`, `/v1/logs`, `/v1/metrics`; protobuf or JSON | as OTLP/HTTP has it; 403 to web pages of origins that are not [allowed](Settings::allowed_origins) |
+//! | [`otlp_grpc`](Settings::otlp_grpc) | `Export` of the trace, logs and metrics services; HTTP/2 without TLS | as OTLP/gRPC has it |
+//! | [`zipkin`](Settings::zipkin) | `POST /api/v2/spans`, JSON or protobuf | 202, or why not |
+//! | [`query`](Settings::query) | questions | 403 to web pages of other origins, and to names that are not [this machine's](Settings::allowed_hosts) (DNS rebinding) |
+//!
+//! Requests may be packed with gzip, deflate or zstd. An item that cannot be decoded or has an invalid id is left out, and the answer says why; the others of its request are
+//! kept. JSON may have a byte order mark and halves of surrogate pairs, which become U+FFFD.
+//!
+//! # Who sends
+//!
+//! `tests/senders` runs a program for each of these, which anybody can copy, and compares what the store then holds with
+//! what was sent: ids and their relations, times, names, kinds, status, typed attributes, events, links, scope and
+//! resource; log records with and without a trace, their severity, event name and structured body; a counter, a histogram
+//! with its exemplars and a gauge. Each sends plain and with gzip, sums since the start and since the last export,
+//! histograms with given buckets and, but for Node, exponential ones.
+//!
+//! | sender | by | traces | logs | metrics |
+//! | --- | --- | --- | --- | --- |
+//! | OpenTelemetry for Python 1.45.2 | OTLP/HTTP, OTLP/gRPC | whole | whole | whole |
+//! | OpenTelemetry for Node 0.223.0 | OTLP/HTTP (protobuf, JSON), OTLP/gRPC | whole | whole | whole |
+//! | OpenTelemetry for the web 2.12.0 | OTLP/HTTP (JSON), from a page of another origin in Chromium | whole | whole | whole |
+//! | OpenTelemetry for Go 1.47.0 | OTLP/HTTP, OTLP/gRPC | whole | whole | whole |
+//! | OpenTelemetry for Java 1.68.0 | OTLP/HTTP, OTLP/gRPC | whole | whole | whole |
+//! | aiozipkin 1.1.1 | Zipkin's JSON | whole | | |
+//! | Zipkin's exporters of OpenTelemetry for Python and Node | Zipkin's JSON | all that the format has: values are texts, links are missing | | |
+//!
+//! # Limits
 //!
 //! Whatever is sent, memory stays below the bound of the store and 512 MiB: a request holds at most 16 MiB, unpacked, and
 //! half a million messages; bodies being received hold 64 MiB together, else it is 503 or `UNAVAILABLE`, and when to come
-//! again; large ones are decoded one after the other. A port has 64 connections: one that is idle gives way to another
-//! that comes, and ends after 30 s in which nothing is said.
+//! again; large ones are decoded one after the other. A port has 64 connections, and closes the longest idle one for
+//! another that comes. Idle connections are closed after 30 s. The page's event streams take at most 32 of them.
 //!
 //! # What it takes
 //!
@@ -75,27 +98,28 @@
 //! | with one that none has: each span is looked into | 0.25 ms | 2.7 ms | 60 ms |
 //! | with a text that none has: each is searched | 1.2 ms | 14 ms | 162 ms |
 
+mod access;
 mod answer;
 mod attributes;
 mod backend;
 mod body;
-mod connection;
 mod contents;
 mod decode;
 mod encode;
 mod file;
 mod finder;
+mod foreign;
 mod grpc;
 mod id;
 mod index;
 mod interner;
+mod jaeger;
 mod json;
 mod live;
 mod log;
 mod logs;
 mod messages;
 mod metrics;
-mod origin;
 mod packed;
 mod peak;
 mod postings;
@@ -104,9 +128,9 @@ mod received;
 mod receiver;
 mod record;
 mod resource;
+mod salvage;
 mod scrape;
 mod search;
-mod server;
 mod signal;
 mod size;
 mod span;
@@ -123,7 +147,7 @@ pub use backend::{Backend, Settings};
 pub use file::{Fault, Loaded};
 pub use id::{InvalidId, SpanId, TraceId};
 pub use log::LogRecord;
-pub use received::Received;
+pub use received::{Received, Refusal};
 pub use resource::{Resource, Scope};
 pub use scrape::Target;
 pub use search::{Operation, Query};

@@ -43,6 +43,9 @@ static EXPONENTIAL_HISTOGRAM: Shape =
 static SUMMARY: Shape = Shape(&[(6, &LEAF), (7, &KEY_VALUE)]);
 static EXEMPLAR: Shape = Shape(&[(7, &KEY_VALUE)]);
 
+pub(crate) static ZIPKIN: Shape = Shape(&[(1, &ZIPKIN_SPAN)]);
+static ZIPKIN_SPAN: Shape = Shape(&[(8, &LEAF), (9, &LEAF), (10, &LEAF), (11, &LEAF)]);
+
 static RESOURCE: Shape = Shape(&[(1, &KEY_VALUE), (3, &LEAF)]);
 static SCOPE: Shape = Shape(&[(3, &KEY_VALUE)]);
 static KEY_VALUE: Shape = Shape(&[(2, &ANY_VALUE)]);

@@ -8,12 +8,15 @@
 //! | `/api/traces` | `service`, `operation`, `start` and `end` (µs since 1970), `limit`, `minDuration` and `maxDuration` (as `1.5s`), `tag` (`key:value`), `tags` (a JSON object); or `traceID`, repeated |
 //! | `/api/traces/{id}` | |
 //! | `/api/dependencies` | `endTs` and `lookback` (ms), `service` |
+//! | `/api/metrics/{metric}` | 501, as a Jaeger without a storage of metrics |
+//! | `POST /api/transform` | the body is OTLP's JSON; the answer shows its traces as `/api/traces` does, and nothing is kept |
 //! | `/api/v3/services` | |
 //! | `/api/v3/operations` | `service`, `span_kind` |
 //! | `/api/v3/traces` | `query.start_time_min` and `query.start_time_max` (RFC 3339), `query.service_name`, `query.operation_name`, `query.attributes`, `query.duration_min`, `query.duration_max`, `query.search_depth` or `query.num_traces` |
 //! | `/api/v3/traces/{id}` | |
+//! | `/api/v3/trace-summaries` | as `/api/v3/traces`; Jaeger's page from 2.19 on lists these |
 //!
-//! A name with a `_` may be written as Jaeger 2.20 writes it, too: `query.serviceName`, `spanKind`.
+//! `prettyPrint=true` indents every answer but those of `/api/v3`. A name with a `_` may be written as Jaeger 2.20 writes it, too: `query.serviceName`, `spanKind`.
 //!
 //! `/api/export` is no part of it: everything kept, traces and logs, as lines of OTLP's JSON; see [`Store::save`].
 //!
@@ -39,6 +42,10 @@
 //! | `/api/v3` gives spans back as they were sent | types of arrays and maps, attributes of scopes and links, counts, flags, schema URLs are lost; some statuses, names and parents are made up | 2.2 keeps the older form; later versions do not |
 //! | `/api/v3/traces` needs no service, and knows `query.attributes` | needs one, ignores it | as later versions |
 //! | a refusal is `application/json`, and says in other words why something cannot be read | `text/plain`, Go's words | |
+//! | `/api/v3/traces` finds 100 traces unless told otherwise, and needs a start before the end | all; it does not | as later versions |
+//! | a space in the place of a time's `+` is a `+` | 400 | Grafana leaves the `+` unescaped, which makes it a space |
+//! | `/api/transform` shows a file as if its spans had arrived | events are not sorted, no warning names a missing parent | |
+//! | `/api/metrics` is 501 whatever the parameters are | 400 if they cannot be read | |
 //! | an empty list is `[]`; an unknown path is 404 | `null`; Jaeger's page | |
 //!
 //! Jaeger 2.20 says `internal` in `/api/v3/operations` where a span said nothing of its kind; here, as in 2.2, it is empty.
@@ -46,7 +53,9 @@
 mod dependencies;
 mod parameters;
 mod stream;
+mod summaries;
 mod trace;
+mod transform;
 mod v3;
 
 use std::{
@@ -57,7 +66,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Path, Query as Url, State},
+    extract::{Path, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -83,8 +92,10 @@ pub(crate) fn router(store: Arc<Store>) -> Router {
         .route("/api/traces", get(traces))
         .route("/api/traces/{id}", get(trace))
         .route("/api/dependencies", get(service_dependencies))
+        .route("/api/metrics/{metric}", get(metrics))
         .route("/api/export", get(export))
         .merge(v3::router())
+        .merge(transform::router())
         .with_state(store)
 }
 
@@ -151,27 +162,38 @@ impl IntoResponse for Refusal {
     }
 }
 
-async fn services(State(store): State<Arc<Store>>) -> Response {
-    let services = store.services();
-    let total = services.len();
-    stream::json(Envelope::new(services, total))
+/// The answer to a request with `parameters`: indented if `prettyPrint` asks for it.
+fn answer(parameters: &Parameters, value: impl Serialize + Send + 'static) -> Response {
+    match parameters.get("prettyPrint") {
+        None | Some("false") => stream::json(value),
+        Some(_) => stream::indented_json(value),
+    }
 }
 
-async fn operation_names(State(store): State<Arc<Store>>, Path(service): Path<String>) -> Response {
+async fn services(State(store): State<Arc<Store>>, parameters: Parameters) -> Response {
+    let services = store.services();
+    let total = services.len();
+    answer(&parameters, Envelope::new(services, total))
+}
+
+async fn operation_names(
+    State(store): State<Arc<Store>>,
+    Path(service): Path<String>,
+    parameters: Parameters,
+) -> Response {
     let operations = store.operations(&service).into_iter();
     let names: BTreeSet<_> = operations.map(|operation| operation.name).collect();
     let total = names.len();
-    stream::json(Envelope::new(names, total))
+    answer(&parameters, Envelope::new(names, total))
 }
 
 async fn operations(
     State(store): State<Arc<Store>>,
-    Url(parameters): Url<Vec<(String, String)>>,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let parameters = Parameters(parameters);
     let operations = operations_of(&store, service(&parameters)?, parameters.get("spanKind"));
     let total = operations.len();
-    Ok(stream::json(Envelope::new(operations, total)))
+    Ok(answer(&parameters, Envelope::new(operations, total)))
 }
 
 #[derive(Serialize)]
@@ -216,9 +238,8 @@ fn service(parameters: &Parameters) -> Result<&str, Refusal> {
 async fn trace(
     State(store): State<Arc<Store>>,
     Path(id): Path<String>,
-    Url(parameters): Url<Vec<(String, String)>>,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let parameters = Parameters(parameters);
     let id = parameters::trace_id(&id)
         .map_err(|expected| Refusal::bad_request(format!("{id:?} is not {expected}")))?;
     // What lies outside of these times is part of the trace all the same, as in Jaeger's memory storage.
@@ -228,16 +249,15 @@ async fn trace(
     parameters.read("raw", parameters::truth)?;
     let trace = id.and_then(|id| store.trace(id));
     let trace = trace.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, NOT_FOUND.to_owned()))?;
-    Ok(stream::json(Envelope::new([JaegerTrace(trace)], 0)))
+    Ok(answer(&parameters, Envelope::new([JaegerTrace(trace)], 0)))
 }
 
 const NOT_FOUND: &str = "trace not found";
 
 async fn traces(
     State(store): State<Arc<Store>>,
-    Url(parameters): Url<Vec<(String, String)>>,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let parameters = Parameters(parameters);
     let search = search(&parameters)?;
     let ids = parameters.all("traceID").map(|id| {
         parameters::trace_id(id).map_err(|expected| {
@@ -258,7 +278,8 @@ async fn traces(
         ));
     }
     if ids.is_empty() {
-        return Ok(stream::json(Envelope::new(Found { store, search }, 0)));
+        let found = Found { store, search };
+        return Ok(answer(&parameters, Envelope::new(found, 0)));
     }
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for id in ids {
@@ -271,10 +292,11 @@ async fn traces(
             }),
         }
     }
-    Ok(stream::json(Envelope {
+    let envelope = Envelope {
         errors: (!errors.is_empty()).then_some(errors),
         ..Envelope::new(found, 0)
-    }))
+    };
+    Ok(answer(&parameters, envelope))
 }
 
 /// The traces found, looked for while they are written.
@@ -346,9 +368,8 @@ fn limit_of(limit: i64) -> usize {
 
 async fn service_dependencies(
     State(store): State<Arc<Store>>,
-    Url(parameters): Url<Vec<(String, String)>>,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let parameters = Parameters(parameters);
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let now = || nanos(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default());
     let end = parameters
@@ -366,7 +387,7 @@ async fn service_dependencies(
         },
         service: parameters.get("service").map(str::to_owned),
     };
-    Ok(stream::json(Envelope::new(calls, 0)))
+    Ok(answer(&parameters, Envelope::new(calls, 0)))
 }
 
 /// The dependencies, looked for when they are written.
@@ -381,6 +402,13 @@ impl Serialize for Calls {
         let traces = self.store.matching(&self.search);
         dependencies(traces, self.service.as_deref()).serialize(serializer)
     }
+}
+
+/// Jaeger's page asks here for the figures of its tab *Monitor*. The status is that of a Jaeger without a storage of
+/// metrics: the tab then explains itself, where any other status shows as a failure.
+async fn metrics() -> Refusal {
+    let message = "no metrics are derived from spans here";
+    Refusal(StatusCode::NOT_IMPLEMENTED, message.to_owned())
 }
 
 /// All that is kept, as a file.

@@ -1,16 +1,16 @@
-//! OTLP over HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`, protobuf or JSON, gzip or not.
+//! OTLP over HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`, protobuf or JSON; plain, gzip, deflate or zstd.
 //!
 //! Answers as the OTLP specification has them:
 //!
 //! | status | when |
 //! | --- | --- |
-//! | 200 | taken; `partial_success` counts what was not: items with invalid ids, or larger than the store |
-//! | 400 | the body cannot be decoded |
+//! | 200 | taken; `partial_success` counts what was not, and says why: items that cannot be decoded, have invalid ids, or are larger than the store |
+//! | 400 | the body has no items that could be told apart |
 //! | 403 | a web page of another origin asks |
 //! | 404, 405 | any other path or method |
 //! | 408 | the body took longer than 10 s |
 //! | 413 | the body is larger than 16 MiB, unpacked, or holds more than half a million messages (half of that in JSON) |
-//! | 415 | neither protobuf nor JSON, or packed otherwise than with gzip |
+//! | 415 | neither protobuf nor JSON, or another packing |
 //! | 503 | bodies being received are 64 MiB together; `Retry-After` says when to try again |
 
 use std::{error::Error, io, sync::Arc};
@@ -29,10 +29,13 @@ use opentelemetry_proto::tonic::collector::{
 };
 
 use crate::{
-    answer::{Encoding, Failure, Kept},
+    access::Access,
+    answer::{Encoding, Failure, Kept, shortened},
     body::{Bodies, Read, swallow},
-    json, messages, origin,
+    json,
+    messages::{self, Shape},
     received::Count,
+    salvage::{self, Faults},
     signal::Signal,
     store::Store,
     worker::Worker,
@@ -48,6 +51,7 @@ const FEW: usize = 20_000;
 pub(crate) struct Receiver {
     pub(crate) bodies: Bodies,
     pub(crate) count: Arc<Count>,
+    pub(crate) access: Access,
     store: Arc<Store>,
     worker: Worker,
 }
@@ -60,6 +64,7 @@ impl Receiver {
     /// The system gives no thread.
     pub(crate) fn several<const N: usize>(
         store: &Arc<Store>,
+        access: &Access,
         counts: [&Arc<Count>; N],
     ) -> io::Result<[Self; N]> {
         let bodies = Bodies::new();
@@ -67,26 +72,30 @@ impl Receiver {
         Ok(counts.map(|count| Self {
             bodies: bodies.clone(),
             count: count.clone(),
+            access: access.clone(),
             store: store.clone(),
             worker: worker.clone(),
         }))
     }
 
-    /// Receives a request over HTTP, and answers it by `answer` if it is taken.
+    /// Receives a request over HTTP, and answers it by `answer` if it is taken. A body that does not say what it is counts
+    /// as `default`.
     pub(crate) async fn answer<R: Signal>(
         &self,
         request: Request,
-        decode: impl FnOnce(Encoding, &[u8]) -> Result<R, Failure> + Send + 'static,
+        default: Option<Encoding>,
+        shape: &'static Shape,
+        decode: impl FnOnce(Encoding, &[u8]) -> Result<(R, Faults), Failure> + Send + 'static,
         answer: impl FnOnce(Encoding, Kept) -> Response,
     ) -> Response {
         let (Parts { headers, .. }, mut body) = request.into_parts();
         let received = async {
-            let encoding = Encoding::of(&headers).ok_or_else(|| {
+            let encoding = Encoding::of(&headers).or(default).ok_or_else(|| {
                 let message = "Content-Type is application/x-protobuf or application/json";
                 Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
             })?;
             let body = self.bodies.read(&headers, &mut body).await?;
-            Ok((encoding, self.take(encoding, body, decode).await?))
+            Ok((encoding, self.take(encoding, body, shape, decode).await?))
         };
         let received = received.await;
         self.count.add(received.as_ref().map(|(_, kept)| kept));
@@ -99,7 +108,7 @@ impl Receiver {
         }
     }
 
-    /// Decodes the body of a request, and keeps what is in it.
+    /// Decodes the body of a request, which is `shape` if it is protobuf, and keeps what is in it.
     ///
     /// # Errors
     ///
@@ -108,9 +117,10 @@ impl Receiver {
         &self,
         encoding: Encoding,
         body: Read,
-        decode: impl FnOnce(Encoding, &[u8]) -> Result<R, Failure> + Send + 'static,
+        shape: &'static Shape,
+        decode: impl FnOnce(Encoding, &[u8]) -> Result<(R, Faults), Failure> + Send + 'static,
     ) -> Result<Kept, Failure> {
-        let count = move |body: &[u8]| messages::count(body, encoding, R::SHAPE);
+        let count = move |body: &[u8]| messages::count(body, encoding, shape);
         let is_small =
             body.bytes.len() <= SMALL && count(&body.bytes).is_some_and(|messages| messages <= FEW);
         let store = self.store.clone();
@@ -119,9 +129,9 @@ impl Receiver {
                 let message = format!("the body holds more than {} messages", messages::MOST);
                 return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, message));
             }
-            let request = decode(encoding, &body.bytes)?;
+            let (request, faults) = decode(encoding, &body.bytes)?;
             drop(body);
-            Ok(request.keep(&store))
+            Ok(request.keep(faults, &store))
         };
         if is_small {
             return keep();
@@ -131,28 +141,30 @@ impl Receiver {
     }
 }
 
-/// An export request.
+/// An export request, without the items that cannot be decoded.
 ///
 /// # Errors
 ///
 /// 400
-pub(crate) fn decode<R: Signal>(encoding: Encoding, body: &[u8]) -> Result<R, Failure> {
+pub(crate) fn decode<R: Signal>(encoding: Encoding, body: &[u8]) -> Result<(R, Faults), Failure> {
     match encoding {
-        Encoding::Protobuf => R::decode(body).map_err(undecodable),
-        Encoding::Json => json::read(body).map_err(undecodable),
+        Encoding::Protobuf => salvage::protobuf(body).map_err(undecodable),
+        Encoding::Json => json::parse(body)
+            .and_then(salvage::json)
+            .map_err(undecodable),
     }
 }
 
 pub(crate) fn undecodable(error: impl Error) -> Failure {
     Failure::new(
         StatusCode::BAD_REQUEST,
-        format!("the body cannot be decoded: {error}"),
+        shortened(&format!("the body cannot be decoded: {error}")),
     )
 }
 
 /// The routes of OTLP/HTTP.
 pub(crate) fn router(receiver: Receiver) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/v1/traces", post(export::<ExportTraceServiceRequest>))
         .route("/v1/logs", post(export::<ExportLogsServiceRequest>))
         .route("/v1/metrics", post(export::<ExportMetricsServiceRequest>))
@@ -169,28 +181,29 @@ pub(crate) fn router(receiver: Receiver) -> Router {
             )
             .await
         })
-        .layer(middleware::from_fn_with_state(
-            receiver.clone(),
-            refuse_other_origins,
-        ))
-        .with_state(receiver)
+        .with_state(receiver.clone());
+    guarded(router, receiver)
 }
 
-/// A layer that keeps other origins' pages out.
-pub(crate) async fn refuse_other_origins(
-    State(receiver): State<Receiver>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if origin::is_foreign(request.uri(), request.headers()) {
-        let failure = Failure::new(StatusCode::FORBIDDEN, origin::REFUSAL);
-        refuse(&receiver, request, failure).await
-    } else {
-        next.run(request).await
+/// `router` for those who may send, and with the answers that browsers want.
+pub(crate) fn guarded(mut router: Router, receiver: Receiver) -> Router {
+    if let Some(cors) = receiver.access.cors() {
+        router = router.layer(cors);
+    }
+    router.layer(middleware::from_fn_with_state(receiver, check))
+}
+
+async fn check(State(receiver): State<Receiver>, request: Request, next: Next) -> Response {
+    match receiver.access.may_send(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(why) => {
+            let failure = Failure::new(StatusCode::FORBIDDEN, why);
+            refuse(&receiver, request, failure).await
+        }
     }
 }
 
-async fn refuse(receiver: &Receiver, request: Request, failure: Failure) -> Response {
+pub(crate) async fn refuse(receiver: &Receiver, request: Request, failure: Failure) -> Response {
     receiver.count.add(Err(&failure));
     let (Parts { headers, .. }, body) = request.into_parts();
     swallow(&headers, body).await;
@@ -199,5 +212,8 @@ async fn refuse(receiver: &Receiver, request: Request, failure: Failure) -> Resp
 
 async fn export<R: Signal>(State(receiver): State<Receiver>, request: Request) -> Response {
     let answer = |encoding, kept: Kept| kept.answer(encoding, R::REJECTED);
-    receiver.answer(request, decode::<R>, answer).await
+    let decode = decode::<R>;
+    receiver
+        .answer(request, None, R::SHAPE, decode, answer)
+        .await
 }

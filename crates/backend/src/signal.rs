@@ -5,7 +5,9 @@ use opentelemetry_proto::tonic::{
         logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
         trace::v1::ExportTraceServiceRequest,
     },
-    metrics::v1::{ResourceMetrics, metric::Data},
+    logs::v1::LogRecord,
+    metrics::v1::{Metric, ResourceMetrics, metric::Data},
+    trace::v1::Span,
 };
 use prost::Message;
 use serde::de::DeserializeOwned;
@@ -14,6 +16,7 @@ use crate::{
     answer::Kept,
     decode,
     messages::{self, Shape},
+    salvage::Faults,
     store::Store,
 };
 
@@ -23,17 +26,24 @@ pub(crate) trait Signal: DeserializeOwned + Message + Default + 'static {
     const SHAPE: &'static Shape;
     /// What the answer in JSON calls the number of items that were not taken.
     const REJECTED: &'static str;
+    /// Its lists in JSON: of resources, of scopes, of items.
+    const FIELDS: [&'static str; 3];
+    /// What it is for: a span, a log record, a metric.
+    type Item: DeserializeOwned + Message + Default;
 
-    /// Moves its items into `store`.
-    fn keep(self, store: &Store) -> Kept;
+    /// Moves its items into `store`. `faults` are of those that could not be decoded.
+    fn keep(self, faults: Faults, store: &Store) -> Kept;
 }
 
 impl Signal for ExportTraceServiceRequest {
     const SHAPE: &'static Shape = &messages::TRACES;
     const REJECTED: &'static str = "rejectedSpans";
+    const FIELDS: [&'static str; 3] = ["resourceSpans", "scopeSpans", "spans"];
+    type Item = Span;
 
-    fn keep(self, store: &Store) -> Kept {
-        let (spans, kept) = keep_all(decode::spans(self), |spans| store.insert_spans(spans));
+    fn keep(self, faults: Faults, store: &Store) -> Kept {
+        let insert = |spans| store.insert_spans(spans);
+        let (spans, kept) = keep_all(decode::spans(self), faults, insert);
         Kept { spans, ..kept }
     }
 }
@@ -41,9 +51,12 @@ impl Signal for ExportTraceServiceRequest {
 impl Signal for ExportLogsServiceRequest {
     const SHAPE: &'static Shape = &messages::LOGS;
     const REJECTED: &'static str = "rejectedLogRecords";
+    const FIELDS: [&'static str; 3] = ["resourceLogs", "scopeLogs", "logRecords"];
+    type Item = LogRecord;
 
-    fn keep(self, store: &Store) -> Kept {
-        let (logs, kept) = keep_all(decode::log_records(self), |logs| store.insert_logs(logs));
+    fn keep(self, faults: Faults, store: &Store) -> Kept {
+        let insert = |logs| store.insert_logs(logs);
+        let (logs, kept) = keep_all(decode::log_records(self), faults, insert);
         Kept { logs, ..kept }
     }
 }
@@ -51,14 +64,16 @@ impl Signal for ExportLogsServiceRequest {
 impl Signal for ExportMetricsServiceRequest {
     const SHAPE: &'static Shape = &messages::METRICS;
     const REJECTED: &'static str = "rejectedDataPoints";
+    const FIELDS: [&'static str; 3] = ["resourceMetrics", "scopeMetrics", "metrics"];
+    type Item = Metric;
 
-    fn keep(self, store: &Store) -> Kept {
+    fn keep(self, faults: Faults, store: &Store) -> Kept {
         let all = self.resource_metrics.iter();
         let too_large = all
             .filter(|metrics| !store.insert_metrics(metrics))
             .map(data_points)
             .sum();
-        kept(0, None, too_large)
+        kept(faults, too_large)
     }
 }
 
@@ -69,36 +84,34 @@ const CHUNK: usize = 1000;
 /// Inserts the items that are valid; `insert` gives how many were too large. The number taken comes first.
 fn keep_all<T>(
     items: impl Iterator<Item = Result<T, String>>,
+    mut faults: Faults,
     insert: impl Fn(Vec<T>) -> usize,
 ) -> (usize, Kept) {
     let mut chunk = Vec::new();
-    let (mut valid, mut invalid, mut too_large) = (0, 0, 0);
-    let mut first_fault = None;
+    let (mut valid, mut too_large) = (0, 0);
     for item in items {
         match item {
             Ok(item) => {
                 valid += 1;
                 chunk.push(item);
             }
-            Err(fault) => {
-                invalid += 1;
-                first_fault.get_or_insert(fault);
-            }
+            Err(fault) => faults.add(1, fault),
         }
         if chunk.len() == CHUNK {
             too_large += insert(std::mem::take(&mut chunk));
         }
     }
     too_large += insert(chunk);
-    (valid - too_large, kept(invalid, first_fault, too_large))
+    (valid - too_large, kept(faults, too_large))
 }
 
-fn kept(invalid: usize, first_fault: Option<String>, too_large: usize) -> Kept {
-    let invalid_ones = first_fault.map(|fault| format!("{invalid} invalid, the first: {fault}"));
+fn kept(faults: Faults, too_large: usize) -> Kept {
+    let Faults { count, first } = faults;
+    let invalid_ones = first.map(|fault| format!("{count} invalid, the first: {fault}"));
     let large = (too_large > 0).then(|| format!("{too_large} larger than the store"));
     let reasons: Vec<_> = invalid_ones.into_iter().chain(large).collect();
     Kept {
-        rejected: invalid + too_large,
+        rejected: count + too_large,
         reason: reasons.join("; "),
         ..Kept::default()
     }

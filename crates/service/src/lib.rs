@@ -81,7 +81,6 @@
 //! | --- | --- | --- |
 //! | connections, where the process may have less than 1,408 descriptors | all descriptors but 128, at least half of them, divided by 1 + [`Limits::descriptors_per_request`] | clients wait in the backlog; idle connections are closed |
 //! | headers of HTTP/1 | 100 | 431 |
-//! | HTTP/2 data that no handler has read | 64 KiB | flow control |
 //! | copies of `/metrics` that clients have not read yet | 8 over HTTP/1, 8 over HTTP/2; one is made at a time | the latest copy is sent again |
 //! | such copies of more than 1 MiB (compressed, more than 4,000 series of histograms) | one | 503 |
 //!

@@ -66,6 +66,9 @@ pub struct Limits {
     pub drain: Option<Duration>,
     /// Concurrent HTTP/2 streams of a connection. Default: 8. Further ones are refused by the protocol.
     pub http2_streams: Option<u32>,
+    /// Bytes that an HTTP/2 client may send, on a stream and on a connection, before a handler reads them. Default: 65,535,
+    /// the initial value of RFC 9113. A service that takes large bodies needs more, or its clients wait after each piece.
+    pub http2_window: u32,
     /// HTTP/2 requests whose responses are not sent yet, across all connections. Default: 1,024. Then 503.
     pub http2_requests: Option<usize>,
     /// Time for an HTTP/2 client to answer a ping, which it gets every ten seconds. Default: 5 s. Then the connection is
@@ -95,6 +98,8 @@ impl Default for Limits {
             // RFC 9113 (6.5.2) recommends 100, but a connection keeps 2 KiB for each stream that it ever had at a time:
             // with 100, all connections together take 240 MiB.
             http2_streams: Some(8),
+            // As much as a body may have.
+            http2_window: 65_535,
             // About as many as HTTP/1 has, with one request at a time on each connection. Without it there could be
             // connections times streams.
             http2_requests: Some(1024),
@@ -124,10 +129,6 @@ fn spare_descriptors() -> usize {
 fn spare_descriptors() -> usize {
     usize::MAX
 }
-
-/// HTTP/2 flow control, of a stream and of a connection: bytes that a client may send before a handler reads them. The
-/// initial value of RFC 9113, and as much as a body may have.
-pub(crate) const WINDOW: u32 = 65_535;
 
 /// Bytes of a response that an HTTP/2 stream holds while its client does not read.
 pub(crate) const SEND_BUFFER: usize = 64 * 1024;

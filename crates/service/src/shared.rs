@@ -105,8 +105,8 @@ fn http(streams: TaskTracker, limits: &Limits) -> Builder<Streams> {
         .timer(FreezeAwareTimer)
         .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits.http2_streams)
-        .initial_stream_window_size(limits::WINDOW)
-        .initial_connection_window_size(limits::WINDOW)
+        .initial_stream_window_size(limits.http2_window)
+        .initial_connection_window_size(limits.http2_window)
         .max_send_buf_size(limits::SEND_BUFFER);
     if let Some(limit) = limits.http2_ping {
         http.http2()

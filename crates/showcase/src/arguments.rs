@@ -1,6 +1,10 @@
 //! The command line.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -21,17 +25,57 @@ then on the page alone. NO_COLOR is honoured.",
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) ports: Ports,
+    #[command(flatten)]
+    pub(crate) access: Access,
     /// Open the page in a browser
     #[arg(long)]
     pub(crate) open: bool,
-    /// Traces and logs to begin with: OTLP JSON lines, as the Collector's file exporter and `/api/export` write them
+    /// Traces and logs to begin with: OTLP's JSON, as the Collector's file exporter, `/api/export` and the page's Save
+    /// JSON write it, or Jaeger's
     #[arg(long, value_name = "FILE")]
     pub(crate) load: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// Ports on 127.0.0.1; 0 stands for any that is free.
+/// Who reaches the page and the receivers.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Access {
+    /// Address of the page and the receivers. There is no password: who reaches it can read and send
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(crate) host: IpAddr,
+    /// Lets web pages of an origin, such as http://localhost:5173, send telemetry; * lets all. Can be given again
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    pub(crate) allow_origin: Vec<String>,
+    /// Another name of this machine under which the page answers, such as host.docker.internal. Can be given again
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    pub(crate) allow_host: Vec<String>,
+}
+
+/// As browsers write it.
+fn origin(text: &str) -> Result<String, String> {
+    let origin = text.strip_suffix('/').unwrap_or(text);
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    let is_authority = |authority: &str| {
+        !authority.is_empty() && !authority.contains(['/', '?', '#', '@', ' ', '*'])
+    };
+    if matches!(origin, "*" | "null") || authority.is_some_and(is_authority) {
+        Ok(origin.to_owned())
+    } else {
+        Err("wanted: scheme, host and port, such as http://localhost:5173, or *".to_owned())
+    }
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_of_name) {
+        Ok(text.to_owned())
+    } else {
+        Err("wanted: a name without scheme and port, such as host.docker.internal".to_owned())
+    }
+}
+
+/// Ports; 0 stands for any that is free.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Ports {
     /// Port of ping; 0 takes a free one
@@ -139,6 +183,34 @@ mod tests {
                 2,
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn nobody_else_is_let_in_unless_named_with_what_a_browser_sends() {
+        let access = parse("showcase").unwrap().access;
+        assert!(access.host.is_loopback());
+        assert!(access.allow_origin.is_empty() && access.allow_host.is_empty());
+        let line = "showcase --host :: --allow-origin http://localhost:5173/ --allow-origin * --allow-host a.b-c";
+        let access = parse(line).unwrap().access;
+        assert!(access.host.is_unspecified());
+        assert_eq!(access.allow_origin, ["http://localhost:5173", "*"]);
+        assert_eq!(access.allow_host, ["a.b-c"]);
+        for (wrong, wanted) in [
+            ("--host localhost", "invalid IP address"),
+            (
+                "--allow-origin localhost:5173",
+                "http://localhost:5173, or *",
+            ),
+            ("--allow-origin http://", "wanted: scheme"),
+            ("--allow-origin http://a/b", "wanted: scheme"),
+            ("--allow-origin https://*.example.com", "wanted: scheme"),
+            ("--allow-host a:1", "without scheme and port"),
+            ("--allow-host http://a", "without scheme and port"),
+        ] {
+            let error = parse(&format!("showcase {wrong}")).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{wrong}");
+            assert!(error.to_string().contains(wanted), "{error}");
         }
     }
 

@@ -13,6 +13,7 @@ mod load;
 mod page;
 mod ports;
 mod print;
+mod refusals;
 mod run;
 mod screen;
 mod services;
@@ -34,12 +35,13 @@ fn main() -> ExitCode {
     let env = |name: &str| std::env::var_os(name);
     let Arguments {
         ports,
+        access,
         open,
         load,
         command,
     } = Arguments::parse();
     match command {
-        None => run::run(ports, open, load.as_deref(), &env),
+        None => run::run(ports, access, open, load.as_deref(), &env),
         Some(Command::Ping(Service {
             stop_with_stdin,
             arguments,

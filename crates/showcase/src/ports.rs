@@ -1,9 +1,9 @@
-//! Ports on 127.0.0.1, looked at before anything is started.
+//! Addresses, looked at before anything is started.
 
 use std::{
     fmt,
     io::{self, ErrorKind},
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use tokio::net::TcpSocket;
@@ -35,8 +35,9 @@ impl fmt::Display for Unavailable {
 }
 
 impl Addresses {
-    /// Makes sure that each port can be had; 0 becomes a free one.
-    pub(crate) fn reserve(ports: Ports) -> Result<Self, Unavailable> {
+    /// Makes sure that each port can be had: of the page and the receivers on `host`, of ping and pong on 127.0.0.1. 0
+    /// becomes a free one.
+    pub(crate) fn reserve(ports: Ports, host: IpAddr) -> Result<Self, Unavailable> {
         let offset = ports.port_offset;
         let wanted = [
             ("ping", "--ping-port", ports.ping_port),
@@ -73,10 +74,19 @@ impl Addresses {
                 ));
                 continue;
             };
-            match bind(moved) {
-                Ok((address, socket)) => {
+            let bound = match place {
+                0 | 1 => socket((Ipv4Addr::LOCALHOST, moved).into()).map(|socket| vec![socket]),
+                _ => sockets(host, moved),
+            };
+            match bound.and_then(|sockets| Ok((sockets[0].local_addr()?, sockets))) {
+                Ok((address, sockets)) => {
                     addresses[place] = address;
-                    held.push(socket);
+                    held.extend(sockets);
+                }
+                Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
+                    let line =
+                        format!("{host} is no address of this machine: choose another with --host");
+                    return Err(Unavailable(vec![line]));
                 }
                 Err(error) => {
                     in_use[place] = error.kind() == ErrorKind::AddrInUse;
@@ -125,14 +135,52 @@ fn moved(port: u16, offset: u16) -> Option<u16> {
     }
 }
 
-fn bind(port: u16) -> io::Result<(SocketAddr, TcpSocket)> {
-    let socket = TcpSocket::new_v4()?;
+/// Those on which the backend is going to listen: beside 127.0.0.1 there is `[::1]`.
+fn sockets(host: IpAddr, port: u16) -> io::Result<Vec<TcpSocket>> {
+    let first = socket((host, port).into())?;
+    let taken = first.local_addr()?.port();
+    let mut sockets = vec![first];
+    if host == Ipv4Addr::LOCALHOST {
+        match socket((Ipv6Addr::LOCALHOST, taken).into()) {
+            Ok(second) => sockets.push(second),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && port != 0 => return Err(error),
+            Err(_) => {} // The machine has no IPv6.
+        }
+    }
+    Ok(sockets)
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
     // As those who are going to listen do; connections that have just been closed are then no obstacle. On Windows it
     // would mean to share the port with whoever has it.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
-    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
-    Ok((socket.local_addr()?, socket))
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// `address` as this machine reaches it: one that stands for all addresses stands for loopback here.
+pub(crate) fn local(address: SocketAddr) -> SocketAddr {
+    let host = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        host => host,
+    };
+    (host, address.port()).into()
+}
+
+/// Where a browser on this machine finds what listens on `address`.
+pub(crate) fn url(address: SocketAddr) -> String {
+    let local = local(address);
+    if local.ip() == Ipv4Addr::LOCALHOST || local.ip() == Ipv6Addr::LOCALHOST {
+        format!("http://localhost:{}", local.port())
+    } else {
+        format!("http://{local}")
+    }
 }
 
 fn reason(port: u16, error: &io::Error) -> String {
@@ -170,9 +218,31 @@ mod tests {
         }
     }
 
+    fn reserve(ports: Ports) -> Result<Addresses, Unavailable> {
+        Addresses::reserve(ports, Ipv4Addr::LOCALHOST.into())
+    }
+
+    #[test]
+    fn the_page_and_the_receivers_are_on_another_address_if_told_so() {
+        let addresses = Addresses::reserve(ports([0; 6]), Ipv4Addr::UNSPECIFIED.into()).unwrap();
+        let Addresses {
+            ping, page, otlp, ..
+        } = addresses;
+        assert!(ping.ip().is_loopback() && page.ip().is_unspecified());
+        assert!(local(otlp).ip().is_loopback());
+        assert_eq!(url(page), format!("http://localhost:{}", page.port()));
+        assert_eq!(url(([127, 0, 0, 2], 1).into()), "http://127.0.0.2:1");
+        let elsewhere = Ipv4Addr::new(192, 0, 2, 1); // for documentation: nobody has it
+        let line = Addresses::reserve(ports([0; 6]), elsewhere.into()).unwrap_err();
+        assert_eq!(
+            line.to_string(),
+            "192.0.2.1 is no address of this machine: choose another with --host"
+        );
+    }
+
     #[test]
     fn port_zero_becomes_a_free_port_on_which_its_owner_can_listen() {
-        let addresses = Addresses::reserve(ports([0; 6])).unwrap();
+        let addresses = reserve(ports([0; 6])).unwrap();
         let Addresses {
             ping,
             pong,
@@ -208,7 +278,7 @@ mod tests {
         {
             let mut wanted = [0; 6];
             wanted[place] = port;
-            let line = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
+            let line = reserve(ports(wanted)).unwrap_err().to_string();
             assert_eq!(
                 line,
                 format!("port {port} is in use: {who} needs it; choose another with {flag}")
@@ -222,15 +292,15 @@ mod tests {
         let mut wanted = taken
             .each_ref()
             .map(|listener| listener.local_addr().unwrap().port());
-        let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
+        let lines = reserve(ports(wanted)).unwrap_err().to_string();
         assert_eq!(lines.lines().count(), 1, "{lines}");
         assert!(lines.contains("seems to run already"), "{lines}");
         // Its pong has ended.
         wanted[1] = 0;
-        let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
+        let lines = reserve(ports(wanted)).unwrap_err().to_string();
         assert!(lines.contains("seems to run already"), "{lines}");
         wanted[5] = 0;
-        let lines = Addresses::reserve(ports(wanted)).unwrap_err().to_string();
+        let lines = reserve(ports(wanted)).unwrap_err().to_string();
         assert_eq!(lines.lines().count(), 4, "{lines}");
     }
 
@@ -245,7 +315,7 @@ mod tests {
             port_offset: offset,
             ..ports([ping - offset, 0, page - offset, 0, 0, 0])
         };
-        let addresses = Addresses::reserve(moved(1000)).unwrap();
+        let addresses = reserve(moved(1000)).unwrap();
         assert_eq!([addresses.ping.port(), addresses.page.port()], [ping, page]);
         assert!(addresses.pong.port() != 0);
         let too_far = Ports {
@@ -253,17 +323,17 @@ mod tests {
             ..ports([0, 0, 16_686, 0, 0, 0])
         };
         assert_eq!(
-            Addresses::reserve(too_far).unwrap_err().to_string(),
+            reserve(too_far).unwrap_err().to_string(),
             "port 16686 + 60000 is over 65535: the page needs one; choose a smaller --port-offset"
         );
     }
 
     #[test]
     fn one_port_is_not_given_to_two() {
-        let addresses = Addresses::reserve(ports([0; 6])).unwrap();
+        let addresses = reserve(ports([0; 6])).unwrap();
         let port = addresses.ping.port();
         drop(addresses);
-        let line = Addresses::reserve(ports([port, port, 0, 0, 0, 0]))
+        let line = reserve(ports([port, port, 0, 0, 0, 0]))
             .unwrap_err()
             .to_string();
         assert_eq!(

@@ -18,10 +18,11 @@ use tokio::{
 };
 
 use crate::{
-    arguments::Ports,
+    arguments::{Access, Ports},
     live::Live,
     load, page,
-    ports::Addresses,
+    ports::{self, Addresses},
+    refusals,
     screen::Screen,
     services::{self, Services},
     try_it::TryIt,
@@ -51,19 +52,26 @@ const DIVERSIONS: [&str; 5] = [
 /// | 2 | a port cannot be had, or a setting is not understood; nothing was started |
 ///
 /// On 1 and 2, stderr says why.
-pub(crate) fn run(ports: Ports, open: bool, file: Option<&Path>, env: Lookup<'_>) -> ExitCode {
+pub(crate) fn run(
+    ports: Ports,
+    access: Access,
+    open: bool,
+    file: Option<&Path>,
+    env: Lookup<'_>,
+) -> ExitCode {
     if let Err(wrong) = services::check(env) {
         say(wrong);
         return ExitCode::from(2);
     }
-    let addresses = match Addresses::reserve(ports) {
+    let addresses = match Addresses::reserve(ports, access.host) {
         Ok(addresses) => addresses,
         Err(unavailable) => {
             say(unavailable);
             return ExitCode::from(2);
         }
     };
-    match Runtime::new().and_then(|runtime| runtime.block_on(show(&addresses, open, file, env))) {
+    let shown = |runtime: Runtime| runtime.block_on(show(&addresses, access, open, file, env));
+    match Runtime::new().and_then(shown) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -80,6 +88,7 @@ pub(crate) fn run(ports: Ports, open: bool, file: Option<&Path>, env: Lookup<'_>
 /// Something cannot be started. A child that was is dropped then, which stops it.
 async fn show(
     addresses: &Addresses,
+    access: Access,
     open: bool,
     file: Option<&Path>,
     env: Lookup<'_>,
@@ -94,6 +103,8 @@ async fn show(
         otlp_grpc: addresses.otlp_grpc,
         zipkin: addresses.zipkin,
         scraped: targets.map(target).into(),
+        allowed_origins: access.allow_origin,
+        allowed_hosts: access.allow_host,
         ..backend::Settings::default()
     };
     let backend = Backend::start_with_page(settings, page::router().merge(try_it.router()))?;
@@ -118,6 +129,7 @@ async fn show(
         } => Some(trouble),
         error = writer.failed() => Some(format!("nothing can be printed any more: {error}")),
         never = live.watch() => match never {},
+        never = refusals::watch(&backend, &screen) => match never {},
         never = load.run() => match never {},
     };
     let mut well = trouble.is_none();
@@ -144,13 +156,11 @@ async fn show(
 
 /// Says what to do, now that both services are ready.
 async fn welcome(addresses: &Addresses, open: bool, env: Lookup<'_>, screen: &Screen) {
-    let [ping, pong, page] = [addresses.ping, addresses.pong, addresses.page].map(|at| at.port());
+    let [ping, pong] = [addresses.ping, addresses.pong].map(|at| at.port());
+    let page = ports::url(addresses.page);
     let (bold, dim) = (anstyle::Style::new().bold(), anstyle::Style::new().dimmed());
     let lines = [
-        (
-            format!("http://localhost:{page}"),
-            "everything on one page".to_owned(),
-        ),
+        (page.clone(), "everything on one page".to_owned()),
         (
             format!("curl http://localhost:{ping}/ping"),
             "a trace: five spans in two services".to_owned(),
@@ -169,6 +179,13 @@ async fn welcome(addresses: &Addresses, open: bool, env: Lookup<'_>, screen: &Sc
         ));
     }
     text.push('\n');
+    let host = addresses.page.ip();
+    if !host.is_loopback() {
+        text.push_str(&format!(
+            "The page and the receivers are on {host}: who reaches this machine can read what is here, send\n\
+             to it and use the page. There is no password.\n\n"
+        ));
+    }
     for variable in DIVERSIONS
         .iter()
         .filter(|variable| env(variable).is_some_and(|value| !value.is_empty()))
@@ -178,7 +195,7 @@ async fn welcome(addresses: &Addresses, open: bool, env: Lookup<'_>, screen: &Sc
         ));
     }
     screen.show(text).await;
-    if open && let Err(error) = open::that_detached(format!("http://localhost:{page}")) {
+    if open && let Err(error) = open::that_detached(page) {
         say(format_args!("no browser can be opened: {error}"));
     }
 }

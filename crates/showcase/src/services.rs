@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     child::{Child, ready},
     lines,
-    ports::Addresses,
+    ports::{self, Addresses},
     screen::Screen,
 };
 
@@ -155,8 +155,20 @@ impl Services {
             ..
         } = *addresses;
         let mut services = Self {
-            pong: Service::new("pong", pong, otlp, &[LATENCY, FAILURE_RATE], env),
-            ping: Service::new("ping", ping, otlp, &[SAMPLER, SAMPLER_ARG], env),
+            pong: Service::new(
+                "pong",
+                pong,
+                ports::local(otlp),
+                &[LATENCY, FAILURE_RATE],
+                env,
+            ),
+            ping: Service::new(
+                "ping",
+                ping,
+                ports::local(otlp),
+                &[SAMPLER, SAMPLER_ARG],
+                env,
+            ),
             shown,
             screen: screen.clone(),
             page,
@@ -252,8 +264,8 @@ impl Services {
 
     async fn show_ended(&self, ended: String) {
         self.show();
-        let page = self.page.port();
-        let text = format!("{ended}. Start it again on http://localhost:{page}/#/try\n\n");
+        let page = ports::url(self.page);
+        let text = format!("{ended}. Start it again on {page}/#/try\n\n");
         self.screen.show(text).await;
     }
 

@@ -11,12 +11,17 @@
 /** @typedef {{ name: string, url: string, up: boolean, points: Point[], exemplars: Exemplar[] }} ServiceFigures */
 /** @typedef {{ interval: number, services: ServiceFigures[] }} Figures */
 
-/** @typedef {{ time: number, severity: string, body: string, service: string, traceId: string, spanId: string, attributes: Record<string, unknown> }} LogLine */
+/** @typedef {{ name: string, data: string }} LiveEvent What the server sends by itself (`data` is JSON), and `open` and `lost`. */
+
+/** @typedef {{ time: number, severity: string, body: unknown, event: string, service: string,
+ *   scope: { name: string, version: string }, traceId: string, spanId: string, attributes: Record<string, unknown>,
+ *   resource: Record<string, unknown> }} LogLine */
 
 /** @typedef {{ from: string, to: string, calls: number, errors: number, rate: number, p50: number, p95: number }} Call */
 /** @typedef {{ services: { name: string, spans: number, errors: number }[], calls: Call[] }} ServiceMap */
 
-/** @typedef {{ protocol: string, address: string, spans: number, refused: number }} Receiver */
+/** @typedef {{ protocol: string, address: string, spans: number, refused: number, refusals: { reason: string, times: number, last: number }[] }} Receiver
+ *   `refusals`: the latest first. */
 /** @typedef {{ name: string, url: string, up: boolean, exporter: string | null, endpoint: string | null,
  *   exported: number | null, failed: number | null, dropped: number | null, lastError: string | null }} ServiceStatus */
 /** @typedef {{ version: string, receivers: Receiver[], store: { traces: number, spans: number, bytes: number, limit: number }, services: ServiceStatus[] }} Status */

@@ -29,6 +29,8 @@ pub(crate) struct Events {
     start: String,
     kept: Mutex<Kept>,
     changes: watch::Sender<()>,
+    /// How many readers there have been.
+    readers: watch::Sender<u64>,
 }
 
 struct Kept {
@@ -65,6 +67,7 @@ impl Events {
                 next: 1,
             }),
             changes: watch::Sender::new(()),
+            readers: watch::Sender::new(0),
         }
     }
 
@@ -104,6 +107,14 @@ impl Events {
     /// Changes from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
+    }
+
+    /// Counts a reader. Returns its number, from 1, and the numbers of those that come after it.
+    pub(crate) fn add_reader(&self) -> (u64, watch::Receiver<u64>) {
+        self.readers.send_modify(|readers| *readers += 1);
+        let newer = self.readers.subscribe();
+        let number = *newer.borrow();
+        (number, newer)
     }
 
     /// The id of event `number`, as it is sent.

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::Query};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{Live, Refused, State, milliseconds, parameters::Parameters};
 use crate::{Attributes, LogRecord, SpanId, TraceId};
@@ -19,11 +20,21 @@ pub(super) struct Logs {
 struct Line {
     time: f64,
     severity: String,
-    body: String,
+    body: Value,
+    event: String,
     service: String,
+    scope: Scope,
     trace_id: Option<TraceId>,
     span_id: Option<SpanId>,
-    attributes: serde_json::Map<String, serde_json::Value>,
+    attributes: Map<String, Value>,
+    resource: Map<String, Value>,
+}
+
+/// In Java, Python and Go the name is the logger's.
+#[derive(Serialize)]
+struct Scope {
+    name: String,
+    version: String,
 }
 
 impl Line {
@@ -35,11 +46,17 @@ impl Line {
         Self {
             time: milliseconds(nanos),
             severity: severity(log),
-            body: log.body.to_string(),
+            body: log.body.to_json(),
+            event: log.event_name.clone(),
             service: log.resource.service().to_owned(),
+            scope: Scope {
+                name: log.scope.name.clone(),
+                version: log.scope.version.clone(),
+            },
             trace_id: log.trace_id,
             span_id: log.span_id,
-            attributes: texts(&log.attributes),
+            attributes: as_json(&log.attributes),
+            resource: as_json(&log.resource.attributes),
         }
     }
 }
@@ -61,11 +78,17 @@ fn severity(log: &LogRecord) -> String {
     name.to_owned()
 }
 
-fn texts(attributes: &Attributes) -> serde_json::Map<String, serde_json::Value> {
+fn as_json(attributes: &Attributes) -> Map<String, Value> {
     attributes
         .iter()
-        .map(|(key, value)| (key.to_owned(), value.to_string().into()))
+        .map(|(key, value)| (key.to_owned(), value.to_json()))
         .collect()
+}
+
+/// An id of up to 32 digits: `/api/traces` hands out short ones without the zeros in front.
+fn trace_id(digits: &str) -> Result<TraceId, Refused> {
+    let id = format!("{digits:0>32}").parse();
+    id.map_err(|error| Refused::wrong(format!("trace is not understood: {error}")))
 }
 
 /// `GET /api/logs`: by time, at most the newest thousand.
@@ -74,7 +97,8 @@ pub(super) async fn logs(
     parameters: Query<Vec<(String, String)>>,
 ) -> Result<Json<Logs>, Refused> {
     let parameters = Parameters::from(parameters);
-    let trace: Option<TraceId> = parameters.parse("trace")?;
+    let trace = parameters.text("trace");
+    let trace = trace.map(|digits| trace_id(&digits)).transpose()?;
     let span: Option<SpanId> = parameters.parse("span")?;
     let found = match (trace, span) {
         (Some(trace), span) => live.store.logs_of(trace, span),

@@ -25,6 +25,9 @@ use super::{
 /// A comment is sent after so long a silence, so that both sides know of a connection that is lost.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// Readers at once. Others of the port's connections must be left for questions.
+const READERS: u64 = 32;
+
 /// How long a reader is asked to wait before it comes again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -45,11 +48,14 @@ pub(super) async fn live(
     Sse::new(reader).keep_alive(KeepAlive::new().interval(HEARTBEAT))
 }
 
-/// The events from one number on. Ends when the backend stops, or when the reader was too slow for what is kept: it then
-/// comes again, and is told to look anew.
+/// The events from one number on. Ends when the backend stops, when [`READERS`] newer readers have come, or when the
+/// reader was too slow for what is kept. Browsers then connect again, and go on from the last event they saw or are told
+/// to look anew.
 struct Reader {
     events: Arc<Events>,
     next: u64,
+    number: u64,
+    newer: WatchStream<u64>,
     greeting: Option<sse::Event>,
     changes: WatchStream<()>,
     stop: WatchStream<()>,
@@ -66,7 +72,10 @@ impl Reader {
         } else {
             greeting
         };
+        let (number, newer) = events.add_reader();
         Self {
+            number,
+            newer: WatchStream::from_changes(newer),
             changes: WatchStream::from_changes(events.changes()),
             stop: WatchStream::from_changes(stop),
             events,
@@ -82,6 +91,11 @@ impl Stream for Reader {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Poll::Ready(None) = Pin::new(&mut self.stop).poll_next(context) {
             return Poll::Ready(None);
+        }
+        while let Poll::Ready(newest) = Pin::new(&mut self.newer).poll_next(context) {
+            if newest.is_none_or(|newest| newest >= self.number + READERS) {
+                return Poll::Ready(None);
+            }
         }
         if let Some(greeting) = self.greeting.take() {
             return Poll::Ready(Some(Ok(greeting)));

@@ -1,13 +1,26 @@
 //! A request's parameters, read as Jaeger reads them.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
+use axum::{
+    extract::{FromRequestParts, Query, rejection::QueryRejection},
+    http::request::Parts,
+};
 use chrono::DateTime;
 
 use crate::id::TraceId;
 
-/// The query of a URL, decoded. A parameter that is empty is one that is not there.
-pub(crate) struct Parameters(pub(crate) Vec<(String, String)>);
+/// The query of a URL, decoded. An empty parameter counts as absent.
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
+    type Rejection = QueryRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, QueryRejection> {
+        let Query(parameters) = Query::from_request_parts(parts, state).await?;
+        Ok(Self(parameters))
+    }
+}
 
 /// A parameter that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,8 +76,16 @@ pub(crate) fn milliseconds(text: &str) -> Result<u64, &'static str> {
 }
 
 /// A time in the form of RFC 3339, as nanoseconds since 1970.
+///
+/// Grafana does not escape the `+` of an offset, and an unescaped `+` is decoded as a space: a space in that place is a `+`.
 pub(crate) fn time(text: &str) -> Result<u64, &'static str> {
-    let time = DateTime::parse_from_rfc3339(text).map_err(|_| "a time as RFC 3339 has it")?;
+    let text = match text.rsplit_once(' ') {
+        Some((time, offset)) if offset.len() == "01:00".len() => {
+            Cow::Owned(format!("{time}+{offset}"))
+        }
+        _ => Cow::Borrowed(text),
+    };
+    let time = DateTime::parse_from_rfc3339(&text).map_err(|_| "a time as RFC 3339 has it")?;
     let nanos =
         i128::from(time.timestamp()) * 1_000_000_000 + i128::from(time.timestamp_subsec_nanos());
     Ok(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))

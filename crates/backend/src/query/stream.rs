@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::ser::PrettyFormatter;
 use tokio::{runtime::Handle, sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -30,6 +31,15 @@ type Piece = Result<Bytes, io::Error>;
 pub(crate) fn json(value: impl Serialize + Send + 'static) -> Response {
     stream("application/json", move |pieces| {
         Ok(serde_json::to_writer(pieces, &value)?)
+    })
+}
+
+/// Like [`json`], on many lines with four spaces a level, as Jaeger indents.
+pub(crate) fn indented_json(value: impl Serialize + Send + 'static) -> Response {
+    stream("application/json", move |pieces| {
+        let formatter = PrettyFormatter::with_indent(b"    ");
+        let mut serializer = serde_json::Serializer::with_formatter(pieces, formatter);
+        Ok(value.serialize(&mut serializer)?)
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query as Url, State},
+    extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
@@ -19,6 +19,7 @@ use tokio::task::spawn_blocking;
 use super::{
     parameters::{self, Malformed, Parameters},
     stream,
+    summaries::Summaries,
 };
 use crate::{
     encode::{Data, by_resource},
@@ -33,6 +34,7 @@ pub(crate) fn router() -> Router<Arc<Store>> {
         .route("/api/v3/operations", get(operations))
         .route("/api/v3/traces", get(traces))
         .route("/api/v3/traces/{id}", get(trace))
+        .route("/api/v3/trace-summaries", get(summaries))
 }
 
 /// A request that is not answered: `{"error": {"httpCode": …, "message": …}}`.
@@ -59,11 +61,7 @@ async fn services(State(store): State<Arc<Store>>) -> Response {
     stream::json(json!({ "services": store.services() }))
 }
 
-async fn operations(
-    State(store): State<Arc<Store>>,
-    Url(parameters): Url<Vec<(String, String)>>,
-) -> Response {
-    let parameters = Parameters(parameters);
+async fn operations(State(store): State<Arc<Store>>, parameters: Parameters) -> Response {
     let service = parameters.get("service").unwrap_or_default();
     let kind = parameters.get("span_kind").or(parameters.get("spanKind"));
     let operations = super::operations_of(&store, service, kind);
@@ -73,9 +71,8 @@ async fn operations(
 async fn trace(
     State(store): State<Arc<Store>>,
     Path(id): Path<String>,
-    Url(parameters): Url<Vec<(String, String)>>,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let parameters = Parameters(parameters);
     let id = parameters::trace_id(&id).map_err(|expected| Malformed {
         name: "trace_id",
         reason: format!("{id:?} is not {expected}"),
@@ -93,9 +90,9 @@ async fn trace(
 
 async fn traces(
     State(store): State<Arc<Store>>,
-    Url(parameters): Url<Vec<(String, String)>>,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let query = query(&Parameters(parameters))?;
+    let query = query(&parameters)?;
     let (found, one) = (
         store.clone(),
         Query {
@@ -110,6 +107,14 @@ async fn traces(
     Ok(stream::json(Answer {
         result: Found { store, query },
     }))
+}
+
+async fn summaries(
+    State(store): State<Arc<Store>>,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    let query = query(&parameters)?;
+    Ok(stream::json(Summaries { store, query }))
 }
 
 fn not_found() -> Refusal {
@@ -134,6 +139,10 @@ fn query(parameters: &Parameters) -> Result<Query, Refusal> {
     )?;
     if from.is_none() || to.is_none() {
         let message = "query.start_time_min and query.start_time_max are required";
+        return Err(Refusal(StatusCode::BAD_REQUEST, message.to_owned()));
+    }
+    if from >= to {
+        let message = "query.start_time_min must be before query.start_time_max";
         return Err(Refusal(StatusCode::BAD_REQUEST, message.to_owned()));
     }
     let depth = match either(
@@ -168,7 +177,7 @@ fn query(parameters: &Parameters) -> Result<Query, Refusal> {
         start_max_unix_nanos: to,
         duration_min: shortest?.filter(|duration| !duration.is_zero()),
         duration_max: longest?.filter(|duration| !duration.is_zero()),
-        limit: super::limit_of(depth.unwrap_or(0)),
+        limit: super::limit_of(depth.unwrap_or(super::LIMIT)),
         ..Query::default()
     })
 }

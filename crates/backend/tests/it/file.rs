@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, Read, repeat};
 
-use backend::{Fault, Loaded, Store};
+use backend::{Backend, Fault, Loaded, Store};
 
 use crate::{CLIENT, JSON, LIMIT, post, sample, start};
 
@@ -72,13 +72,62 @@ async fn what_was_saved_loads_as_it_was() {
     assert_eq!(answer.headers()["content-type"], "application/x-ndjson");
     assert_eq!(answer.text().await.unwrap(), save(sent));
 
-    // A trace that a browser has saved.
+    // A trace that a browser has saved: as it is answered, and as the page's button writes it.
     let url = format!("http://{}/api/v3/traces/{}", backend.query(), sample::TRACE);
     let answer = CLIENT.get(url).send().await.unwrap().text().await.unwrap();
-    let (one, _) = load(&answer);
+    let parsed: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let indented = serde_json::to_string_pretty(&parsed["result"]).unwrap();
+    let marked = format!("\u{feff}{}\n", indented.replace('\n', "\r\n"));
     let id = sample::TRACE.parse().unwrap();
-    assert_eq!(one.trace(id), sent.wait_for_trace(2, LIMIT).await.ok());
+    for text in [answer, indented, marked] {
+        let (one, loaded) = load(&text);
+        assert_eq!(loaded.faulty_lines, 0, "{loaded:?}");
+        assert_eq!(one.trace(id), sent.wait_for_trace(2, LIMIT).await.ok());
+    }
     backend.stop().await;
+}
+
+/// Jaeger's form has microseconds, and no counts of what was dropped.
+#[tokio::test]
+async fn what_jaegers_page_saves_loads_and_is_answered_as_it_was() {
+    let backend = start();
+    let sent = post(&backend, "/v1/traces", &[JSON], sample::FULL_JSON).await;
+    assert_eq!(sent.status(), 200);
+    let answer = async |backend: &Backend| {
+        let url = format!("http://{}/api/traces/{}", backend.query(), sample::TRACE);
+        let text = CLIENT.get(url).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let saved = answer(&backend).await;
+
+    let again = start();
+    let indented = serde_json::to_string_pretty(&saved).unwrap();
+    let loaded = again.store().load(indented.as_bytes()).unwrap();
+    let expected = Loaded {
+        spans: 2,
+        ..Loaded::default()
+    };
+    assert_eq!(loaded, expected);
+    assert_eq!(answer(&again).await["data"], saved["data"]);
+
+    let one_bad = r#"{"data": [{"spans": [{"traceID": "1", "spanID": "1"}, {"startTime": "x"}, {"traceID": "1", "spanID": ""}]}]}"#;
+    let (store, loaded) = load(one_bad);
+    assert_eq!(
+        (loaded.spans, loaded.faulty_lines, store.span_count()),
+        (1, 1, 1)
+    );
+    let fault = loaded.faults[0].to_string();
+    assert!(
+        fault.starts_with("line 1: 2 invalid, the first: "),
+        "{fault}"
+    );
+}
+
+#[test]
+fn a_file_on_many_lines_that_is_cut_off_is_said_to_be() {
+    let indented = "{\n  \"resourceSpans\": [\n";
+    let (_, loaded) = load(indented);
+    assert_eq!((loaded.spans, loaded.faulty_lines), (0, 2));
 }
 
 #[test]

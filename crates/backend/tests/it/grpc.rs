@@ -16,13 +16,7 @@ use opentelemetry_proto::tonic::{
     logs::v1::LogRecord,
 };
 use prost::Message;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::mpsc,
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{net::TcpStream, sync::mpsc, task::JoinSet, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, codec::CompressionEncoding, transport::Channel};
 use tonic_types::StatusExt;
@@ -257,7 +251,7 @@ async fn other_methods_packings_and_protocols_are_refused_as_what_they_are() {
         assert_eq!((http, status.unwrap().code()), (200, Code::Unimplemented));
     }
     let packed = [1, 0, 0, 0, 0];
-    let status = send(&backend, &[("grpc-encoding", "zstd")], packed.to_vec()).await;
+    let status = send(&backend, &[("grpc-encoding", "snappy")], packed.to_vec()).await;
     assert_eq!(status.code(), Code::Unimplemented);
 
     for content_type in [
@@ -273,14 +267,6 @@ async fn other_methods_packings_and_protocols_are_refused_as_what_they_are() {
     let origin = ("origin", "https://example.com");
     let status = send(&backend, &[origin], sample.clone()).await;
     assert_eq!(status.code(), Code::PermissionDenied);
-
-    // HTTP/1.1, as from an exporter that was given the wrong port.
-    let mut connection = TcpStream::connect(backend.otlp_grpc()).await.unwrap();
-    let head = "POST /v1/traces HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
-    connection.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    let closed = connection.read_to_end(&mut answer);
-    let _ = timeout(LIMIT, closed).await.unwrap();
 
     assert!(backend.store().is_empty());
     assert_eq!(send(&backend, &[], sample).await.code(), Code::Ok);

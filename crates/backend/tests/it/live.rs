@@ -140,7 +140,7 @@ async fn question_that_is_not_understood_is_answered_with_what_is_wrong() {
         ("/api/summaries?minDuration=1e300", "minDuration is not"),
         ("/api/summaries?errors=yes", "errors is not understood"),
         ("/api/summaries?attribute=x", "attribute is key=value"),
-        ("/api/logs?trace=7", "trace is not understood"),
+        ("/api/logs?trace=x", "trace is not understood"),
         ("/api/logs?span=00f067aa0ba902b7", "trace is missing"),
     ] {
         let (status, answer) = ask(&backend, path).await;
@@ -182,7 +182,7 @@ async fn logs_are_found_by_trace_and_by_span() {
         .collect();
     let body = json!({"resourceLogs": [{
         "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "Ping"}}]},
-        "scopeLogs": [{"logRecords": records}],
+        "scopeLogs": [{"scope": {"name": "logger", "version": "1"}, "logRecords": records}],
     }]});
     let sent = post(&backend, "/v1/logs", &[JSON], body.to_string()).await;
     assert_eq!(sent.status(), 200);
@@ -193,10 +193,13 @@ async fn logs_are_found_by_trace_and_by_span() {
     )
     .await;
     let expected = json!({"logs": [{
-        "time": 1_700_000_000_003.0, "severity": "WARN", "body": "line 12", "service": "Ping",
-        "traceId": id(1), "spanId": format!("{:016x}", 12), "attributes": {"n": "5"},
+        "time": 1_700_000_000_003.0, "severity": "WARN", "body": "line 12", "event": "", "service": "Ping",
+        "scope": {"name": "logger", "version": "1"}, "traceId": id(1), "spanId": format!("{:016x}", 12),
+        "attributes": {"n": 5}, "resource": {"service.name": "Ping"},
     }]});
     assert_eq!(of_span, expected);
+    let short = format!("/api/logs?trace={:016x}&span={:016x}", 1, 12);
+    assert_eq!(get(&backend, &short).await, expected);
     let bodies = async |path: String| -> Vec<String> {
         let answer = get(&backend, &path).await;
         let logs = answer["logs"].as_array().unwrap();
@@ -210,6 +213,79 @@ async fn logs_are_found_by_trace_and_by_span() {
     assert_eq!(all, ["line 12", "line 21", "line 11", "line 0"]);
     let none = bodies(format!("/api/logs?trace={}", id(9))).await;
     assert_eq!(none, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn structured_log_records_are_answered_as_json() {
+    let backend = start();
+    let map = r#"{"kvlistValue": {"values": [
+        {"key": "a", "value": {"arrayValue": {"values": [{"intValue": "9007199254740993"}, {"boolValue": true}, {}]}}},
+        {"key": "b", "value": {"bytesValue": "AQI="}}, {"key": "c", "value": {"doubleValue": 0.5}}]}}"#;
+    let record = format!(
+        r#"{{"eventName": "order.placed", "body": {map}, "attributes": [{{"key": "order", "value": {map}}}]}}"#
+    );
+    let body = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{record}]}}]}}]}}"#);
+    assert_eq!(
+        post(&backend, "/v1/logs", &[JSON], body).await.status(),
+        200
+    );
+    let answer = get(&backend, "/api/logs").await;
+    let expected = json!({"a": [9_007_199_254_740_993_u64, true, null], "b": "AQI=", "c": 0.5});
+    let log = &answer["logs"][0];
+    assert_eq!(log["event"], "order.placed");
+    assert_eq!(log["body"], expected);
+    assert_eq!(log["attributes"], json!({"order": expected}));
+}
+
+/// Why telemetry does not arrive is said where one looks for it.
+#[tokio::test]
+async fn status_says_what_was_refused_and_why() {
+    let backend = start();
+    let cut = "{";
+    let long = format!(r#"{{"resourceSpans": "{}"}}"#, "x".repeat(10_000));
+    let partly = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"bad"}]}]}]}"#;
+    for (origin, body) in [
+        ("http://first", ""),
+        ("", cut),
+        ("", cut),
+        ("", &long),
+        ("", partly),
+        ("http://second", ""),
+        ("http://third", ""),
+        ("", cut),
+    ] {
+        let origin = (!origin.is_empty()).then_some(("origin", origin));
+        let headers = [JSON].into_iter().chain(origin).collect::<Vec<_>>();
+        post(&backend, "/v1/traces", &headers, body.to_owned()).await;
+    }
+
+    let status = get(&backend, "/api/status").await;
+    let [receiver, other] = [0, 1].map(|place| &status["receivers"][place]);
+    assert_eq!(receiver["refused"], 8);
+    let refusals = receiver["refusals"].as_array().unwrap();
+    let expected = [
+        (3, "the body cannot be decoded: EOF"),
+        (
+            1,
+            "web pages of http://third may not send here; --allow-origin http://third lets them",
+        ),
+        (1, "web pages of http://second"),
+        (1, "1 invalid, the first: trace_id of span \"bad\": "),
+        (1, "the body cannot be decoded: invalid type: string \"xxx"),
+    ];
+    assert_eq!(
+        refusals.len(),
+        expected.len(),
+        "the last few: {refusals:#?}"
+    );
+    for (refusal, (times, start)) in refusals.iter().zip(expected) {
+        let reason = refusal["reason"].as_str().unwrap();
+        assert!(reason.starts_with(start), "{reason}");
+        assert!(reason.chars().count() <= 301, "{reason}");
+        assert_eq!(refusal["times"], times, "{reason}");
+        assert!(refusal["last"].as_u64() > Some(1_700_000_000_000));
+    }
+    assert_eq!(other["refusals"], json!([]));
 }
 
 /// A reader of `/api/live`, as a browser is one.

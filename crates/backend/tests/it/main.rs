@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod broken;
+mod connections;
 mod exporter;
 mod figures;
 mod file;

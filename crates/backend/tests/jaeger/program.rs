@@ -8,7 +8,7 @@ use std::{
 };
 
 use backend::{Backend, Settings};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 
 use crate::ports::free_port;
@@ -73,12 +73,25 @@ impl Both {
 
     /// What one of them answers to `GET /api/{path}`.
     pub(crate) async fn ask(&self, who: Who, path: &str) -> Answer {
+        self.answer(self.http.get(self.url(who, path))).await
+    }
+
+    /// What one of them answers to `POST /api/{path}` with `body`.
+    pub(crate) async fn post(&self, who: Who, path: &str, body: &Value) -> Answer {
+        let request = self.http.post(self.url(who, path));
+        self.answer(request.body(body.to_string())).await
+    }
+
+    fn url(&self, who: Who, path: &str) -> Url {
         let address = match who {
             Who::Backend => self.backend.query().to_string(),
             Who::Jaeger => self.jaeger.query.clone(),
         };
-        let url = Url::parse(&format!("http://{address}/api/{path}")).unwrap();
-        let answer = self.http.get(url).send().await.unwrap();
+        Url::parse(&format!("http://{address}/api/{path}")).unwrap()
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Answer {
+        let answer = request.send().await.unwrap();
         let content_type = answer.headers().get("content-type");
         Answer {
             status: answer.status(),

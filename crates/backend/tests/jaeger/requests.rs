@@ -227,6 +227,47 @@ async fn requests_that_cannot_be_answered_are_refused_as_a_real_jaeger_does() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs jaeger on PATH"]
+async fn metrics_are_missing_as_from_a_real_jaeger_without_a_storage_of_them() {
+    let both = Both::start().await;
+    for path in [
+        "metrics/calls?service=a",
+        "metrics/errors?service=a&service=b&groupByOperation=true&endTs=1&lookback=1&step=1&ratePer=1",
+        "metrics/latencies?service=a&quantile=0.95&spanKind=server",
+    ] {
+        for who in [Who::Backend, Who::Jaeger] {
+            let answer = both.ask(who, path).await;
+            assert_eq!(answer.status, 501, "{who:?} {path}");
+            assert_eq!(answer.json()["errors"][0]["code"], 501, "{who:?} {path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs jaeger on PATH"]
+async fn answers_are_indented_as_a_real_jaeger_does() {
+    let both = Both::start().await;
+    both.send(&corpus::request()).await;
+    for path in [
+        "services/database/operations?prettyPrint=1",
+        "operations?service=database&prettyPrint=true",
+        "traces?service=nobody&prettyPrint=true",
+    ] {
+        let [ours, theirs] = [Who::Backend, Who::Jaeger].map(async |who| both.ask(who, path).await);
+        assert_eq!(ours.await.text, theirs.await.text, "{path}");
+    }
+    for path in [
+        format!("traces/{}?prettyPrint=false", corpus::SERVICES),
+        format!("traces/{}?prettyPrint=t", corpus::SERVICES),
+    ] {
+        let [ours, theirs] =
+            [Who::Backend, Who::Jaeger].map(async |who| both.ask(who, &path).await.text);
+        let lines = |text: String| text.lines().count();
+        assert_eq!(lines(ours.await), lines(theirs.await), "{path}");
+    }
+}
+
 /// A refusal without the words that say why something cannot be read, which are Go's in Jaeger.
 fn without_reason(mut answer: Value) -> Value {
     let own = [

@@ -51,6 +51,48 @@ async fn each_trace_in_the_newer_form_is_what_a_real_jaeger_keeps_of_it() {
     assert_eq!(lost.0, BTreeSet::from(expected));
 }
 
+/// Jaeger itself shows a file less well: it neither sorts events nor says which parents are missing.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs jaeger on PATH"]
+async fn a_file_is_shown_as_a_real_jaeger_shows_the_same_spans_once_they_have_arrived() {
+    let both = Both::start().await;
+    both.send(&corpus::request()).await;
+    let ids = TRACES.into_iter().chain([LINKED]);
+    let ids: Vec<_> = ids.map(|id| format!("traceID={id}")).collect();
+    let arrived = both
+        .ask(Who::Jaeger, &format!("traces?{}", ids.join("&")))
+        .await;
+    let [ours, theirs] = [Who::Backend, Who::Jaeger].map(async |who| {
+        let answer = both.post(who, "transform", &corpus::request()).await;
+        assert_eq!(answer.status, 200, "{who:?}");
+        equal::traces(&answer.json())
+    });
+    let (ours, theirs) = (ours.await, theirs.await);
+    assert_same(&ours, &equal::traces(&arrived.json()), "transform");
+    assert_eq!(spans(&ours), spans(&theirs));
+
+    for who in [Who::Backend, Who::Jaeger] {
+        let empty = both
+            .post(who, "transform", &json!({"resourceSpans": []}))
+            .await;
+        assert_eq!(
+            (empty.status.as_u16(), &empty.json()["data"]),
+            (200, &json!([]))
+        );
+    }
+}
+
+/// The ids of the spans of each trace.
+fn spans(answer: &Value) -> Vec<Vec<&Value>> {
+    let traces = answer["data"].as_array().unwrap().iter();
+    traces
+        .map(|trace| {
+            let spans = trace["spans"].as_array().unwrap().iter();
+            spans.map(|span| &span["spanID"]).collect()
+        })
+        .collect()
+}
+
 /// Jaeger writes its newer form with the code that the Collector's file exporter has.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs jaeger on PATH"]

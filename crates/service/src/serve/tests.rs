@@ -36,6 +36,7 @@ const LIMITS: Limits = Limits {
     grace: Duration::from_secs(1),
     drain: Some(LONG),
     http2_streams: Some(8),
+    http2_window: 65_535,
     http2_requests: Some(HTTP2_REQUESTS),
     http2_ping: Some(LONG),
 };

@@ -33,6 +33,12 @@ async fn text_of_a_span_is_shown_and_never_run() {
     page.see(".map svg", "<img").await;
     page.go(&format!("compare/{:032x}/{:032x}", 1, 1)).await;
     page.see(".side", MARKUP).await;
+    let nameless = json!({"name": MARKUP});
+    let answer = page.showcase.send(&of(MARKUP, vec![nameless])).await;
+    assert!(answer.contains("partialSuccess"), "{answer}");
+    page.go("status").await;
+    page.see(".refusals", "otlp/http, 1×").await;
+    page.see(".refusals", "<img src=x").await;
     for view in [
         "traces?text=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
         "trace/%3Cscript%3E",

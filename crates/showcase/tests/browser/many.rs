@@ -121,3 +121,33 @@ async fn five_thousand_traces_are_one_list_to_scroll_through_while_more_come() {
     scroll(&page, "5,000 traces, 20 more a second", ".trace-list").await;
     page.close().await;
 }
+
+/// A browser opens six connections to a server.
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver on PATH"]
+async fn eight_tabs_are_all_live() {
+    let page = Page::open().await;
+    let client = &page.browser.client;
+    let first = client.window().await.unwrap();
+    for _ in 1..8 {
+        let tab = client.new_window(true).await.unwrap().handle;
+        client.switch_to_window(tab).await.unwrap();
+        page.go("traces").await;
+        page.see(".connection", "Live").await;
+    }
+    page.press("Send one ping").await;
+    page.see("a.trace-row .count", "5").await;
+
+    client.switch_to_window(first).await.unwrap();
+    page.go("traces").await;
+    page.see("a.trace-row .count", "5").await;
+    page.go("try").await;
+    page.press("One ping").await;
+    page.go("traces").await;
+    page.until(
+        "two traces",
+        "return document.querySelectorAll('a.trace-row').length === 2",
+    )
+    .await;
+    page.close().await;
+}

@@ -59,14 +59,19 @@ impl Showcase {
         }
     }
 
-    /// Sends spans, as OTLP's JSON.
+    /// Sends spans, as OTLP's JSON, of which all are taken.
     pub(crate) async fn receive(&self, spans: &Value) {
+        assert_eq!(self.send(spans).await, "{}", "all of them are taken");
+    }
+
+    /// Sends spans, as OTLP's JSON. Returns the answer.
+    pub(crate) async fn send(&self, spans: &Value) -> String {
         let url = format!("http://127.0.0.1:{}/v1/traces", self.otlp);
         let request = reqwest::Client::new().post(url);
         let request = request.header("content-type", "application/json");
         let answer = request.body(spans.to_string()).send().await.unwrap();
         assert_eq!(answer.status(), 200);
-        assert_eq!(answer.text().await.unwrap(), "{}", "all of them are taken");
+        answer.text().await.unwrap()
     }
 
     /// As a power cut would end it.

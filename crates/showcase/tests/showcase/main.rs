@@ -279,6 +279,49 @@ async fn one_ping_is_printed_as_one_tree_of_five_spans_with_their_events() {
 }
 
 #[tokio::test]
+async fn beyond_loopback_it_warns_and_its_services_find_it_all_the_same() {
+    let arguments = [
+        "--host",
+        "0.0.0.0",
+        "--allow-origin",
+        "http://localhost:5173",
+    ];
+    let mut showcase = Running::start_with(&arguments, &[]).await;
+    showcase.read_to("There is no password").await;
+    assert!(showcase.printed.contains("on 0.0.0.0: who reaches"));
+    showcase.get(showcase.ping, "/ping").await;
+    showcase.read_to("5 spans, 2 services").await;
+
+    let status = showcase.api("/api/status", None).await.1;
+    let port = status["receivers"][0]["address"].as_str().unwrap();
+    let (_, port) = port.split_once(':').unwrap();
+    let url = format!("http://127.0.0.1:{port}/v1/traces");
+    let request = reqwest::Client::new().post(url).body("{}");
+    let request = request.header("content-type", "application/json");
+    let answer = request.header("origin", "http://localhost:5173").send();
+    assert_eq!(answer.await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_with_the_reason() {
+    let mut showcase = Running::start(&[]).await;
+    let status = showcase.api("/api/status", None).await.1;
+    let address = status["receivers"][0]["address"].as_str().unwrap();
+    for _ in 0..3 {
+        let url = format!("http://{address}/v1/traces");
+        let request = reqwest::Client::new().post(url).body("\u{1b}");
+        let request = request.header("content-type", "application/json");
+        assert_eq!(request.send().await.unwrap().status(), 400);
+    }
+    showcase.read_to("otlp/http refused ").await;
+    let line = showcase.printed.lines().last().unwrap();
+    assert!(
+        line.contains("The last: the body cannot be decoded: "),
+        "{line}"
+    );
+}
+
+#[tokio::test]
 async fn services_get_the_environment_and_errors_are_marked() {
     let mut showcase = Running::start(&[("PONG_FAILURE_RATE", "1")]).await;
     showcase.get(showcase.ping, "/ping").await;

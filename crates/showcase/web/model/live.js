@@ -1,33 +1,41 @@
-// What the server sends by itself, over one connection that mends itself.
+// What the server sends by itself.
 
 import { state, update } from "../store.js";
+import { listen } from "./events.js";
 import { figuresCame, loadFigures } from "./figures.js";
 import { summariesMissed, summaryCame } from "./summaries.js";
 import { refreshTrace } from "./trace.js";
 
-/** Pause before another try where the browser has given up, in milliseconds. */
-const AGAIN = 1000;
+/** @import { LiveEvent } from "../types.js" */
 
 /** @param {() => void} connected Called at each connection. */
 export function startLive(connected) {
-  const source = new EventSource("api/live");
-  source.addEventListener("open", () => {
+  /** @param {LiveEvent} event */
+  const take = (event) => came(event, connected);
+  // Chrome on Android has none.
+  if (!("SharedWorker" in window)) return listen(new URL("api/live", location.href), take);
+  new BroadcastChannel("live").addEventListener("message", ({ data }) => take(data));
+  const worker = new SharedWorker(new URL("../live-worker.js", import.meta.url), { type: "module" });
+  worker.port.addEventListener("message", ({ data }) => take(data));
+  worker.port.start();
+}
+
+/** @param {LiveEvent} event @param {() => void} connected */
+function came({ name, data }, connected) {
+  if (name === "open") {
     update({ connection: "open" });
     connected();
-  });
-  source.addEventListener("trace", (event) => {
-    const summary = JSON.parse(event.data);
+  } else if (name === "lost") {
+    update({ connection: "lost" });
+  } else if (name === "trace") {
+    const summary = JSON.parse(data);
     summaryCame(summary);
     if (state.trace?.id === summary.id && state.trace?.trace?.spans.length !== summary.spans)
       void refreshTrace(summary.id);
-  });
-  source.addEventListener("figures", (event) => figuresCame(JSON.parse(event.data)));
-  source.addEventListener("reset", () => {
+  } else if (name === "figures") {
+    figuresCame(JSON.parse(data));
+  } else if (name === "reset") {
     summariesMissed();
     void loadFigures();
-  });
-  source.addEventListener("error", () => {
-    update({ connection: "lost" });
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => startLive(connected), AGAIN);
-  });
+  }
 }

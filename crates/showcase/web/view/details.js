@@ -87,10 +87,12 @@ export function details(open, trace, span) {
                     line.severity || "–",
                   ),
                   h("span", { class: "muted mono" }, exactClock(line.time)),
+                  line.event && h("span", { class: "event-name" }, line.event),
+                  line.scope.name && h("span", { class: "muted mono" }, line.scope.name),
                 ),
-                h("p", { class: "mono wrap" }, line.body),
+                h("p", { class: "mono wrap" }, text(line.body)),
                 Object.keys(line.attributes).length > 0 &&
-                  pairs(Object.entries(line.attributes).map(([key, value]) => ({ key, value: String(value) }))),
+                  pairs(Object.entries(line.attributes).map(([key, value]) => ({ key, value: text(value) }))),
               ),
             ),
           ),
@@ -181,4 +183,9 @@ function travelled(trace, span) {
     1,
     copyable("header", header, "traceparent"),
   );
+}
+
+/** A value of JSON, for reading. @param {unknown} value */
+function text(value) {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

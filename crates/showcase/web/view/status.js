@@ -1,13 +1,13 @@
 // No traces? What is in effect, and what to set in a service of one's own.
 
 import { h } from "../dom.js";
-import { bytes, number, percent, plural } from "../format.js";
+import { bytes, clock, number, percent, plural } from "../format.js";
 import { loadStatus } from "../model/status.js";
 import { snippet, LANGUAGES } from "../model/snippets.js";
 import { state, update } from "../store.js";
 import { copyable, missing, service } from "./parts.js";
 
-/** @import { ServiceStatus, Status } from "../types.js" */
+/** @import { Receiver, ServiceStatus, Status } from "../types.js" */
 
 export function statusView() {
   const { statusError } = state;
@@ -118,10 +118,24 @@ function receivers({ receivers, store, version }) {
         ),
       ),
     ),
+    refusals(receivers),
     h(
       "p",
       { class: "muted" },
       `The store holds ${plural(store.traces, "trace")}, ${plural(store.spans, "span")}: ${bytes(store.bytes)} of ${bytes(store.limit)} (${percent(store.bytes / store.limit)}). The oldest go first. Version ${version}.`,
+    ),
+  );
+}
+
+/** Why something was refused. @param {Receiver[]} receivers */
+function refusals(receivers) {
+  const all = receivers.flatMap(({ protocol, refusals }) => refusals.map((refusal) => ({ protocol, ...refusal })));
+  if (all.length === 0) return null;
+  return h(
+    "ul",
+    { class: "refusals", "aria-label": "Refused" },
+    all.map(({ protocol, reason, times, last }) =>
+      h("li", { key: protocol + reason }, `${protocol}, ${times}×, last at ${clock(last)}: ${reason}`),
     ),
   );
 }

@@ -1,0 +1,195 @@
+//! Which web pages may send and ask, and by which names this machine is asked.
+//!
+//! Any page can make its reader's browser send requests to this machine. The browser says in `Origin` which page sends a
+//! POST, or asks across origins. It says nothing there when a page asks its own origin with GET, and a page's own origin can
+//! be here although the page is not from here: any name can be made to point to this machine after the page was loaded
+//! (DNS rebinding). The name is then still in `Host`. `Sec-Fetch-Site` tells of what other sites' pages load without
+//! looking at it, such as pictures.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+
+/// Who is let in, beside programs that are no browsers and the pages that are served here.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    origins: Arc<[String]>,
+    hosts: Arc<[String]>,
+}
+
+impl Access {
+    /// `origins` as browsers write them, or `*`; `hosts` are names beside this machine's own and those that are always
+    /// local.
+    pub(crate) fn new(origins: &[String], hosts: &[String]) -> Self {
+        let own = gethostname::gethostname().into_string().ok();
+        Self {
+            origins: origins.into(),
+            hosts: hosts.iter().cloned().chain(own).collect(),
+        }
+    }
+
+    /// Whether a request may send telemetry. Programs may, by any name: a container knows this machine by one.
+    ///
+    /// # Errors
+    ///
+    /// Why not, in a sentence.
+    pub(crate) fn may_send(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
+        let is_let_in = |origin: &str| self.is_own(origin, uri, headers) || self.lets_in(origin);
+        match origins(headers).find(|origin| !is_let_in(origin)) {
+            Some(origin) => Err(format!(
+                "web pages of {origin} may not send here; --allow-origin {origin} lets them"
+            )),
+            None if is_unseen(headers) => {
+                Err("web pages of other sites may not send here".to_owned())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a request may read what was sent. Who has followed a link from another site may: only he sees the answer.
+    ///
+    /// # Errors
+    ///
+    /// Why not, in a sentence.
+    pub(crate) fn may_read(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), String> {
+        let Some(authority) = authority(uri, headers) else {
+            return Err("a request says in Host which host it asks".to_owned());
+        };
+        let name = name(authority);
+        if !self.knows(name) {
+            return Err(format!(
+                "this machine is not known as {name}; --allow-host {name} takes requests for it"
+            ));
+        }
+        let mut origins = origins(headers);
+        if let Some(origin) = origins.find(|origin| !self.is_own(origin, uri, headers)) {
+            return Err(format!("web pages of {origin} may not read here"));
+        }
+        let is = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
+        let is_link = method == Method::GET
+            && is("sec-fetch-mode", "navigate")
+            && is("sec-fetch-dest", "document");
+        if is_unseen(headers) && !is_link {
+            return Err("web pages of other sites may not read here".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Answers browsers that ask whether a page may send. Only for requests that [may](Self::may_send).
+    pub(crate) fn cors(&self) -> Option<CorsLayer> {
+        let access = self.clone();
+        let is_let_in = move |origin: &HeaderValue, _: &_| access.lets_in(&text(origin));
+        let layer = CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(is_let_in))
+            .allow_methods(AllowMethods::list([Method::POST]))
+            .allow_headers(AllowHeaders::mirror_request())
+            // `navigator.sendBeacon`, which exporters use, asks for it; there is nothing here that it could give away.
+            .allow_credentials(true)
+            // Chromium asks for it where the page is from another network.
+            .allow_private_network(true);
+        (!self.origins.is_empty()).then_some(layer)
+    }
+
+    fn lets_in(&self, origin: &str) -> bool {
+        let mut origins = self.origins.iter();
+        origins.any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+    }
+
+    /// Whether a page of `origin` was served by the host that is asked.
+    fn is_own(&self, origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
+        authority(uri, headers).is_some_and(|authority| {
+            self.knows(name(authority)) && origin.strip_prefix("http://") == Some(authority)
+        })
+    }
+
+    /// Whether a name is one of this machine, which nobody else can have.
+    fn knows(&self, name: &str) -> bool {
+        let address = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'))
+            .unwrap_or(name);
+        let lower = name.to_ascii_lowercase();
+        lower == "localhost"
+            || lower.ends_with(".localhost") // RFC 6761, section 6.3
+            || address.parse::<IpAddr>().is_ok()
+            || self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+    }
+}
+
+fn origins(headers: &HeaderMap) -> impl Iterator<Item = String> {
+    headers.get_all(header::ORIGIN).iter().map(text)
+}
+
+fn text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+/// Whether a page of another site has made the request, without wanting to see the answer: then there is no `Origin`.
+fn is_unseen(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    site.is_some_and(|site| site == "cross-site") && !headers.contains_key(header::ORIGIN)
+}
+
+/// The host and port that are asked.
+fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let of_uri = uri.authority().map(|authority| authority.as_str());
+    of_uri.or_else(|| headers.get(header::HOST)?.to_str().ok())
+}
+
+/// An authority without its port.
+fn name(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((name, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_localhost_and_own_names_are_known_and_other_names_are_not() {
+        let access = Access::new(&[], &["host.docker.internal".to_owned()]);
+        let own = gethostname::gethostname().into_string().unwrap();
+        for known in [
+            "localhost",
+            "LocalHost:16686",
+            "showcase.localhost:16686",
+            "127.0.0.1",
+            "192.168.1.2:80",
+            "[::1]",
+            "[::1]:16686",
+            "Host.Docker.Internal:16686",
+            &own,
+            &format!("{own}:1"),
+        ] {
+            assert!(access.knows(name(known)), "{known}");
+        }
+        for unknown in [
+            "",
+            "example.com",
+            "evil.example:16686",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:1",
+            "evillocalhost",
+            "localhost:",
+            "localhost:x",
+            "user@localhost",
+            "localhost:1:2",
+            "docker.internal",
+        ] {
+            assert!(!access.knows(name(unknown)), "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The programs that send.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// Generous: Go compiles first.
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
+
+/// A command that sends and ends.
+pub(crate) struct Program(Command);
+
+impl Program {
+    /// `program` with the arguments `arguments`, in the folder `folder` of this test.
+    fn new(folder: &str, program: &str, arguments: &[&str]) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/senders")
+            .join(folder);
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env("OTEL_SERVICE_NAME", "shop")
+            .env(
+                "OTEL_RESOURCE_ATTRIBUTES",
+                "deployment.environment.name=test",
+            )
+            .env("no_proxy", "127.0.0.1")
+            .env("NO_PROXY", "127.0.0.1")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        Self(command)
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    pub(crate) fn arg(mut self, argument: &str) -> Self {
+        self.0.arg(argument);
+        self
+    }
+
+    /// Waits for its end, which must be good: an SDK says in its output what was not taken.
+    pub(crate) async fn run(mut self) {
+        let output = timeout(LIMIT, self.0.output()).await;
+        let output = output
+            .unwrap_or_else(|_| panic!("{:?} runs longer than {LIMIT:?}", self.0))
+            .unwrap_or_else(|error| panic!("{:?}: {error}", self.0));
+        let said = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+        assert!(output.status.success(), "{:?}: {said:?}", self.0);
+    }
+}
+
+pub(crate) fn python() -> Program {
+    of_python("sender.py")
+}
+
+pub(crate) fn aiozipkin() -> Program {
+    of_python("zipkin.py")
+}
+
+fn of_python(script: &str) -> Program {
+    let program = Program::new("python", "python3", &[script]);
+    program
+        .env("PYTHONPATH", &packages("sender-python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+}
+
+pub(crate) fn node() -> Program {
+    Program::new("javascript", "node", &["node.js"])
+}
+
+/// A browser that shows a page until it is dropped. It remembers nothing of the time before.
+pub(crate) fn browser(page: &str) -> Child {
+    let profile = concat!(env!("CARGO_TARGET_TMPDIR"), "/sender-browser");
+    let _ = std::fs::remove_dir_all(profile);
+    let arguments = [
+        "--headless=new",
+        "--no-sandbox", // root has none
+        "--disable-gpu",
+        &format!("--user-data-dir={profile}"),
+        page,
+    ];
+    let mut program = Program::new("javascript", "chromium", &arguments);
+    program.0.stdout(Stdio::null()).stderr(Stdio::null());
+    program.0.spawn().unwrap()
+}
+
+/// What the browser's page runs.
+pub(crate) fn page_script() -> String {
+    let script = format!("{}/sender.js", packages("sender-browser"));
+    std::fs::read_to_string(&script).unwrap_or_else(|error| panic!("{script}: {error}"))
+}
+
+pub(crate) fn go() -> Program {
+    Program::new("go", "go", &["run", "."])
+}
+
+pub(crate) fn java() -> Program {
+    let packages = format!("{}/*", packages("sender-java"));
+    Program::new("java", "java", &["-cp", &packages, "Sender.java"])
+}
+
+/// The folder in which `.ci/run` installs them.
+fn packages(folder: &str) -> String {
+    let programs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/programs");
+    format!("{programs}/{folder}")
+}
