@@ -6,7 +6,7 @@
 //! (DNS rebinding). The name is then still in `Host`. `Sec-Fetch-Site` tells of what other sites' pages load without
 //! looking at it, such as pictures.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
@@ -91,6 +91,8 @@ impl Access {
             .allow_headers(AllowHeaders::mirror_request())
             // `navigator.sendBeacon`, which exporters use, asks for it; there is nothing here that it could give away.
             .allow_credentials(true)
+            .expose_headers([header::RETRY_AFTER])
+            .max_age(Duration::from_secs(600))
             // Chromium asks for it where the page is from another network.
             .allow_private_network(true);
         (!self.origins.is_empty()).then_some(layer)
