@@ -1,17 +1,18 @@
-//! Which web pages may send and ask, and by which names this machine is asked.
+//! Access control for browsers: which web pages may send and read, and the names under which this machine answers.
 //!
-//! Any page can make its reader's browser send requests to this machine. The browser says in `Origin` which page sends a
-//! POST, or asks across origins. It says nothing there when a page asks its own origin with GET, and a page's own origin can
-//! be here although the page is not from here: any name can be made to point to this machine after the page was loaded
-//! (DNS rebinding). The name is then still in `Host`. `Sec-Fetch-Site` tells of what other sites' pages load without
-//! looking at it, such as pictures.
+//! Any web page can make a browser send requests to this machine. Three headers tell where a request comes from:
+//!
+//! * `Origin` names the page's origin, in each POST and each request to another origin.
+//! * `Host` gives away DNS rebinding: an attacker's name is made to point to this machine after the page was loaded. The
+//!   browser then takes this machine for the page's own origin, and sends no `Origin` with GET.
+//! * `Sec-Fetch-Site` marks what a page of another site loads without reading it, such as pictures.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
-/// Who is let in, beside programs that are no browsers and the pages that are served here.
+/// The origins and names that are allowed.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
     origins: Arc<[String]>,
@@ -19,8 +20,7 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// `origins` as browsers write them, or `*`; `hosts` are names beside this machine's own and those that are always
-    /// local.
+    /// `origins` are as browsers write them, or `*` for all. `hosts` are names in addition to this machine's own.
     pub(crate) fn new(origins: &[String], hosts: &[String]) -> Self {
         let own = gethostname::gethostname().into_string().ok();
         Self {
@@ -29,29 +29,29 @@ impl Access {
         }
     }
 
-    /// Whether a request may send telemetry. Programs may, by any name: a container knows this machine by one.
+    /// Checks a request that sends telemetry. `Host` may be any: containers have their own name for this machine.
     ///
     /// # Errors
     ///
-    /// Why not, in a sentence.
+    /// Why it is refused, for people.
     pub(crate) fn may_send(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), String> {
-        let is_let_in = |origin: &str| self.is_own(origin, uri, headers) || self.lets_in(origin);
-        match origins(headers).find(|origin| !is_let_in(origin)) {
+        let is_allowed = |origin: &str| self.is_own(origin, uri, headers) || self.allows(origin);
+        match origins(headers).find(|origin| !is_allowed(origin)) {
             Some(origin) => Err(format!(
                 "web pages of {origin} may not send here; --allow-origin {origin} lets them"
             )),
-            None if is_unseen(headers) => {
+            None if is_blind(headers) => {
                 Err("web pages of other sites may not send here".to_owned())
             }
             None => Ok(()),
         }
     }
 
-    /// Whether a request may read what was sent. Who has followed a link from another site may: only he sees the answer.
+    /// Checks a request that reads. Links from other sites work, since the linking page cannot see the response.
     ///
     /// # Errors
     ///
-    /// Why not, in a sentence.
+    /// Why it is refused, for people.
     pub(crate) fn may_read(
         &self,
         method: &Method,
@@ -59,7 +59,7 @@ impl Access {
         headers: &HeaderMap,
     ) -> Result<(), String> {
         let Some(authority) = authority(uri, headers) else {
-            return Err("a request says in Host which host it asks".to_owned());
+            return Err("the request has no Host".to_owned());
         };
         let name = name(authority);
         if !self.knows(name) {
@@ -75,40 +75,43 @@ impl Access {
         let is_link = method == Method::GET
             && is("sec-fetch-mode", "navigate")
             && is("sec-fetch-dest", "document");
-        if is_unseen(headers) && !is_link {
+        if is_blind(headers) && !is_link {
             return Err("web pages of other sites may not read here".to_owned());
         }
         Ok(())
     }
 
-    /// Answers browsers that ask whether a page may send. Only for requests that [may](Self::may_send).
+    /// Answers preflights, and adds the headers that let a page read its response. To be applied to requests that
+    /// [`may_send`](Self::may_send).
     pub(crate) fn cors(&self) -> Option<CorsLayer> {
         let access = self.clone();
-        let is_let_in = move |origin: &HeaderValue, _: &_| access.lets_in(&text(origin));
+        let is_allowed = move |origin: &HeaderValue, _: &_| access.allows(&text(origin));
         let layer = CorsLayer::new()
-            .allow_origin(AllowOrigin::predicate(is_let_in))
+            .allow_origin(AllowOrigin::predicate(is_allowed))
             .allow_methods(AllowMethods::list([Method::POST]))
             .allow_headers(AllowHeaders::mirror_request())
-            // `navigator.sendBeacon`, which exporters use, asks for it; there is nothing here that it could give away.
+            // `navigator.sendBeacon`, which exporters use, sends credentials. None are used here.
             .allow_credentials(true)
-            // Chromium asks for it where the page is from another network.
+            .expose_headers([header::RETRY_AFTER])
+            .max_age(Duration::from_secs(600))
+            // Chromium asks for it if the page comes from another network.
             .allow_private_network(true);
         (!self.origins.is_empty()).then_some(layer)
     }
 
-    fn lets_in(&self, origin: &str) -> bool {
+    fn allows(&self, origin: &str) -> bool {
         let mut origins = self.origins.iter();
         origins.any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
     }
 
-    /// Whether a page of `origin` was served by the host that is asked.
+    /// Whether `origin` is that of the pages that are served here.
     fn is_own(&self, origin: &str, uri: &Uri, headers: &HeaderMap) -> bool {
         authority(uri, headers).is_some_and(|authority| {
             self.knows(name(authority)) && origin.strip_prefix("http://") == Some(authority)
         })
     }
 
-    /// Whether a name is one of this machine, which nobody else can have.
+    /// Whether a name can only mean this machine.
     fn knows(&self, name: &str) -> bool {
         let address = name
             .strip_prefix('[')
@@ -130,13 +133,13 @@ fn text(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
-/// Whether a page of another site has made the request, without wanting to see the answer: then there is no `Origin`.
-fn is_unseen(headers: &HeaderMap) -> bool {
+/// Whether a page of another site loads something that it cannot read: such requests have no `Origin`.
+fn is_blind(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site");
     site.is_some_and(|site| site == "cross-site") && !headers.contains_key(header::ORIGIN)
 }
 
-/// The host and port that are asked.
+/// The host and port of the request.
 fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let of_uri = uri.authority().map(|authority| authority.as_str());
     of_uri.or_else(|| headers.get(header::HOST)?.to_str().ok())

@@ -230,7 +230,7 @@ fn limits() -> Limits {
     }
 }
 
-/// Lets those through who may read.
+/// Refuses requests that may not read.
 async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
     let may = access.may_read(request.method(), request.uri(), request.headers());
     match may {
@@ -239,7 +239,7 @@ async fn check(State(access): State<Access>, request: Request, next: Next) -> Re
     }
 }
 
-/// Answers are what they say they are, and are for no other site's page to show.
+/// Keeps browsers from guessing the type of a response, and other sites' pages from showing it.
 async fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(

@@ -364,8 +364,14 @@ mod tests {
         task::{Context, Poll},
     };
 
-    use axum::body::HttpBody;
+    use axum::{body::HttpBody, http::HeaderValue};
+    use flate2::{
+        Compression,
+        read::{DeflateEncoder, GzEncoder, ZlibEncoder},
+    };
     use hyper::body::Frame;
+    use proptest::{collection::vec, prelude::*, sample::Index};
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;
 
@@ -391,6 +397,68 @@ mod tests {
         let read = bodies.read(&HeaderMap::new(), &mut body.into()).await;
         read.map(|read| read.bytes)
             .map_err(|failure| failure.status)
+    }
+
+    fn packed(bytes: &[u8]) -> [(&'static str, Vec<u8>); 4] {
+        let mut packed = [const { Vec::new() }; 4];
+        let [gzip, zlib, raw, zstd] = &mut packed;
+        let level = Compression::fast();
+        GzEncoder::new(bytes, level).read_to_end(gzip).unwrap();
+        ZlibEncoder::new(bytes, level).read_to_end(zlib).unwrap();
+        DeflateEncoder::new(bytes, level).read_to_end(raw).unwrap();
+        *zstd = compress_to_vec(bytes, CompressionLevel::Fastest);
+        let [gzip, zlib, raw, zstd] = packed;
+        [
+            ("gzip", gzip),
+            ("deflate", zlib),
+            ("deflate", raw),
+            ("zstd", zstd),
+        ]
+    }
+
+    fn unpack(packing: &'static str, pieces: &[&[u8]]) -> Result<Vec<u8>, StatusCode> {
+        let packing = HeaderValue::from_static(packing);
+        let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, packing)]);
+        let mut unpacker = Unpacker::of(&headers, &header::CONTENT_ENCODING).unwrap();
+        let written = pieces.iter().try_for_each(|piece| unpacker.write(piece));
+        let unpacked = written.and_then(|()| unpacker.finish());
+        unpacked.map_err(|failure| failure.status)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn packed_bodies_are_unpacked_whatever_their_pieces(
+            parts in vec((vec(any::<u8>(), 0..20), 1..200_usize), 0..20),
+            place in any::<Index>(),
+        ) {
+            let body: Vec<_> = parts.iter().flat_map(|(part, times)| part.repeat(*times)).collect();
+            for (packing, packed) in packed(&body) {
+                let (one, other) = packed.split_at(place.index(packed.len()));
+                prop_assert_eq!(unpack(packing, &[one, other]), Ok(body.clone()));
+            }
+        }
+
+        #[test]
+        fn broken_packed_bodies_are_refused_or_unpacked_to_something(
+            parts in vec((vec(any::<u8>(), 0..20), 1..200_usize), 1..20),
+            changes in vec((any::<Index>(), any::<u8>()), 1..4),
+        ) {
+            let body: Vec<_> = parts.iter().flat_map(|(part, times)| part.repeat(*times)).collect();
+            for (packing, mut packed) in packed(&body) {
+                for (place, byte) in &changes {
+                    let place = place.index(packed.len());
+                    packed[place] = *byte;
+                }
+                let unpacked = unpack(packing, &[&packed]);
+                let refusals = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE];
+                match unpacked {
+                    Ok(bytes) => prop_assert!(bytes.len() <= LARGEST),
+                    Err(status) => prop_assert!(refusals.contains(&status), "{}", status),
+                }
+            }
+        }
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 //! | status | when |
 //! | --- | --- |
 //! | `OK` | taken; `partial_success` counts what was not, and says why: items that cannot be decoded, have invalid ids, or are larger than the store |
-//! | `INVALID_ARGUMENT` | the message has no items that could be told apart |
+//! | `INVALID_ARGUMENT` | the message, or one around its items, cannot be decoded |
 //! | `DEADLINE_EXCEEDED` | the message took longer than 10 s |
 //! | `PERMISSION_DENIED` | a web page of another origin asks |
 //! | `RESOURCE_EXHAUSTED` | the message is larger than 16 MiB, unpacked, or holds more than half a million messages; not to be sent again |
@@ -81,7 +81,7 @@ async fn check(State(receiver): State<Receiver>, request: Request, next: Next) -
     ) {
         next.run(request).await
     } else {
-        // Who does not speak gRPC does not read its status.
+        // A client that does not speak gRPC does not read its status.
         let failure = Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_GRPC);
         receiver.count.add(Err(&failure));
         (failure.status, failure.message).into_response()

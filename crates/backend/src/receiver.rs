@@ -5,7 +5,7 @@
 //! | status | when |
 //! | --- | --- |
 //! | 200 | taken; `partial_success` counts what was not, and says why: items that cannot be decoded, have invalid ids, or are larger than the store |
-//! | 400 | the body has no items that could be told apart |
+//! | 400 | the body, or a message around its items, cannot be decoded |
 //! | 403 | a web page of another origin asks |
 //! | 404, 405 | any other path or method |
 //! | 408 | the body took longer than 10 s |
@@ -78,8 +78,8 @@ impl Receiver {
         }))
     }
 
-    /// Receives a request over HTTP, and answers it by `answer` if it is taken. A body that does not say what it is counts
-    /// as `default`.
+    /// Receives a request over HTTP, and answers it by `answer` if it is taken. `default` is the encoding of a request whose
+    /// `Content-Type` is another one or absent; `shape` is that of the message in protobuf.
     pub(crate) async fn answer<R: Signal>(
         &self,
         request: Request,
@@ -108,7 +108,7 @@ impl Receiver {
         }
     }
 
-    /// Decodes the body of a request, which is `shape` if it is protobuf, and keeps what is in it.
+    /// Decodes the body of a request, and keeps what is in it. `shape` is that of the message in protobuf.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ pub(crate) fn router(receiver: Receiver) -> Router {
     guarded(router, receiver)
 }
 
-/// `router` for those who may send, and with the answers that browsers want.
+/// `router` behind the access control for browsers.
 pub(crate) fn guarded(mut router: Router, receiver: Receiver) -> Router {
     if let Some(cors) = receiver.access.cors() {
         router = router.layer(cors);

@@ -1,7 +1,8 @@
-//! Requests of which a part cannot be decoded: the items that can be are kept.
+//! Decodes requests, and keeps the good items of those that cannot be decoded as a whole.
 //!
-//! Requests of all signals have the same outer messages. A resource has scopes, and a scope has items: spans, log records or
-//! metrics.
+//! The outer messages are the same for all signals: a request has resources, a resource scopes, and a scope items, which
+//! are spans, log records or metrics. If decoding fails, each item is decoded by itself, and the request is decoded once
+//! more without the bad ones.
 
 use opentelemetry_proto::tonic::{common::v1::InstrumentationScope, resource::v1::Resource};
 use prost::{DecodeError, Message};
@@ -10,7 +11,7 @@ use serde_json::{Error, Value};
 
 use crate::{answer::shortened, json, signal::Signal};
 
-/// Items that were left out.
+/// Items that cannot be decoded.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     /// How many.
@@ -28,7 +29,7 @@ impl Faults {
         }
     }
 
-    /// Drops the items with a fault: all of them if what they share has one.
+    /// Drops the items with a fault; all of them if a `shared` part has one.
     fn leave_out<T>(
         &mut self,
         items: &mut Vec<T>,
@@ -47,7 +48,7 @@ impl Faults {
 ///
 /// # Errors
 ///
-/// Its items cannot be told apart.
+/// The outer messages cannot be decoded.
 pub(crate) fn protobuf<R: Signal>(body: &[u8]) -> Result<(R, Faults), DecodeError> {
     let mut faults = Faults::default();
     if let Ok(request) = R::decode(body) {
@@ -67,7 +68,7 @@ pub(crate) fn protobuf<R: Signal>(body: &[u8]) -> Result<(R, Faults), DecodeErro
     Ok((R::decode(&*request.encode_to_vec())?, faults))
 }
 
-/// The outer messages, with what is in them as it was sent.
+/// The outer messages. What they hold stays encoded.
 #[derive(Clone, PartialEq, Message)]
 struct Request {
     #[prost(message, repeated, tag = "1")]
@@ -110,7 +111,7 @@ fn checked<M: Message + Default>(message: &mut Vec<u8>) -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// Its items cannot be told apart.
+/// The outer messages cannot be decoded.
 pub(crate) fn json<R: Signal>(mut request: Value) -> Result<(R, Faults), Error> {
     if !request.is_object() {
         return Err(Error::custom("a request is an object"));

@@ -142,6 +142,9 @@ fn junk() -> [Vec<(&'static str, &'static str, Vec<u8>)>; 2] {
         let trace = field(1, &u128::from(id).to_be_bytes());
         field(2, &[trace, field(2, &id.to_be_bytes())].concat())
     });
+    let spans: Vec<u8> = spans.collect();
+    // Not UTF-8: the request is taken apart.
+    let one_bad = [spans.as_slice(), &field(2, &field(5, b"\xff"))].concat();
     let services = (1..=80_000_u64).flat_map(|id| {
         let name = field(2, &field(1, id.to_string().as_bytes()));
         let resource = field(1, &field(1, &[field(1, b"service.name"), name].concat()));
@@ -154,7 +157,8 @@ fn junk() -> [Vec<(&'static str, &'static str, Vec<u8>)>; 2] {
         [field(1, &[1; 16]), field(2, &[1; 8]), name].concat(),
     );
     let taken = vec![
-        ("/v1/traces", PROTOBUF, within(&[1, 2], spans.collect())),
+        ("/v1/traces", PROTOBUF, within(&[1, 2], spans)),
+        ("/v1/traces", PROTOBUF, within(&[1, 2], one_bad)),
         ("/v1/traces", PROTOBUF, services.collect()),
         ("/v1/traces", PROTOBUF, large),
         ("/v1/traces", PROTOBUF, empty(&[1, 2, 2, 9])),

@@ -38,10 +38,10 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
 }
 
-/// Who reaches the page and the receivers.
+/// Access to the page and the receivers.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Access {
-    /// Address of the page and the receivers. There is no password: who reaches it can read and send
+    /// Address of the page and the receivers. There is no password: anyone who can reach it can read and send
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) host: IpAddr,
     /// Lets web pages of an origin, such as http://localhost:5173, send telemetry; * lets all. Can be given again

@@ -1,4 +1,4 @@
-//! What the receivers refuse, on the terminal: a sender whose telemetry is missing is then not looked for elsewhere.
+//! Prints what the receivers refuse, and why: otherwise one would look for missing telemetry elsewhere.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -7,16 +7,16 @@ use tokio::time::sleep;
 
 use crate::{print::plural, screen::Screen, text::Text};
 
-/// Between two looks.
+/// Interval of the checks.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Between two times that something is shown.
+/// Shortest time between two prints.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Columns of a reason.
+/// Most columns of a reason.
 const WIDTH: usize = 300;
 
-/// Shows what was refused since the last time, with the last reason.
+/// Prints how many requests each receiver has refused since the last print, with the latest reason.
 pub(crate) async fn watch(backend: &Backend, screen: &Screen) -> Infallible {
     let mut shown = Vec::new();
     loop {

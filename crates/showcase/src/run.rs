@@ -182,8 +182,8 @@ async fn welcome(addresses: &Addresses, open: bool, env: Lookup<'_>, screen: &Sc
     let host = addresses.page.ip();
     if !host.is_loopback() {
         text.push_str(&format!(
-            "The page and the receivers are on {host}: who reaches this machine can read what is here, send\n\
-             to it and use the page. There is no password.\n\n"
+            "The page and the receivers listen on {host}. There is no password: anyone who can reach this\n\
+             machine can read what is here, send to it and use the page.\n\n"
         ));
     }
     for variable in DIVERSIONS

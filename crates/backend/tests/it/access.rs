@@ -95,6 +95,7 @@ async fn pages_of_an_allowed_origin_may_send_and_browsers_are_told_so() {
                 ("access-control-allow-headers", asked[2].1),
                 ("access-control-allow-credentials", "true"),
                 ("access-control-allow-private-network", "true"),
+                ("access-control-max-age", "600"),
             ] {
                 assert_eq!(preflight.headers()[name], value, "{name}");
             }

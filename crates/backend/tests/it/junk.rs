@@ -57,10 +57,11 @@ fn survives(body: &[u8]) {
             let refusals = [Code::Ok, Code::InvalidArgument, Code::ResourceExhausted];
             assert!(refusals.contains(&unframed), "{unframed}");
         }
-        let spans = zipkin::post(&backend, &[JSON], body.to_vec())
-            .await
-            .status();
-        assert!(spans == 202 || spans == 400, "{spans}");
+        for encoding in [PROTOBUF, JSON] {
+            let response = zipkin::post(&backend, &[encoding], body.to_vec()).await;
+            let spans = response.status();
+            assert!(spans == 202 || spans == 400, "{spans}");
+        }
         is_well(&backend).await;
         backend.stop().await;
     });

@@ -287,8 +287,9 @@ async fn beyond_loopback_it_warns_and_its_services_find_it_all_the_same() {
         "http://localhost:5173",
     ];
     let mut showcase = Running::start_with(&arguments, &[]).await;
-    showcase.read_to("There is no password").await;
-    assert!(showcase.printed.contains("on 0.0.0.0: who reaches"));
+    showcase
+        .read_to("listen on 0.0.0.0. There is no password")
+        .await;
     showcase.get(showcase.ping, "/ping").await;
     showcase.read_to("5 spans, 2 services").await;
 

@@ -143,7 +143,8 @@ function refusals(receivers) {
 /** @param {Status} status */
 function own(status) {
   const address = status.receivers.find(({ protocol }) => protocol === "otlp/http")?.address ?? "127.0.0.1:4318";
-  const { text, command } = snippet(state.language, address);
+  // What listens on all addresses is reached by the one that the page is.
+  const { text, command } = snippet(state.language, address.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, location.hostname));
   return h(
     "section",
     { class: "card", "aria-label": "Your own service" },
