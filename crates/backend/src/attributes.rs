@@ -193,8 +193,21 @@ impl Attributes {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    pub(crate) fn pairs(&self) -> &[(String, Value)] {
-        &self.0
+    /// Adds those whose keys are not there.
+    pub(crate) fn complete_by(&mut self, others: Self) {
+        let mut more = others.into_pairs();
+        more.retain(|(key, _)| self.get(key).is_none());
+        if !more.is_empty() {
+            *self = std::mem::take(self)
+                .into_pairs()
+                .into_iter()
+                .chain(more)
+                .collect();
+        }
+    }
+
+    pub(crate) fn into_pairs(self) -> Vec<(String, Value)> {
+        self.0.into_vec()
     }
 
     /// How many there are.

@@ -33,13 +33,13 @@ pub struct Settings {
     pub zipkin: SocketAddr,
     /// Where to answer Jaeger's query API.
     pub query: SocketAddr,
-    /// Bound of the store, in bytes.
-    pub store_bytes: usize,
+    /// Bound of the store's file with its journal, in bytes.
+    pub store_bytes: u64,
     /// Services whose metrics are read every two seconds.
     pub scraped: Vec<Target>,
 }
 
-/// The ports that everybody knows, on loopback; 64 MiB.
+/// The ports that everybody knows, on loopback; 1 GiB.
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Default for Settings {
             otlp_grpc: (Ipv4Addr::LOCALHOST, 4317).into(),
             zipkin: (Ipv4Addr::LOCALHOST, 9411).into(),
             query: (Ipv4Addr::LOCALHOST, 16686).into(),
-            store_bytes: 64 << 20,
+            store_bytes: 1 << 30,
             scraped: Vec::new(),
         }
     }
@@ -84,7 +84,7 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// An address is in use or not of this machine, there is no tokio runtime, or no client to read metrics with.
+    /// An address is in use or not of this machine, there is no tokio runtime, no client to read metrics with, or no store.
     pub fn start(settings: Settings) -> io::Result<Self> {
         Self::start_with_page(settings, Router::new())
     }
@@ -96,7 +96,7 @@ impl Backend {
     /// As [`start`](Self::start).
     pub fn start_with_page(settings: Settings, page: Router) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let store = Arc::new(Store::new(settings.store_bytes));
+        let store = Arc::new(Store::temporary(settings.store_bytes)?);
         let (otlp_http, http_listener) = listen(settings.otlp_http)?;
         let (otlp_grpc, grpc_listener) = listen(settings.otlp_grpc)?;
         let (zipkin, zipkin_listener) = listen(settings.zipkin)?;

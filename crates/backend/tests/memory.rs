@@ -188,7 +188,7 @@ fn assert_bounded(what: &str, store: &Store, before: usize, bound: usize) {
 
 fn run(number: usize) {
     let before = resident();
-    let store = Store::new(LIMIT);
+    let store = Store::temporary(LIMIT).unwrap();
     let Some((what, load)) = LOADS.get(number) else {
         return after_others(&store, before);
     };

@@ -24,7 +24,7 @@ fn one_line(json: &str) -> String {
 }
 
 fn load(text: &str) -> (Store, Loaded) {
-    let store = Store::new(64 << 20);
+    let store = Store::temporary(64 << 20).unwrap();
     let loaded = store.load(text.as_bytes()).unwrap();
     (store, loaded)
 }
@@ -83,7 +83,7 @@ async fn what_was_saved_loads_as_it_was() {
 
 #[test]
 fn a_trace_that_is_large_is_saved_as_several_lines() {
-    let store = Store::new(64 << 20);
+    let store = Store::temporary(64 << 20).unwrap();
     let spans: String = (1..=10_000)
         .map(|n| {
             format!(
@@ -144,7 +144,7 @@ fn junk_without_end_costs_no_memory_and_hides_nothing_behind_it() {
     let good = one_line(sample::FULL_JSON);
     let endless = repeat(b'x').take(200 << 20);
     let file = endless.chain("\n".as_bytes()).chain(good.as_bytes());
-    let store = Store::new(64 << 20);
+    let store = Store::temporary(64 << 20).unwrap();
     let loaded = store.load(BufReader::new(file)).unwrap();
     assert_eq!((loaded.spans, loaded.faulty_lines), (2, 1));
     assert_eq!(
