@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -35,11 +36,13 @@ pub struct Settings {
     pub query: SocketAddr,
     /// Bound of the store's file with its journal, in bytes.
     pub store_bytes: u64,
+    /// The file that keeps what arrives for the next start; without one, it goes with the process.
+    pub store_file: Option<PathBuf>,
     /// Services whose metrics are read every two seconds.
     pub scraped: Vec<Target>,
 }
 
-/// The ports that everybody knows, on loopback; 1 GiB.
+/// The ports that everybody knows, on loopback; 1 GiB in a temporary file.
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -48,6 +51,7 @@ impl Default for Settings {
             zipkin: (Ipv4Addr::LOCALHOST, 9411).into(),
             query: (Ipv4Addr::LOCALHOST, 16686).into(),
             store_bytes: 1 << 30,
+            store_file: None,
             scraped: Vec::new(),
         }
     }
@@ -96,7 +100,11 @@ impl Backend {
     /// As [`start`](Self::start).
     pub fn start_with_page(settings: Settings, page: Router) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let store = Arc::new(Store::temporary(settings.store_bytes)?);
+        let store = match &settings.store_file {
+            Some(file) => Store::open(file, settings.store_bytes)?,
+            None => Store::temporary(settings.store_bytes)?,
+        };
+        let store = Arc::new(store);
         let (otlp_http, http_listener) = listen(settings.otlp_http)?;
         let (otlp_grpc, grpc_listener) = listen(settings.otlp_grpc)?;
         let (zipkin, zipkin_listener) = listen(settings.zipkin)?;

@@ -116,6 +116,6 @@ pub use resource::{Resource, Scope};
 pub use scrape::Target;
 pub use search::{Operation, Query};
 pub use span::{Event, Link, Span, SpanKind, Status, StatusCode};
-pub use store::{Change, Store, TimedOut};
+pub use store::{Change, OpenError, Store, TimedOut};
 pub use trace::Trace;
 pub use tree::{Orphan, Row, Tree};

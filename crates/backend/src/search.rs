@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use memchr::memmem::{self, Finder};
+use memchr::memmem::Finder;
 use serde::Serialize;
 
 use crate::{
@@ -186,6 +186,7 @@ pub(crate) struct TextQuery {
     finder: Finder<'static>,
     /// Of the longest part in ASCII, which stands in whatever contains the text.
     part: Finder<'static>,
+    special: [Finder<'static>; 2],
 }
 
 /// The characters beyond ASCII whose lower case has ASCII in it: the Kelvin sign, and I with a dot.
@@ -199,6 +200,7 @@ impl TextQuery {
         Self {
             finder: Finder::new(&lower_case).into_owned(),
             part: Finder::new(part).into_owned(),
+            special: LOWER_TO_ASCII.map(Finder::new),
             lower_case,
         }
     }
@@ -219,9 +221,7 @@ impl TextQuery {
         scratch.extend_from_slice(bytes);
         scratch.make_ascii_lowercase();
         self.part.find(scratch).is_some()
-            || LOWER_TO_ASCII
-                .iter()
-                .any(|other| memmem::find(bytes, other.as_bytes()).is_some())
+            || self.special.iter().any(|other| other.find(bytes).is_some())
     }
 
     pub(crate) fn is_in_resource(&self, resource: &Resource) -> bool {

@@ -15,10 +15,15 @@ mod reader;
 mod row;
 mod schema;
 mod spans;
+mod stored;
 mod writer;
 
 use std::{
-    fmt, io,
+    collections::HashSet,
+    fmt,
+    fs::File,
+    io,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -30,7 +35,12 @@ use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use prost::Message;
 use tokio::{sync::broadcast, time::timeout};
 
-pub(crate) use {outline::Outline, reader::Found};
+pub use place::OpenError;
+pub(crate) use {
+    outline::Outline,
+    reader::Found,
+    stored::{Pages, Stored},
+};
 
 use self::{
     finder::Finder,
@@ -38,7 +48,7 @@ use self::{
     pool::Pool,
     reader::Reader,
     schema::PAGE,
-    spans::Pages,
+    spans::Reading,
     writer::{Bounds, Contents, Writer},
 };
 use crate::{
@@ -54,6 +64,9 @@ const CHANGES: usize = 1024;
 
 /// Spans of a transaction: others have their turn between two.
 const AT_ONCE: usize = 1024;
+
+/// Bytes of a trace in memory that are enough to see what it is about.
+const BEGINNING: usize = 8 << 20;
 
 /// The smallest bound, in bytes: tables and journal take a part of it.
 const SMALLEST: u64 = 1 << 20;
@@ -93,7 +106,9 @@ pub struct Store {
     figures: Figures,
     warned: Warned,
     changes: broadcast::Sender<Change>,
+    // Dropped after the connections.
     _directory: Option<tempfile::TempDir>,
+    _lock: Option<File>,
 }
 
 /// How much is there, to be read without waiting.
@@ -127,6 +142,19 @@ impl Store {
         }
     }
 
+    /// A store in a file that stays, of at most `bytes` with its journal. What the file holds already is there again.
+    /// Beside it lie its journal (`-wal`, `-shm`), while it is open, and an empty file by which it is locked (`-lock`).
+    ///
+    /// # Errors
+    ///
+    /// It cannot be used; the text is an [`OpenError`]'s.
+    pub fn open(file: &Path, bytes: u64) -> io::Result<Self> {
+        let (connections, lock) = place::file(file).map_err(io::Error::other)?;
+        let mut store = Self::new(connections, bytes)?;
+        store._lock = Some(lock);
+        Ok(store)
+    }
+
     fn new(connections: Connections, bytes: u64) -> io::Result<Self> {
         let limit = bytes.max(SMALLEST);
         let pages = limit / PAGE;
@@ -152,6 +180,7 @@ impl Store {
             warned: Warned::default(),
             changes: broadcast::Sender::new(CHANGES),
             _directory: directory,
+            _lock: None,
         };
         store.update(&store.lock()).map_err(io::Error::other)?;
         Ok(store)
@@ -223,7 +252,8 @@ impl Store {
                 refused
             }
             Err(error) => {
-                self.warned.warn("what arrives cannot be kept", &error);
+                self.warned
+                    .warn("what arrives is not kept until that is mended", &error);
                 all
             }
         }
@@ -293,13 +323,32 @@ impl Store {
         self.pages(found).flatten()
     }
 
-    /// The same in pages, none of them empty and none of much more than half a megabyte.
+    /// The same in pages, none of them empty and none of much more than 64 KiB.
     pub(crate) fn pages(&self, found: Found) -> impl Iterator<Item = Vec<Arc<Span>>> {
-        let mut pages = Pages::new(found);
+        let mut reading = Reading::new(found);
         std::iter::from_fn(move || {
-            let page = self.read(&self.quick, |reader| pages.next(reader));
+            let page = self.read(&self.quick, |reader| reading.next(reader));
             (!page.is_empty()).then_some(page)
         })
+    }
+
+    /// Those of `ids` that no span of the trace has.
+    fn missing(&self, found: Found, mut ids: HashSet<SpanId>) -> HashSet<SpanId> {
+        self.read(&self.quick, |reader| {
+            spans::remove_known(reader, found, &mut ids)
+        });
+        ids
+    }
+
+    /// The traces that `query` looks for, of a large one the first [`BEGINNING`] bytes.
+    pub(crate) fn beginnings(&self, query: &Query) -> impl Iterator<Item = Trace> {
+        self.found(query).filter_map(|found| self.beginning(found))
+    }
+
+    fn beginning(&self, found: Found) -> Option<Trace> {
+        let pages = BEGINNING / spans::BYTES;
+        let spans: Vec<_> = self.pages(found).take(pages).flatten().collect();
+        (!spans.is_empty()).then(|| Trace::new(found.id, spans))
     }
 
     /// What a list shows of a trace.

@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Traces and logs to begin with: OTLP JSON lines, as the Collector's file exporter and `/api/export` write them
     #[arg(long, value_name = "FILE")]
     pub(crate) load: Option<PathBuf>,
+    /// Keep traces, logs and metrics in this file for the next start, instead of in one that goes with the process
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }

@@ -24,7 +24,10 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command, Service};
+use crate::{
+    arguments::{Arguments, Command, Service},
+    run::Files,
+};
 
 fn main() -> ExitCode {
     #[expect(
@@ -36,10 +39,11 @@ fn main() -> ExitCode {
         ports,
         open,
         load,
+        db,
         command,
     } = Arguments::parse();
     match command {
-        None => run::run(ports, open, load.as_deref(), &env),
+        None => run::run(ports, open, Files { load, db }, &env),
         Some(Command::Ping(Service {
             stop_with_stdin,
             arguments,

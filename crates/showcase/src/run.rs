@@ -4,7 +4,7 @@ use std::{
     fmt::Display,
     io::{self, Write},
     net::SocketAddr,
-    path::Path,
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -42,6 +42,14 @@ const DIVERSIONS: [&str; 5] = [
     "OTEL_TRACES_EXPORTER",
 ];
 
+/// Files that the command line names.
+pub(crate) struct Files {
+    /// What to begin with.
+    pub(crate) load: Option<PathBuf>,
+    /// Where to keep what arrives.
+    pub(crate) db: Option<PathBuf>,
+}
+
 /// Runs everything until a signal; `open`s the page in a browser when it has something to show.
 ///
 /// | exit code | when |
@@ -51,7 +59,7 @@ const DIVERSIONS: [&str; 5] = [
 /// | 2 | a port cannot be had, or a setting is not understood; nothing was started |
 ///
 /// On 1 and 2, stderr says why.
-pub(crate) fn run(ports: Ports, open: bool, file: Option<&Path>, env: Lookup<'_>) -> ExitCode {
+pub(crate) fn run(ports: Ports, open: bool, files: Files, env: Lookup<'_>) -> ExitCode {
     if let Err(wrong) = services::check(env) {
         say(wrong);
         return ExitCode::from(2);
@@ -63,7 +71,7 @@ pub(crate) fn run(ports: Ports, open: bool, file: Option<&Path>, env: Lookup<'_>
             return ExitCode::from(2);
         }
     };
-    match Runtime::new().and_then(|runtime| runtime.block_on(show(&addresses, open, file, env))) {
+    match Runtime::new().and_then(|runtime| runtime.block_on(show(&addresses, open, files, env))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -81,7 +89,7 @@ pub(crate) fn run(ports: Ports, open: bool, file: Option<&Path>, env: Lookup<'_>
 async fn show(
     addresses: &Addresses,
     open: bool,
-    file: Option<&Path>,
+    files: Files,
     env: Lookup<'_>,
 ) -> io::Result<bool> {
     let (commands, mut asked) = mpsc::channel(COMMANDS);
@@ -94,12 +102,12 @@ async fn show(
         otlp_grpc: addresses.otlp_grpc,
         zipkin: addresses.zipkin,
         scraped: targets.map(target).into(),
+        store_file: files.db,
         ..backend::Settings::default()
     };
     let backend = Backend::start_with_page(settings, page::router().merge(try_it.router()))?;
-    let loaded = file
-        .map(|file| load::load(file, backend.store()))
-        .transpose()?;
+    let loaded = files.load.map(|file| load::load(&file, backend.store()));
+    let loaded = loaded.transpose()?;
     let (screen, mut writer) = Screen::start();
     if let Some(loaded) = loaded {
         screen.show(loaded).await;

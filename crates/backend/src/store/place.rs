@@ -4,13 +4,14 @@
 //! a disk: on tmpfs a file takes memory.
 
 use std::{
-    io,
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tempfile::TempDir;
 
 use super::{pool::Pool, reader::Reader, schema};
@@ -122,6 +123,132 @@ pub(super) fn memory() -> rusqlite::Result<Connections> {
     Connections::open(|| open(Path::new(&name)), journal)
 }
 
+/// A file that stays. Another process, or another store of this one, cannot have it at the same time.
+///
+/// # Errors
+///
+/// See [`OpenError`]. The file is left as it was.
+pub(super) fn file(file: &Path) -> Result<(Connections, File), OpenError> {
+    let fault = |why| OpenError {
+        file: file.to_owned(),
+        why,
+    };
+    let mut name = file.as_os_str().to_owned();
+    name.push("-lock");
+    let mut options = OpenOptions::new();
+    let lock = options.create(true).truncate(false).write(true).open(name);
+    let lock = lock.map_err(|error| fault(Why::of_io(error)))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(fault(Why::InUse)),
+        Err(TryLockError::Error(error)) => return Err(fault(Why::of_io(error))),
+    }
+    check_head(file).map_err(fault)?;
+    let open = || {
+        let connection = open(file)?;
+        // SQLite opens a file that it may not write to all the same.
+        match connection.is_readonly("main")? {
+            true => Err(rusqlite::Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_READONLY),
+                None,
+            )),
+            false => Ok(connection),
+        }
+    };
+    let journal = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
+    let connections = Connections::open(open, journal).map_err(|error| fault(Why::of(error)))?;
+    // What a killed process has left in the journal goes into the file, and the version with it.
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let done = connections.writer.query_row(checkpoint, [], |_| Ok(()));
+    done.map_err(|error| fault(Why::of(error)))?;
+    Ok((connections, lock))
+}
+
+/// Looks whether a file is a store, before SQLite gets it: without changing anything.
+fn check_head(file: &Path) -> Result<(), Why> {
+    let mut head = [0; 100];
+    match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Why::of_io(error)),
+        Ok(mut opened) => match opened.metadata() {
+            Ok(metadata) if metadata.len() == 0 => return Ok(()),
+            _ => opened.read_exact(&mut head).map_err(|_| Why::Foreign)?,
+        },
+    }
+    let number = |place: usize| {
+        i32::from_be_bytes([
+            head[place],
+            head[place + 1],
+            head[place + 2],
+            head[place + 3],
+        ])
+    };
+    let (pages, version, application) = (number(28), number(60), number(68));
+    match (application, version) {
+        _ if !head.starts_with(b"SQLite format 3\0") => Err(Why::Foreign),
+        (schema::APPLICATION, schema::VERSION) => Ok(()),
+        (schema::APPLICATION, other) => Err(Why::Version(other)),
+        (0, 0) if pages <= 1 => Ok(()), // its process was killed before there was anything in it
+        _ => Err(Why::Foreign),
+    }
+}
+
+/// A file that cannot be a store. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {why}", file.display())]
+pub struct OpenError {
+    file: PathBuf,
+    why: Why,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Why {
+    #[error("another process has it open; stop that one, or name another file")]
+    InUse,
+    #[error("it is something else than a store of telemetry; name another file")]
+    Foreign,
+    #[error(
+        "it has version {0} and this program makes version {version}; open it with the program that made it, \
+        save what it holds with /api/export, and load that", version = schema::VERSION
+    )]
+    Version(i32),
+    #[error(
+        "it is damaged; move it away to begin anew (`sqlite3 FILE .recover` reads what is left of it)"
+    )]
+    Damaged,
+    #[error(
+        "it cannot be written to; change its permissions and its directory's, or name another file"
+    )]
+    ReadOnly,
+    #[error("the disk is full; free some of it, or name a file on another")]
+    Full,
+    #[error("{0}; name another file")]
+    Other(String),
+}
+
+impl Why {
+    fn of(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Foreign,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                Self::ReadOnly
+            }
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseBusy) => Self::InUse,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+
+    fn of_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            io::ErrorKind::StorageFull => Self::Full,
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
 fn open(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -135,10 +262,10 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
 
 #[cfg(target_os = "linux")]
 fn is_in_memory(directory: &Path) -> bool {
-    const TMPFS: i64 = 0x0102_1994;
-    const RAMFS: i64 = 0x8584_58f6;
-    rustix::fs::statfs(directory)
-        .is_ok_and(|found| [TMPFS, RAMFS].contains(&i64::from(found.f_type)))
+    const TMPFS: u32 = 0x0102_1994;
+    const RAMFS: u32 = 0x8584_58f6;
+    let found = rustix::fs::statfs(directory);
+    found.is_ok_and(|found| [TMPFS, RAMFS].contains(&(found.f_type as u32)))
 }
 
 #[cfg(not(target_os = "linux"))]

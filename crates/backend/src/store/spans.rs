@@ -1,22 +1,26 @@
 //! The spans of a trace, by start, read in pages: a trace of a million takes no more memory than one of a thousand.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
-use rusqlite::Result;
+use rusqlite::{OptionalExtension, Result};
 
 use super::{
     reader::{Found, Reader, SPAN},
+    row,
     schema::PLACE,
     writer::MANY,
 };
-use crate::span::Span;
+use crate::{id::SpanId, span::Span};
 
 /// Spans whose places are read at once, and bytes of their bodies.
 const PLACES: i64 = 2 * MANY;
-const BYTES: usize = 512 << 10;
+pub(super) const BYTES: usize = 64 << 10;
 
 /// How far a trace has been read.
-pub(super) struct Pages {
+pub(super) struct Reading {
     pub(super) found: Found,
     /// Numbers of the spans that come next.
     places: VecDeque<i64>,
@@ -31,7 +35,7 @@ enum Progress {
     End,
 }
 
-impl Pages {
+impl Reading {
     pub(super) fn new(found: Found) -> Self {
         Self {
             found,
@@ -64,7 +68,6 @@ impl Pages {
     fn find_places(&mut self, reader: &Reader) -> Result<()> {
         let number = self.found.number;
         let (first, last) = (number << PLACE, (number + 1) << PLACE);
-        let mut spans = reader.prepare("SELECT spans FROM trace WHERE number = ?1")?;
         let mut places: Vec<(i64, i64, i64)> = Vec::new();
         let mut read = |sql: &str, values: &[i64]| -> Result<()> {
             let mut find = reader.prepare(sql)?;
@@ -79,7 +82,7 @@ impl Pages {
         match self.progress {
             Progress::End => return Ok(()),
             Progress::After(start, id) => read(OF_MANY, &[number, start, id, PLACES])?,
-            Progress::Start if spans.query_row([number], |row| row.get::<_, i64>(0))? > MANY => {
+            Progress::Start if has_many(reader, number)? => {
                 read(OF_MANY, &[number, i64::MIN, i64::MIN, PLACES])?;
             }
             Progress::Start => {
@@ -99,4 +102,36 @@ impl Pages {
         self.places = places.into_iter().map(|(_, _, number)| number).collect();
         Ok(())
     }
+}
+
+fn has_many(reader: &Reader, trace: i64) -> Result<bool> {
+    let mut spans = reader.prepare("SELECT spans FROM trace WHERE number = ?1")?;
+    let spans: Option<i64> = spans.query_row([trace], |row| row.get(0)).optional()?;
+    Ok(spans.is_some_and(|spans| spans > MANY))
+}
+
+/// Takes those out of `ids` that spans of the trace have.
+pub(super) fn remove_known(reader: &Reader, found: Found, ids: &mut HashSet<SpanId>) -> Result<()> {
+    let number = found.number;
+    if has_many(reader, number)? {
+        let sql = "SELECT 1 FROM span WHERE many AND number >> 24 = ?1 AND id = ?2";
+        let mut find = reader.prepare(sql)?;
+        let mut failed = Ok(());
+        ids.retain(|id| match find.exists([number, row::number_of(*id)]) {
+            Ok(exists) => !exists,
+            Err(error) => {
+                failed = Err(error);
+                true
+            }
+        });
+        return failed;
+    }
+    let mut find = reader.prepare("SELECT id FROM span WHERE number BETWEEN ?1 AND ?2 - 1")?;
+    let mut rows = find.query([number << PLACE, (number + 1) << PLACE])?;
+    while let Some(row) = rows.next()? {
+        if let Some(id) = row::span_id(row.get(0)?) {
+            ids.remove(&id);
+        }
+    }
+    Ok(())
 }
