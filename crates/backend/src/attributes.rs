@@ -67,7 +67,8 @@ impl Value {
         }
     }
 
-    fn to_json(&self) -> serde_json::Value {
+    /// As JSON has it: bytes in base64; NaN and the infinities as text.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
         match self {
             Self::Empty => serde_json::Value::Null,
             Self::Bool(truth) => (*truth).into(),

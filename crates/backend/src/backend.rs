@@ -8,7 +8,12 @@ use std::{
 };
 
 use axum::{Router, middleware};
-use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 
 use crate::{
     grpc,
@@ -18,7 +23,7 @@ use crate::{
     receiver::{self, Receiver},
     scrape::{self, Target, Window},
     server::{self, Version},
-    store::Store,
+    store::{self, Store},
     zipkin,
 };
 
@@ -123,6 +128,7 @@ impl Backend {
             events: Arc::new(Events::new()),
             window: Arc::new(Window::new(settings.scraped)),
             receivers: receivers.clone(),
+            queries: Arc::new(Semaphore::new(store::QUERIES)),
             stop: stop.subscribe(),
         };
         if live.window.targets().next().is_some() {

@@ -18,6 +18,7 @@ mod logs;
 mod map;
 mod parameters;
 mod reader;
+mod sql;
 mod status;
 mod summary;
 
@@ -28,10 +29,10 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub(crate) use announce::announce;
 pub(crate) use events::Events;
@@ -45,6 +46,8 @@ pub(crate) struct Live {
     pub(crate) events: Arc<Events>,
     pub(crate) window: Arc<Window>,
     pub(crate) receivers: Receivers,
+    /// A permit for each query that is answered at once.
+    pub(crate) queries: Arc<Semaphore>,
     /// Closed when the backend stops: streams have no other end.
     pub(crate) stop: watch::Receiver<()>,
 }
@@ -57,6 +60,7 @@ pub(crate) fn router(live: Live) -> Router {
         .route("/api/figures", get(figures))
         .route("/api/logs", get(logs::logs))
         .route("/api/map", get(map::map))
+        .route("/api/sql", post(sql::sql))
         .route("/api/status", get(status::status))
         .with_state(live)
 }

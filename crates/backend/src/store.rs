@@ -7,6 +7,7 @@ mod blocks;
 mod body;
 mod evict;
 mod finder;
+mod functions;
 mod numbers;
 mod outline;
 mod place;
@@ -15,6 +16,7 @@ mod reader;
 mod row;
 mod schema;
 mod spans;
+mod sql;
 mod stored;
 mod writer;
 
@@ -33,12 +35,16 @@ use std::{
 
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use prost::Message;
+use rusqlite::InterruptHandle;
 use tokio::{sync::broadcast, time::timeout};
 
 pub use place::OpenError;
 pub(crate) use {
     outline::Outline,
+    place::QUERIES,
     reader::Found,
+    rusqlite::types::Value as Parameter,
+    sql::{Cell, Table},
     stored::{Pages, Stored},
 };
 
@@ -49,6 +55,7 @@ use self::{
     reader::Reader,
     schema::PAGE,
     spans::Reading,
+    sql::Asked,
     writer::{Bounds, Contents, Writer},
 };
 use crate::{
@@ -101,8 +108,11 @@ pub struct Store {
     /// Pages of the journal from which on they are moved into the file, and at most.
     journal: [u64; 2],
     writer: Mutex<Writer>,
-    quick: Pool,
-    searches: Pool,
+    quick: Pool<Reader>,
+    searches: Pool<Reader>,
+    queries: Pool<Asked>,
+    /// Of the queries: they keep the journal from being used again.
+    interrupts: Vec<InterruptHandle>,
     figures: Figures,
     warned: Warned,
     changes: broadcast::Sender<Change>,
@@ -168,6 +178,7 @@ impl Store {
             writer,
             quick,
             searches,
+            queries,
             directory,
         } = connections;
         let store = Self {
@@ -176,6 +187,8 @@ impl Store {
             writer: Mutex::new(Writer::new(writer, bounds).map_err(io::Error::other)?),
             quick,
             searches,
+            interrupts: queries.iter().map(Asked::interrupt_handle).collect(),
+            queries: Pool::new(queries),
             figures: Figures::default(),
             warned: Warned::default(),
             changes: broadcast::Sender::new(CHANGES),
@@ -263,7 +276,10 @@ impl Store {
     fn keep_journal_small(&self, writer: &Writer) -> rusqlite::Result<()> {
         let [checkpoint, most] = self.journal;
         let mode = match writer.journal() {
-            pages if pages >= most => "TRUNCATE", // waits until nobody reads in it
+            pages if pages >= most => {
+                self.interrupts.iter().for_each(InterruptHandle::interrupt);
+                "TRUNCATE" // waits until nobody reads in it
+            }
             pages if pages >= checkpoint => "PASSIVE",
             _ => return Ok(()),
         };
@@ -292,7 +308,7 @@ impl Store {
     /// What `work` reads, all of one moment; nothing, and a warning, if the file cannot be read.
     fn read<T: Default>(
         &self,
-        pool: &Pool,
+        pool: &Pool<Reader>,
         work: impl FnOnce(&mut Reader) -> rusqlite::Result<T>,
     ) -> T {
         pool.with(|reader| reader.at_once(work))
@@ -397,6 +413,23 @@ impl Store {
         let steps =
             std::iter::from_fn(move || self.read(&self.searches, |reader| finder.step(reader)));
         steps.flatten().take(query.limit)
+    }
+
+    /// What a query finds: at most `limit` rows.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not answered, for people.
+    pub(crate) fn sql(
+        &self,
+        sql: &str,
+        parameters: &[Parameter],
+        limit: usize,
+    ) -> Result<Table, String> {
+        let found = self
+            .queries
+            .with(|asked| asked.query(sql, parameters, limit));
+        found.map_err(|error| sql::reason(&error))
     }
 
     /// Names of the services of which spans are kept, sorted.

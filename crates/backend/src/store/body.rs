@@ -101,12 +101,12 @@ fn attribute(key_value: &[u8]) -> (&str, Value<'_>) {
     (key, value)
 }
 
-fn text_of(bytes: &[u8]) -> &str {
+pub(super) fn text_of(bytes: &[u8]) -> &str {
     str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Numbers and contents of the fields that have a length. Ends where the bytes are no message.
-fn fields(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+pub(super) fn fields(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
         while bytes.has_remaining() {
             let (number, wire_type) = decode_key(&mut bytes).ok()?;

@@ -14,15 +14,21 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tempfile::TempDir;
 
-use super::{pool::Pool, reader::Reader, schema};
+use super::{pool::Pool, reader::Reader, schema, sql::Asked};
 
 /// Connections for short questions, and for searches: a long search lets short questions through.
 const QUICK: usize = 2;
 const SEARCHES: usize = 3;
 
+/// Connections for SQL that others write.
+pub(crate) const QUERIES: usize = 2;
+
 /// Kilobytes of pages that a connection keeps in memory.
 const WRITER_CACHE: i64 = 8 << 10;
 const READER_CACHE: i64 = 1 << 10;
+
+/// How the one that writes is opened.
+const WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE);
 
 /// How long a connection waits for a lock. With a file, only what mends a journal holds one against readers.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,18 +36,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The connections to a store.
 pub(super) struct Connections {
     pub(super) writer: Connection,
-    pub(super) quick: Pool,
-    pub(super) searches: Pool,
+    pub(super) quick: Pool<Reader>,
+    pub(super) searches: Pool<Reader>,
+    pub(super) queries: Vec<Asked>,
     /// What goes with them, where a file that is open cannot be without a name.
     pub(super) directory: Option<TempDir>,
 }
 
 impl Connections {
     fn open(
-        open: impl Fn() -> rusqlite::Result<Connection>,
+        open: impl Fn(OpenFlags) -> rusqlite::Result<Connection>,
         journal: &str,
     ) -> rusqlite::Result<Self> {
-        let writer = open()?;
+        let writer = open(WRITE)?;
         writer.pragma_update(None, "cache_size", -WRITER_CACHE)?;
         writer.execute_batch(journal)?;
         if writer.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
@@ -52,18 +59,25 @@ impl Connections {
         }
         let readers = |count| {
             let readers = (0..count).map(|_| {
-                let connection = open()?;
+                let connection = open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
                 connection.pragma_update(None, "cache_size", -READER_CACHE)?;
-                connection.pragma_update(None, "query_only", true)?;
                 // Opens the files that belong to it.
                 connection.query_row("SELECT count(*) FROM latest", [], |_| Ok(()))?;
-                Ok(Reader::new(connection))
+                Ok(connection)
             });
-            readers.collect::<rusqlite::Result<_>>().map(Pool::new)
+            readers.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let pool = |count| -> rusqlite::Result<_> {
+            let readers = readers(count)?.into_iter().map(Reader::new);
+            Ok(Pool::new(readers.collect()))
         };
         Ok(Self {
-            quick: readers(QUICK)?,
-            searches: readers(SEARCHES)?,
+            quick: pool(QUICK)?,
+            searches: pool(SEARCHES)?,
+            queries: readers(QUERIES)?
+                .into_iter()
+                .map(Asked::new)
+                .collect::<rusqlite::Result<_>>()?,
             writer,
             directory: None,
         })
@@ -105,7 +119,7 @@ fn directories() -> impl Iterator<Item = PathBuf> {
 fn unnamed(directory: TempDir) -> rusqlite::Result<Connections> {
     let file = directory.path().join("store.db");
     let journal = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF";
-    let mut connections = Connections::open(|| open(&file), journal)?;
+    let mut connections = Connections::open(|flags| open(&file, flags), journal)?;
     connections.directory = (!cfg!(unix)).then_some(directory);
     Ok(connections)
 }
@@ -120,7 +134,7 @@ pub(super) fn memory() -> rusqlite::Result<Connections> {
         NEXT.fetch_add(1, Ordering::Relaxed)
     );
     let journal = "PRAGMA journal_mode = MEMORY; PRAGMA temp_store = MEMORY";
-    Connections::open(|| open(Path::new(&name)), journal)
+    Connections::open(|flags| open(Path::new(&name), flags), journal)
 }
 
 /// A file that stays. Another process, or another store of this one, cannot have it at the same time.
@@ -144,10 +158,10 @@ pub(super) fn file(file: &Path) -> Result<(Connections, File), OpenError> {
         Err(TryLockError::Error(error)) => return Err(fault(Why::of_io(error))),
     }
     check_head(file).map_err(fault)?;
-    let open = || {
-        let connection = open(file)?;
+    let open = |flags| {
+        let connection = open(file, flags)?;
         // SQLite opens a file that it may not write to all the same.
-        match connection.is_readonly("main")? {
+        match flags == WRITE && connection.is_readonly("main")? {
             true => Err(rusqlite::Error::SqliteFailure(
                 ffi::Error::new(ffi::SQLITE_READONLY),
                 None,
@@ -249,12 +263,9 @@ impl Why {
     }
 }
 
-fn open(file: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_URI
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags)?;
+fn open(file: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let always = OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags | always)?;
     connection.busy_timeout(PATIENCE)?;
     connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON")?;
     Ok(connection)

@@ -2,27 +2,25 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::reader::Reader;
-
-pub(super) struct Pool {
-    free: Mutex<Vec<Reader>>,
+pub(super) struct Pool<T> {
+    free: Mutex<Vec<T>>,
     freed: Condvar,
 }
 
-impl Pool {
-    pub(super) fn new(readers: Vec<Reader>) -> Self {
+impl<T> Pool<T> {
+    pub(super) fn new(connections: Vec<T>) -> Self {
         Self {
-            free: Mutex::new(readers),
+            free: Mutex::new(connections),
             freed: Condvar::new(),
         }
     }
 
     /// Does `work` with a connection, once one is free. To be asked for while holding none.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Reader) -> T) -> T {
+    pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         let mut free = self.lock();
-        let reader = loop {
+        let connection = loop {
             match free.pop() {
-                Some(reader) => break reader,
+                Some(connection) => break connection,
                 None => {
                     free = self
                         .freed
@@ -34,28 +32,28 @@ impl Pool {
         drop(free);
         let mut borrowed = Borrowed {
             pool: self,
-            reader: Some(reader),
+            connection: Some(connection),
         };
-        match &mut borrowed.reader {
-            Some(reader) => work(reader),
+        match &mut borrowed.connection {
+            Some(connection) => work(connection),
             None => unreachable!("it is taken out when it is dropped"),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Reader>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Gives the connection back, also after a panic.
-struct Borrowed<'a> {
-    pool: &'a Pool,
-    reader: Option<Reader>,
+struct Borrowed<'a, T> {
+    pool: &'a Pool<T>,
+    connection: Option<T>,
 }
 
-impl Drop for Borrowed<'_> {
+impl<T> Drop for Borrowed<'_, T> {
     fn drop(&mut self) {
-        self.pool.lock().extend(self.reader.take());
+        self.pool.lock().extend(self.connection.take());
         self.pool.freed.notify_one();
     }
 }
