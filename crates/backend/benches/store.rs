@@ -10,7 +10,11 @@ use std::{
     hint::black_box,
     io::{Read, Write},
     net::TcpStream,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
@@ -32,6 +36,9 @@ const SPANS: u64 = 5;
 
 /// What a batch processor sends at once.
 const BATCH: usize = 512;
+
+/// Bound of a store that is full soon.
+const FULL: u64 = 256 << 20;
 
 const NOW: u64 = 1_700_000_000_000_000_000;
 
@@ -198,10 +205,11 @@ fn origins() -> Vec<(Arc<Resource>, Arc<Scope>)> {
 }
 
 fn filled(traces: u64) -> Store {
-    let store = Store::new(1 << 30);
+    let store = Store::temporary(1 << 30).unwrap();
     let origins = origins();
-    for trace in 0..traces {
-        assert_eq!(store.insert_spans(spans(trace, &origins)), 0);
+    for first in (0..traces).step_by(100) {
+        let some = (first..first + 100).flat_map(|trace| spans(trace, &origins));
+        assert_eq!(store.insert_spans(some.collect()), 0);
     }
     assert_eq!(store.len() as u64, traces);
     store
@@ -227,14 +235,17 @@ fn ingest(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(traces * SPANS));
 
     // Into a store that is full: for each trace another has to go.
-    let store = Store::new(64 << 20);
+    let store = Store::temporary(FULL).unwrap();
     let origins = origins();
     let mut next = 0..;
     let mut batch = || -> Vec<Span> {
         let some = next.by_ref().take(traces as usize);
         some.flat_map(|trace| spans(trace, &origins)).collect()
     };
-    while store.bytes() < 63 << 20 {
+    let first = batch();
+    let oldest = first[0].trace_id;
+    store.insert_spans(first);
+    while store.trace(oldest).is_some() {
         store.insert_spans(batch());
     }
     group.bench_function("spans to a full store", |bencher| {
@@ -244,14 +255,19 @@ fn ingest(criterion: &mut Criterion) {
             BatchSize::LargeInput,
         );
     });
+    drop(store);
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
+    let settings = Settings {
+        store_bytes: FULL,
+        ..Settings::on_free_ports()
+    };
     let backend = runtime
-        .block_on(async { Backend::start(Settings::on_free_ports()) })
+        .block_on(async { Backend::start(settings) })
         .unwrap();
     let mut connection = TcpStream::connect(backend.otlp_http()).unwrap();
     connection.set_nodelay(true).unwrap();
@@ -260,7 +276,9 @@ fn ingest(criterion: &mut Criterion) {
         let first = next.next().unwrap();
         request(first..first + traces)
     };
-    while backend.store().bytes() < 63 << 20 {
+    post(&mut connection, &body());
+    let oldest = backend.store().latest(1)[0].id;
+    while backend.store().trace(oldest).is_some() {
         post(&mut connection, &body());
     }
     group.bench_function("OTLP over HTTP to a full store, one worker", |bencher| {
@@ -270,17 +288,37 @@ fn ingest(criterion: &mut Criterion) {
             BatchSize::LargeInput,
         );
     });
+    // One search after the other, each kind in its turn.
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for (_, query) in queries().iter().cycle() {
+                black_box(backend.store().search(query));
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        group.bench_function("the same while others search", |bencher| {
+            bencher.iter_batched(
+                &mut body,
+                |body| post(&mut connection, &body),
+                BatchSize::LargeInput,
+            );
+        });
+        is_over.store(true, Ordering::Relaxed);
+    });
     group.finish();
 }
 
-fn search(criterion: &mut Criterion) {
+fn queries() -> Vec<(&'static str, Query)> {
     let of = |service: &str| Query {
         service: Some(service.into()),
         limit: 20,
         ..Query::default()
     };
     let pong = of("Pong");
-    let queries = [
+    vec![
         ("of a service", pong.clone()),
         (
             "of an operation",
@@ -345,10 +383,14 @@ fn search(criterion: &mut Criterion) {
                 ..Query::default()
             },
         ),
-    ];
+    ]
+}
+
+fn search(criterion: &mut Criterion) {
+    let queries = queries();
     for traces in [1_000, 10_000, 100_000] {
         let store = filled(traces);
-        let (bytes, spans) = (store.bytes(), store.span_count());
+        let (bytes, spans) = (store.bytes(), store.span_count() as u64);
         println!(
             "{traces} traces, {spans} spans: {} bytes a span",
             bytes / spans

@@ -67,7 +67,7 @@ impl Value {
         }
     }
 
-    /// As JSON: bytes in base64, what JSON has no number for as text.
+    /// As JSON has it: bytes in base64; NaN and the infinities as text.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         match self {
             Self::Empty => serde_json::Value::Null,
@@ -194,8 +194,21 @@ impl Attributes {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    pub(crate) fn pairs(&self) -> &[(String, Value)] {
-        &self.0
+    /// Adds those whose keys are not there.
+    pub(crate) fn complete_by(&mut self, others: Self) {
+        let mut more = others.into_pairs();
+        more.retain(|(key, _)| self.get(key).is_none());
+        if !more.is_empty() {
+            *self = std::mem::take(self)
+                .into_pairs()
+                .into_iter()
+                .chain(more)
+                .collect();
+        }
+    }
+
+    pub(crate) fn into_pairs(self) -> Vec<(String, Value)> {
+        self.0.into_vec()
     }
 
     /// How many there are.

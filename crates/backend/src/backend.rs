@@ -3,6 +3,7 @@
 use std::{
     io::{self, ErrorKind},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -15,7 +16,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use service::{Limits, Readiness};
-use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 
 use crate::{
     access::Access,
@@ -25,7 +31,7 @@ use crate::{
     received::{Count, Received, Receivers},
     receiver::{self, Receiver},
     scrape::{self, Target, Window},
-    store::Store,
+    store::{self, Store},
     zipkin,
 };
 
@@ -41,8 +47,10 @@ pub struct Settings {
     pub zipkin: SocketAddr,
     /// Where to answer Jaeger's query API.
     pub query: SocketAddr,
-    /// Bound of the store, in bytes.
-    pub store_bytes: usize,
+    /// Bound of the store's file with its journal, in bytes.
+    pub store_bytes: u64,
+    /// The file that keeps what arrives for the next start; without one, it goes with the process.
+    pub store_file: Option<PathBuf>,
     /// Services whose metrics are read every two seconds.
     pub scraped: Vec<Target>,
     /// Origins whose web pages may send, as browsers write them (`http://localhost:5173`), or `*` for all. None may read.
@@ -51,7 +59,7 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
 }
 
-/// The ports that everybody knows, on loopback; 64 MiB.
+/// The ports that everybody knows, on loopback; 1 GiB in a temporary file.
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -59,7 +67,8 @@ impl Default for Settings {
             otlp_grpc: (Ipv4Addr::LOCALHOST, 4317).into(),
             zipkin: (Ipv4Addr::LOCALHOST, 9411).into(),
             query: (Ipv4Addr::LOCALHOST, 16686).into(),
-            store_bytes: 64 << 20,
+            store_bytes: 1 << 30,
+            store_file: None,
             scraped: Vec::new(),
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
@@ -98,7 +107,7 @@ impl Backend {
     ///
     /// # Errors
     ///
-    /// An address is in use or not of this machine, there is no tokio runtime, or no client to read metrics with.
+    /// An address is in use or not of this machine, there is no tokio runtime, no client to read metrics with, or no store.
     pub fn start(settings: Settings) -> io::Result<Self> {
         Self::start_with_page(settings, Router::new())
     }
@@ -110,7 +119,11 @@ impl Backend {
     /// As [`start`](Self::start).
     pub fn start_with_page(settings: Settings, page: Router) -> io::Result<Self> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
-        let store = Arc::new(Store::new(settings.store_bytes));
+        let store = match &settings.store_file {
+            Some(file) => Store::open(file, settings.store_bytes)?,
+            None => Store::temporary(settings.store_bytes)?,
+        };
+        let store = Arc::new(store);
         let access = Access::new(&settings.allowed_origins, &settings.allowed_hosts);
         let (otlp_http, http_listeners) = listen(settings.otlp_http)?;
         let (otlp_grpc, grpc_listeners) = listen(settings.otlp_grpc)?;
@@ -130,6 +143,7 @@ impl Backend {
             events: Arc::new(Events::new()),
             window: Arc::new(Window::new(settings.scraped)),
             receivers: receivers.clone(),
+            queries: Arc::new(Semaphore::new(store::QUERIES)),
             stop: stop.subscribe(),
         };
         if live.window.targets().next().is_some() {

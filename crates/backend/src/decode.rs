@@ -52,7 +52,7 @@ pub(crate) fn log_records(
     })
 }
 
-fn span_of(
+pub(crate) fn span_of(
     span: trace::Span,
     resource: &Arc<Resource>,
     scope: &Arc<Scope>,
@@ -123,7 +123,7 @@ fn link_of(link: trace::span::Link) -> Option<Link> {
     })
 }
 
-fn kind_of(number: i32) -> SpanKind {
+pub(crate) fn kind_of(number: i32) -> SpanKind {
     use trace::span::SpanKind as Otlp;
     match Otlp::try_from(number) {
         Ok(Otlp::Internal) => SpanKind::Internal,
@@ -135,7 +135,7 @@ fn kind_of(number: i32) -> SpanKind {
     }
 }
 
-fn status_code_of(number: i32) -> StatusCode {
+pub(crate) fn status_code_of(number: i32) -> StatusCode {
     use trace::status::StatusCode as Otlp;
     match Otlp::try_from(number) {
         Ok(Otlp::Ok) => StatusCode::Ok,
@@ -144,7 +144,7 @@ fn status_code_of(number: i32) -> StatusCode {
     }
 }
 
-fn log_record_of(
+pub(crate) fn log_record_of(
     record: logs::LogRecord,
     resource: &Arc<Resource>,
     scope: &Arc<Scope>,
@@ -173,7 +173,7 @@ fn log_record_of(
     })
 }
 
-fn resource_of(resource: Option<resource::Resource>, schema_url: String) -> Resource {
+pub(crate) fn resource_of(resource: Option<resource::Resource>, schema_url: String) -> Resource {
     let resource = resource.unwrap_or_default();
     Resource {
         attributes: attributes_of(resource.attributes),
@@ -182,7 +182,7 @@ fn resource_of(resource: Option<resource::Resource>, schema_url: String) -> Reso
     }
 }
 
-fn scope_of(scope: Option<common::InstrumentationScope>, schema_url: String) -> Scope {
+pub(crate) fn scope_of(scope: Option<common::InstrumentationScope>, schema_url: String) -> Scope {
     let scope = scope.unwrap_or_default();
     Scope {
         name: scope.name,
@@ -201,7 +201,7 @@ fn attributes_of(attributes: Vec<common::KeyValue>) -> Attributes {
 }
 
 /// Recursion ends: protobuf and JSON are both read to a depth of about a hundred.
-fn value_of(value: Option<common::AnyValue>) -> Value {
+pub(crate) fn value_of(value: Option<common::AnyValue>) -> Value {
     use any_value::Value as Otlp;
     match value.and_then(|value| value.value) {
         None | Some(Otlp::StringValueStrindex(_)) => Value::Empty, // an index into a table that only profiles have

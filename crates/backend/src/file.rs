@@ -20,7 +20,6 @@ use crate::{
     encode::{Data, Item, by_resource},
     jaeger, json, messages, salvage,
     signal::Signal,
-    size::{Heap, shared},
     store::Store,
 };
 
@@ -29,9 +28,6 @@ const LONGEST: usize = 64 << 20;
 
 /// By one byte more it is too long.
 const LIMIT: u64 = LONGEST as u64 + 1;
-
-/// Bytes held by what goes into one line.
-const LINE: usize = 512 << 10;
 
 /// Most faults that are kept.
 const FAULTS: usize = 100;
@@ -71,12 +67,14 @@ impl Store {
     ///
     /// Those of the writer.
     pub fn save(&self, to: &mut impl Write) -> io::Result<()> {
-        for trace in self.ids().into_iter().filter_map(|id| self.trace(id)) {
-            for spans in pieces(&trace.spans) {
-                write_line(to, &Data(by_resource(spans)))?;
+        let mut last = i64::MIN;
+        while let Some(found) = self.next(last) {
+            last = found.number;
+            for spans in self.pages(found) {
+                write_line(to, &Data(by_resource(&spans)))?;
             }
         }
-        for logs in pieces(&self.logs()) {
+        for logs in self.log_pages() {
             // By runs, so that they keep their order.
             let runs = logs.chunk_by(|one, next| {
                 Arc::ptr_eq(&one.resource, &next.resource) && Arc::ptr_eq(&one.scope, &next.scope)
@@ -195,28 +193,4 @@ fn parse(document: &[u8]) -> Result<Value, String> {
 fn write_line<T: Item>(to: &mut impl Write, data: &Data<'_, T>) -> io::Result<()> {
     serde_json::to_writer(&mut *to, data)?;
     to.write_all(b"\n")
-}
-
-/// `items` in parts that hold some [`LINE`] bytes each, with what they share; at least one item.
-fn pieces<T: Item + Heap>(mut items: &[Arc<T>]) -> impl Iterator<Item = &[Arc<T>]> {
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let mut last = None;
-        let is_full = |item: &Arc<T>| {
-            let (resource, scope) = item.made_by();
-            let maker = (Arc::as_ptr(resource), Arc::as_ptr(scope));
-            if last.replace(maker) != Some(maker) {
-                bytes += shared(&**resource) + shared(&**scope);
-            }
-            bytes += shared(&**item);
-            bytes >= LINE
-        };
-        let end = items
-            .iter()
-            .position(is_full)
-            .map_or(items.len(), |last| last + 1);
-        let (piece, rest) = items.split_at_checked(end)?;
-        items = rest;
-        (!piece.is_empty()).then_some(piece)
-    })
 }

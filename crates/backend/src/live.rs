@@ -7,6 +7,7 @@
 //! | `/api/figures` | what was derived from the services' metrics, of the last 15 minutes |
 //! | `/api/logs` | the log records of a trace, or of a span; bodies and attributes as JSON |
 //! | `/api/map` | which service calls which |
+//! | `/api/sql` | `POST`: rows of what is kept; see [`Store::sql`](crate::Store) |
 //! | `/api/status` | how the receivers, the store and the services are |
 //!
 //! Times are milliseconds since 1970-01-01 UTC, durations milliseconds, both numbers with fractions; ids are lower-case
@@ -18,6 +19,7 @@ mod logs;
 mod map;
 mod parameters;
 mod reader;
+mod sql;
 mod status;
 mod summary;
 
@@ -25,13 +27,13 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub(crate) use announce::announce;
 pub(crate) use events::Events;
@@ -45,6 +47,8 @@ pub(crate) struct Live {
     pub(crate) events: Arc<Events>,
     pub(crate) window: Arc<Window>,
     pub(crate) receivers: Receivers,
+    /// A permit for each query that is answered at once.
+    pub(crate) queries: Arc<Semaphore>,
     /// Closed when the backend stops: streams have no other end.
     pub(crate) stop: watch::Receiver<()>,
 }
@@ -57,6 +61,10 @@ pub(crate) fn router(live: Live) -> Router {
         .route("/api/figures", get(figures))
         .route("/api/logs", get(logs::logs))
         .route("/api/map", get(map::map))
+        .route(
+            "/api/sql",
+            post(sql::sql).layer(DefaultBodyLimit::max(sql::BODY)),
+        )
         .route("/api/status", get(status::status))
         .with_state(live)
 }

@@ -42,3 +42,13 @@ pub struct LogRecord {
     /// What made it.
     pub scope: Arc<Scope>,
 }
+
+impl LogRecord {
+    /// When it happened, or else when it was seen: as OTLP's data model has it for readers.
+    pub fn time(&self) -> u64 {
+        match self.unix_nanos {
+            0 => self.observed_unix_nanos,
+            nanos => nanos,
+        }
+    }
+}

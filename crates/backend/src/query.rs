@@ -78,7 +78,11 @@ use self::{
     parameters::{Malformed, Parameters},
     trace::JaegerTrace,
 };
-use crate::{search::Query, span::SpanKind, store::Store};
+use crate::{
+    search::Query,
+    span::SpanKind,
+    store::{Store, Stored},
+};
 
 /// Traces in an answer to whoever does not say how many.
 const LIMIT: i64 = 100;
@@ -247,7 +251,7 @@ async fn trace(
         parameters.read(name, parameters::microseconds)?;
     }
     parameters.read("raw", parameters::truth)?;
-    let trace = id.and_then(|id| store.trace(id));
+    let trace = id.and_then(|id| Stored::find(&store, id));
     let trace = trace.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, NOT_FOUND.to_owned()))?;
     Ok(answer(&parameters, Envelope::new([JaegerTrace(trace)], 0)))
 }
@@ -283,7 +287,7 @@ async fn traces(
     }
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for id in ids {
-        match id.and_then(|id| store.trace(id)) {
+        match id.and_then(|id| Stored::find(&store, id)) {
             Some(trace) => found.push(JaegerTrace(trace)),
             None => errors.push(Fault {
                 code: None,
@@ -307,7 +311,7 @@ struct Found {
 
 impl Serialize for Found {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.store.matching(&self.search).map(JaegerTrace))
+        serializer.collect_seq(Stored::matching(&self.store, &self.search).map(JaegerTrace))
     }
 }
 
@@ -399,7 +403,7 @@ struct Calls {
 
 impl Serialize for Calls {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let traces = self.store.matching(&self.search);
+        let traces = self.store.beginnings(&self.search);
         dependencies(traces, self.service.as_deref()).serialize(serializer)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use memchr::memmem::Finder;
 use serde::Serialize;
 
 use crate::{
@@ -82,7 +83,7 @@ impl Query {
                 .is_none_or(|text| TextQuery::new(text).is_in_trace(trace))
     }
 
-    fn matches_span(&self, span: &Span) -> bool {
+    pub(crate) fn matches_span(&self, span: &Span) -> bool {
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == found)
         };
@@ -180,24 +181,47 @@ pub(crate) fn made_by_jaeger<'a>(
 }
 
 /// Text to be found in any case.
-pub(crate) struct TextQuery(String); // lower case
+pub(crate) struct TextQuery {
+    lower_case: String,
+    finder: Finder<'static>,
+    /// Of the longest part in ASCII, which stands in whatever contains the text.
+    part: Finder<'static>,
+    special: [Finder<'static>; 2],
+}
+
+/// The characters beyond ASCII whose lower case has ASCII in it: the Kelvin sign, and I with a dot.
+const LOWER_TO_ASCII: [&str; 2] = ["\u{212a}", "\u{130}"];
 
 impl TextQuery {
     pub(crate) fn new(text: &str) -> Self {
-        Self(text.to_lowercase())
+        let lower_case = text.to_lowercase();
+        let parts = lower_case.split(|character: char| !character.is_ascii());
+        let part = parts.max_by_key(|part| part.len()).unwrap_or_default();
+        Self {
+            finder: Finder::new(&lower_case).into_owned(),
+            part: Finder::new(part).into_owned(),
+            special: LOWER_TO_ASCII.map(Finder::new),
+            lower_case,
+        }
     }
 
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        if !text.is_ascii() {
-            return text.to_lowercase().contains(&self.0);
+        if text.is_ascii() {
+            self.finder
+                .find(text.to_ascii_lowercase().as_bytes())
+                .is_some()
+        } else {
+            text.to_lowercase().contains(&self.lower_case)
         }
-        let Some(first) = self.0.bytes().next() else {
-            return true;
-        };
-        let mut places = text.as_bytes().windows(self.0.len());
-        places.any(|place| {
-            place[0].to_ascii_lowercase() == first && place.eq_ignore_ascii_case(self.0.as_bytes())
-        })
+    }
+
+    /// `false`: no text within `bytes` contains it. `scratch` is room to work in.
+    pub(crate) fn may_be_in(&self, bytes: &[u8], scratch: &mut Vec<u8>) -> bool {
+        scratch.clear();
+        scratch.extend_from_slice(bytes);
+        scratch.make_ascii_lowercase();
+        self.part.find(scratch).is_some()
+            || self.special.iter().any(|other| other.find(bytes).is_some())
     }
 
     pub(crate) fn is_in_resource(&self, resource: &Resource) -> bool {

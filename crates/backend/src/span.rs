@@ -64,6 +64,25 @@ impl Span {
         self.resource.service()
     }
 
+    /// Adds what `later`, the same span sent again, has and this lacks: an end, an error, attributes, events and links.
+    pub(crate) fn complete_by(&mut self, later: Self) {
+        if self.end_unix_nanos == 0 && later.end_unix_nanos != 0 {
+            self.end_unix_nanos = later.end_unix_nanos;
+            (self.name, self.kind) = (later.name, later.kind); // a name may be known only at the end
+        }
+        if self.status.code == StatusCode::Unset {
+            self.status = later.status;
+        }
+        self.parent_span_id = self.parent_span_id.or(later.parent_span_id);
+        self.attributes.complete_by(later.attributes);
+        if self.events.is_empty() {
+            self.events = later.events;
+        }
+        if self.links.is_empty() {
+            self.links = later.links;
+        }
+    }
+
     /// Whether its status is an error.
     pub fn is_error(&self) -> bool {
         self.status.code == StatusCode::Error
@@ -87,18 +106,6 @@ pub enum SpanKind {
     Producer,
     /// Takes a message from a queue.
     Consumer,
-}
-
-impl SpanKind {
-    /// All, in the order of their numbers.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Unspecified,
-        Self::Internal,
-        Self::Server,
-        Self::Client,
-        Self::Producer,
-        Self::Consumer,
-    ];
 }
 
 /// How a span ended.

@@ -1,25 +1,67 @@
 //! The store: what has arrived, and who is told of it.
 //!
-//! Every method takes the one lock briefly, and none waits for a reader.
+//! SQLite keeps it, in a file. One connection writes, a transaction for each batch; others read what the last transaction
+//! left, and wait for nobody.
+
+mod blocks;
+mod body;
+mod evict;
+mod finder;
+mod functions;
+mod numbers;
+mod outline;
+mod place;
+mod pool;
+mod reader;
+mod row;
+mod schema;
+mod spans;
+mod sql;
+mod stored;
+mod writer;
 
 use std::{
+    collections::HashSet,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    fs::File,
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use prost::Message;
+use rusqlite::InterruptHandle;
 use tokio::{sync::broadcast, time::timeout};
 
-use crate::{
-    contents::Contents,
+pub use place::OpenError;
+pub(crate) use {
+    outline::Outline,
+    place::QUERIES,
+    reader::Found,
+    rusqlite::types::Value as Parameter,
+    sql::{Cell, Table},
+    stored::{Pages, Stored},
+};
+
+use self::{
     finder::Finder,
+    place::Connections,
+    pool::Pool,
+    reader::Reader,
+    schema::PAGE,
+    spans::Reading,
+    sql::Asked,
+    writer::{Bounds, Contents, Writer},
+};
+use crate::{
     id::{SpanId, TraceId},
     log::LogRecord,
-    metrics::Latest,
     search::{Operation, Query},
-    size::shared,
     span::Span,
     trace::Trace,
 };
@@ -27,8 +69,20 @@ use crate::{
 /// Changes that a reader may be behind before it loses some.
 const CHANGES: usize = 1024;
 
-/// Spans that are written or read under the lock before others have their turn.
-const AT_ONCE: usize = 512;
+/// Spans of a transaction: others have their turn between two.
+const AT_ONCE: usize = 1024;
+
+/// Bytes of a trace in memory that are enough to see what it is about.
+const BEGINNING: usize = 8 << 20;
+
+/// The smallest bound, in bytes: tables and journal take a part of it.
+const SMALLEST: u64 = 1 << 20;
+
+/// The bound of a store in memory, where there is no disk.
+const IN_MEMORY: u64 = 64 << 20;
+
+/// How old something may become.
+const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Something in the store is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,97 +100,281 @@ pub enum Change {
     Metrics,
 }
 
-/// A bounded store of traces, and of a little of logs and metrics, for one person's screen and for tests.
+/// A bounded store of traces, logs and metrics, for one person's screen and for tests.
+///
+/// The oldest go first when it is full, and what is older than 30 days.
 pub struct Store {
-    limit: usize,
-    contents: Mutex<Contents>,
+    limit: u64,
+    /// Pages of the journal from which on they are moved into the file, and at most.
+    journal: [u64; 2],
+    writer: Mutex<Writer>,
+    quick: Pool<Reader>,
+    searches: Pool<Reader>,
+    queries: Pool<Asked>,
+    /// Of the queries: they keep the journal from being used again.
+    interrupts: Vec<InterruptHandle>,
+    figures: Figures,
+    warned: Warned,
     changes: broadcast::Sender<Change>,
+    // Dropped after the connections.
+    _directory: Option<tempfile::TempDir>,
+    _lock: Option<File>,
+}
+
+/// How much is there, to be read without waiting.
+#[derive(Default)]
+struct Figures {
+    traces: AtomicUsize,
+    spans: AtomicUsize,
+    logs: AtomicUsize,
+    bytes: AtomicU64,
 }
 
 impl Store {
-    /// A store that holds at most `bytes`, as it estimates them, of everything together.
-    pub fn new(bytes: usize) -> Self {
-        Self {
-            limit: bytes,
-            contents: Mutex::new(Contents::new(bytes)),
-            changes: broadcast::Sender::new(CHANGES),
-        }
-    }
-
-    /// Adds spans, each to its trace; one that is there already (same trace, same id) is left as it was.
-    /// Returns how many were refused because each alone is larger than the store.
-    pub fn insert_spans(&self, mut spans: Vec<Span>) -> usize {
-        let all = spans.len();
-        spans.retain(|span| {
-            shared(span) + shared(&*span.resource) + shared(&*span.scope) <= self.limit
-        });
-        for spans in spans.chunks(AT_ONCE) {
-            let mut contents = self.lock();
-            let (changed, evicted) = contents.insert_spans(spans);
-            for number in changed {
-                if let Some(trace) = contents.traces.get(number) {
-                    self.announce(Change::Trace {
-                        id: trace.id,
-                        spans: trace.spans.len(),
-                    });
-                }
+    /// A store in a temporary file that goes with the process, of at most `bytes` with its journal, and of a mebibyte at
+    /// least. Where nothing can be written to, it is in memory, has at most 64 MiB, and a warning says so.
+    ///
+    /// # Errors
+    ///
+    /// SQLite cannot make it.
+    pub fn temporary(bytes: u64) -> io::Result<Self> {
+        match place::temporary() {
+            Ok(connections) => Self::new(connections, bytes),
+            Err(error) => {
+                let limit = bytes.min(IN_MEMORY);
+                tracing::warn!(
+                    "no temporary file can be made ({error}): what arrives is kept in memory, {} MiB of it; \
+                    set TMPDIR to a directory on a disk to keep more",
+                    limit >> 20
+                );
+                Self::new(place::memory().map_err(io::Error::other)?, limit)
             }
-            drop(contents);
-            drop(evicted); // frees memory after the lock, not under it
         }
-        all - spans.len()
     }
 
-    /// Adds log records. Returns how many were refused because each alone is larger than the room for logs.
-    pub fn insert_logs(&self, mut records: Vec<LogRecord>) -> usize {
-        let all = records.len();
-        records.retain(|log| {
-            shared(log) + shared(&*log.resource) + shared(&*log.scope) <= self.limit / 8
-        });
-        let refused = all - records.len();
-        if !records.is_empty() {
-            let mut contents = self.lock();
-            let evicted = contents.insert_logs(records);
-            self.announce(Change::Logs);
-            drop(contents);
-            drop(evicted);
+    /// A store in a file that stays, of at most `bytes` with its journal. What the file holds already is there again.
+    /// Beside it lie its journal (`-wal`, `-shm`), while it is open, and an empty file by which it is locked (`-lock`).
+    ///
+    /// # Errors
+    ///
+    /// It cannot be used; the text is an [`OpenError`]'s.
+    pub fn open(file: &Path, bytes: u64) -> io::Result<Self> {
+        let (connections, lock) = place::file(file).map_err(io::Error::other)?;
+        let mut store = Self::new(connections, bytes)?;
+        store._lock = Some(lock);
+        Ok(store)
+    }
+
+    fn new(connections: Connections, bytes: u64) -> io::Result<Self> {
+        let limit = bytes.max(SMALLEST);
+        let pages = limit / PAGE;
+        let checkpoint = (pages / 32).clamp(32, 4096);
+        let journal = [checkpoint, 4 * checkpoint];
+        let bounds = Bounds {
+            pages: pages - journal[1],
+            age: i64::try_from(AGE.as_nanos()).unwrap_or(i64::MAX),
+        };
+        let Connections {
+            writer,
+            quick,
+            searches,
+            queries,
+            directory,
+        } = connections;
+        let store = Self {
+            limit,
+            journal,
+            writer: Mutex::new(Writer::new(writer, bounds).map_err(io::Error::other)?),
+            quick,
+            searches,
+            interrupts: queries.iter().map(Asked::interrupt_handle).collect(),
+            queries: Pool::new(queries),
+            figures: Figures::default(),
+            warned: Warned::default(),
+            changes: broadcast::Sender::new(CHANGES),
+            _directory: directory,
+            _lock: None,
+        };
+        store.update(&store.lock()).map_err(io::Error::other)?;
+        Ok(store)
+    }
+
+    /// Adds spans, each to its trace. One that is there already (same trace, same id) is completed: an end, an error,
+    /// attributes, events and links that it lacked are added.
+    /// Returns how many were not kept: larger than a quarter of the store, or not to be written.
+    pub fn insert_spans(&self, mut spans: Vec<Span>) -> usize {
+        let mut refused = 0;
+        while !spans.is_empty() {
+            let rest = spans.split_off(spans.len().min(AT_ONCE));
+            let some = std::mem::replace(&mut spans, rest);
+            let count = some.len();
+            refused += self.write(count, |writer| {
+                let (changed, refused) = writer.insert_spans(some)?;
+                let changes = changed.into_iter().map(|(id, spans)| Change::Trace {
+                    id,
+                    spans: usize::try_from(spans).unwrap_or(usize::MAX),
+                });
+                Ok((changes.collect(), refused))
+            });
         }
         refused
     }
 
-    /// Keeps metrics in the place of the last ones of the same resource. `false`: refused, larger than the room for metrics.
-    pub fn insert_metrics(&self, metrics: &ResourceMetrics) -> bool {
-        let latest = Latest::new(metrics);
-        if latest.bytes() > self.limit / 8 {
-            return false;
+    /// Adds log records. Returns how many were not kept: larger than a quarter of the store, or not to be written.
+    pub fn insert_logs(&self, records: Vec<LogRecord>) -> usize {
+        let count = records.len();
+        if count == 0 {
+            return 0;
         }
-        let mut contents = self.lock();
-        let evicted = contents.insert_metrics(latest);
-        self.announce(Change::Metrics);
-        drop(contents);
-        drop(evicted);
-        true
+        self.write(count, |writer| {
+            let refused = writer.insert_logs(records)?;
+            Ok((
+                Vec::from_iter((refused < count).then_some(Change::Logs)),
+                refused,
+            ))
+        })
     }
 
-    /// The trace `id`, as far as it has arrived and is still there.
-    pub fn trace(&self, id: TraceId) -> Option<Trace> {
-        let number = self.lock().traces.number(id)?;
-        let mut spans = Vec::new();
-        loop {
-            let contents = self.lock();
-            let records = &contents.traces.get(number)?.spans;
-            let more = records.iter().skip(spans.len()).take(AT_ONCE);
-            spans.extend(more.map(|record| Arc::new(record.span(id, &contents.tables))));
-            if spans.len() >= records.len() {
-                break;
+    /// Keeps metrics in the place of the last ones of the same resource. `false`: they are larger than a quarter of the
+    /// store, or cannot be written.
+    pub fn insert_metrics(&self, metrics: &ResourceMetrics) -> bool {
+        let refused = self.write(1, |writer| match writer.insert_metrics(metrics)? {
+            true => Ok((vec![Change::Metrics], 0)),
+            false => Ok((vec![], 1)),
+        });
+        refused == 0
+    }
+
+    /// Does `work`, and tells of the changes that it gives. Returns what it gives besides, or `all` if it fails.
+    fn write(
+        &self,
+        all: usize,
+        work: impl FnOnce(&mut Writer) -> rusqlite::Result<(Vec<Change>, usize)>,
+    ) -> usize {
+        let mut writer = self.lock();
+        let done = work(&mut writer).and_then(|done| {
+            self.keep_journal_small(&writer)?;
+            self.update(&writer)?;
+            Ok(done)
+        });
+        match done {
+            Ok((changes, refused)) => {
+                for change in changes {
+                    let _ = self.changes.send(change); // an error says that nobody listens
+                }
+                refused
+            }
+            Err(error) => {
+                self.warned
+                    .warn("what arrives is not kept until that is mended", &error);
+                all
             }
         }
-        Some(Trace::new(id, spans))
     }
 
-    /// Ids of the traces, the one that began to arrive first first.
-    pub(crate) fn ids(&self) -> Vec<TraceId> {
-        self.lock().traces.iter().map(|trace| trace.id).collect()
+    /// Moves the journal into the file from time to time.
+    fn keep_journal_small(&self, writer: &Writer) -> rusqlite::Result<()> {
+        let [checkpoint, most] = self.journal;
+        let mode = match writer.journal() {
+            pages if pages >= most => {
+                self.interrupts.iter().for_each(InterruptHandle::interrupt);
+                "TRUNCATE" // waits until nobody reads in it
+            }
+            pages if pages >= checkpoint => "PASSIVE",
+            _ => return Ok(()),
+        };
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        writer.connection.query_row(&sql, [], |_| Ok(()))
+    }
+
+    fn update(&self, writer: &Writer) -> rusqlite::Result<()> {
+        let Contents {
+            traces,
+            spans,
+            logs,
+        } = writer.contents;
+        let figures = &self.figures;
+        for (figure, number) in [
+            (&figures.traces, traces),
+            (&figures.spans, spans),
+            (&figures.logs, logs),
+        ] {
+            figure.store(usize::try_from(number).unwrap_or(0), Ordering::Relaxed);
+        }
+        figures.bytes.store(writer.used()?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What `work` reads, all of one moment; nothing, and a warning, if the file cannot be read.
+    fn read<T: Default>(
+        &self,
+        pool: &Pool<Reader>,
+        work: impl FnOnce(&mut Reader) -> rusqlite::Result<T>,
+    ) -> T {
+        pool.with(|reader| reader.at_once(work))
+            .unwrap_or_else(|error| {
+                self.warned.warn("what was kept cannot be read", &error);
+                T::default()
+            })
+    }
+
+    /// The trace `id`, as far as it has arrived and is still there: whole, in memory.
+    pub fn trace(&self, id: TraceId) -> Option<Trace> {
+        self.whole(self.find(id)?)
+    }
+
+    /// Where the trace `id` is.
+    pub(crate) fn find(&self, id: TraceId) -> Option<Found> {
+        self.read(&self.quick, |reader| reader.find(id))
+    }
+
+    /// None if it has gone meanwhile.
+    fn whole(&self, found: Found) -> Option<Trace> {
+        let spans: Vec<_> = self.spans(found).collect();
+        (!spans.is_empty()).then(|| Trace::new(found.id, spans))
+    }
+
+    /// The spans of a trace by start, read while they are asked for.
+    pub(crate) fn spans(&self, found: Found) -> impl Iterator<Item = Arc<Span>> {
+        self.pages(found).flatten()
+    }
+
+    /// The same in pages, none of them empty and none of much more than 64 KiB.
+    pub(crate) fn pages(&self, found: Found) -> impl Iterator<Item = Vec<Arc<Span>>> {
+        let mut reading = Reading::new(found);
+        std::iter::from_fn(move || {
+            let page = self.read(&self.quick, |reader| reading.next(reader));
+            (!page.is_empty()).then_some(page)
+        })
+    }
+
+    /// Those of `ids` that no span of the trace has.
+    fn missing(&self, found: Found, mut ids: HashSet<SpanId>) -> HashSet<SpanId> {
+        self.read(&self.quick, |reader| {
+            spans::remove_known(reader, found, &mut ids)
+        });
+        ids
+    }
+
+    /// The traces that `query` looks for, of a large one the first [`BEGINNING`] bytes.
+    pub(crate) fn beginnings(&self, query: &Query) -> impl Iterator<Item = Trace> {
+        self.found(query).filter_map(|found| self.beginning(found))
+    }
+
+    fn beginning(&self, found: Found) -> Option<Trace> {
+        let pages = BEGINNING / spans::BYTES;
+        let spans: Vec<_> = self.pages(found).take(pages).flatten().collect();
+        (!spans.is_empty()).then(|| Trace::new(found.id, spans))
+    }
+
+    /// What a list shows of a trace.
+    pub(crate) fn outline(&self, found: Found) -> Option<Outline> {
+        self.read(&self.quick, |reader| outline::outline(reader, found))
+    }
+
+    /// The trace that arrived next after the one with the number `after`.
+    pub(crate) fn next(&self, after: i64) -> Option<Found> {
+        self.read(&self.quick, |reader| reader.next(after))
     }
 
     /// At most `limit` traces, the one that began to arrive last first.
@@ -158,77 +396,99 @@ impl Store {
 
     /// The traces that `query` looks for, the one that began to arrive last first.
     ///
-    /// Quick if it names a service or looks for what most traces have; to find that no trace has some attribute or text, all
-    /// of them are looked into, which takes the calling thread some tens of milliseconds and keeps others waiting only
-    /// for moments.
+    /// Quick if there are many, or if it names a service or an operation; to find that no trace has some attribute or
+    /// text, all of them are looked into, which takes the calling thread up to a second a million spans.
     pub fn search(&self, query: &Query) -> Vec<Trace> {
         self.matching(query).collect()
     }
 
-    /// Like [`search`](Self::search), each when it is asked for: all together they may take several times the memory that
-    /// the store does.
+    /// Like [`search`](Self::search), each when it is asked for: all together they may be larger than memory.
     pub fn matching(&self, query: &Query) -> impl Iterator<Item = Trace> {
+        self.found(query).filter_map(|found| self.whole(found))
+    }
+
+    /// Where the traces are.
+    pub(crate) fn found(&self, query: &Query) -> impl Iterator<Item = Found> {
         let mut finder = Finder::new(query);
-        let steps = std::iter::from_fn(move || finder.step(&self.lock()));
-        let traces = steps.flatten().filter_map(|id| self.trace(id));
-        traces.take(query.limit)
+        let steps =
+            std::iter::from_fn(move || self.read(&self.searches, |reader| finder.step(reader)));
+        steps.flatten().take(query.limit)
+    }
+
+    /// What a query finds: at most `limit` rows.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not answered, for people.
+    pub(crate) fn sql(
+        &self,
+        sql: &str,
+        parameters: &[Parameter],
+        limit: usize,
+    ) -> Result<Table, String> {
+        let found = self
+            .queries
+            .with(|asked| asked.query(sql, parameters, limit));
+        found.map_err(|error| sql::reason(&error))
     }
 
     /// Names of the services of which spans are kept, sorted.
     pub fn services(&self) -> Vec<String> {
-        let contents = self.lock();
-        let services = contents.traces.index.services();
-        let mut names: Vec<_> = services
-            .map(|service| contents.tables.text(service).to_owned())
-            .collect();
-        drop(contents);
-        names.sort();
-        names
+        self.read(&self.quick, Reader::services)
     }
 
     /// Names and roles that spans of `service` have, each pair once, sorted.
     pub fn operations(&self, service: &str) -> Vec<Operation> {
-        let contents = self.lock();
-        let Some(service) = contents.tables.strings.find(service) else {
-            return Vec::new();
-        };
-        let operations = contents.traces.index.operations(service);
-        let mut operations: Vec<_> = operations
-            .map(|(name, kind)| Operation {
-                name: contents.tables.text(name).to_owned(),
-                kind,
-            })
-            .collect();
-        drop(contents);
-        operations.sort();
-        operations
+        self.read(&self.quick, |reader| reader.operations(service))
     }
 
-    /// The log records kept, oldest arrival first.
+    /// The log records kept, oldest arrival first: all of them, in memory.
     pub fn logs(&self) -> Vec<Arc<LogRecord>> {
-        self.lock().logs.iter().cloned().collect()
+        self.log_pages().flatten().collect()
+    }
+
+    /// The same in pages.
+    pub(crate) fn log_pages(&self) -> impl Iterator<Item = Vec<Arc<LogRecord>>> {
+        let mut after = i64::MIN;
+        std::iter::from_fn(move || {
+            let page = self.read(&self.quick, |reader| reader.logs_after(&mut after));
+            (!page.is_empty()).then_some(page)
+        })
+    }
+
+    /// The log records that arrived last, oldest first.
+    pub(crate) fn latest_logs(&self, limit: usize) -> Vec<Arc<LogRecord>> {
+        self.read(&self.quick, |reader| reader.latest_logs(None, None, limit))
     }
 
     /// The log records kept that were made in the trace, or in one span of it, oldest arrival first.
     pub fn logs_of(&self, trace: TraceId, span: Option<SpanId>) -> Vec<Arc<LogRecord>> {
-        self.lock().logs.of(trace, span)
+        self.latest_logs_of(trace, span, usize::MAX)
+    }
+
+    /// Those of them that arrived last.
+    pub(crate) fn latest_logs_of(
+        &self,
+        trace: TraceId,
+        span: Option<SpanId>,
+        limit: usize,
+    ) -> Vec<Arc<LogRecord>> {
+        self.read(&self.quick, |reader| {
+            reader.latest_logs(Some(trace), span, limit)
+        })
     }
 
     /// The last metrics that each resource sent in one request, at most of the last 64 resources; the last sent is last.
     pub fn metrics(&self) -> Vec<ResourceMetrics> {
-        let contents = self.lock();
-        let latest = contents.metrics.iter();
-        let encoded: Vec<_> = latest.map(|latest| latest.encoded.clone()).collect();
-        drop(contents);
-        encoded
-            .iter()
-            .filter_map(|bytes| ResourceMetrics::decode(bytes.as_slice()).ok())
+        let encoded = self.read(&self.quick, Reader::metrics);
+        let all = encoded.iter();
+        all.filter_map(|bytes| ResourceMetrics::decode(bytes.as_slice()).ok())
             .collect()
     }
 
     /// Traces kept.
     pub fn len(&self) -> usize {
-        self.lock().traces.len()
+        self.figures.traces.load(Ordering::Relaxed)
     }
 
     /// Whether there is no trace.
@@ -238,16 +498,21 @@ impl Store {
 
     /// Spans kept, of all traces.
     pub fn span_count(&self) -> usize {
-        self.lock().traces.spans()
+        self.figures.spans.load(Ordering::Relaxed)
     }
 
-    /// Estimated memory held, of everything together; never above [`limit`](Self::limit) when the lock is free.
-    pub fn bytes(&self) -> usize {
-        self.lock().bytes()
+    /// Log records kept.
+    pub fn log_count(&self) -> usize {
+        self.figures.logs.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the file in use. With the journal the file never takes more than [`limit`](Self::limit).
+    pub fn bytes(&self) -> u64 {
+        self.figures.bytes.load(Ordering::Relaxed)
     }
 
     /// The bound, in bytes.
-    pub fn limit(&self) -> usize {
+    pub fn limit(&self) -> u64 {
         self.limit
     }
 
@@ -291,14 +556,8 @@ impl Store {
     /// [`TimedOut`] after `limit`.
     pub async fn wait_for_trace(&self, spans: usize, limit: Duration) -> Result<Trace, TimedOut> {
         self.wait_for(limit, |store| {
-            let contents = store.lock();
-            let id = contents
-                .traces
-                .iter()
-                .find(|trace| trace.spans.len() >= spans)?
-                .id;
-            drop(contents);
-            store.trace(id)
+            let found = store.read(&store.quick, |reader| reader.find_with(spans))?;
+            store.whole(found)
         })
         .await
     }
@@ -313,23 +572,18 @@ impl Store {
                 names.join(", ")
             )
         });
-        let contents = self.lock();
-        let (logs, metrics) = (contents.logs.len(), contents.metrics.len());
-        drop(contents);
         format!(
-            "{} traces, {logs} log records, metrics of {metrics} resources{}",
+            "{} traces, {} log records, metrics of {} resources{}",
             self.len(),
+            self.log_count(),
+            self.metrics().len(),
             traces.collect::<String>()
         )
     }
 
-    fn announce(&self, change: Change) {
-        let _ = self.changes.send(change); // an error says that nobody listens
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Contents> {
+    fn lock(&self) -> MutexGuard<'_, Writer> {
         // A panic under the lock would be a bug, yet no reason to lose what has arrived.
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -339,6 +593,21 @@ impl fmt::Debug for Store {
             .field("traces", &self.len())
             .field("bytes", &self.bytes())
             .finish_non_exhaustive()
+    }
+}
+
+/// Says what is wrong with the file, not more than once in ten seconds.
+#[derive(Default)]
+struct Warned(Mutex<Option<Instant>>);
+
+impl Warned {
+    fn warn(&self, what: &str, error: &rusqlite::Error) {
+        const PAUSE: Duration = Duration::from_secs(10);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= PAUSE) {
+            tracing::warn!("{what}: {error}");
+            *last = Some(Instant::now());
+        }
     }
 }
 

@@ -3,16 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod parts;
+#[path = "parts/process.rs"]
+mod process;
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read},
-    net::SocketAddr,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
-use backend::{Backend, Settings};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, trace_service_client::TraceServiceClient,
 };
@@ -23,98 +18,15 @@ use tokio::{
 };
 
 use parts::{field, gzip};
+use process::Process;
 
 /// Bound of the store of the process that is measured.
-const STORE: usize = 16 << 20;
+const STORE: u64 = 16 << 20;
 
 /// What it may take above that: a request that is decoded, others that are received, connections.
 const CONSTANT: usize = 512 << 20;
 
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// Says to [`process`] that it was started from here.
-const STARTED: &str = "BACKEND_STARTED_BY_FLOOD";
-
-/// A backend in a process of its own.
-struct Process {
-    child: Child,
-    _output: std::process::ChildStdout,
-    otlp_http: SocketAddr,
-    otlp_grpc: SocketAddr,
-    zipkin: SocketAddr,
-}
-
-impl Process {
-    fn start() -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture", "process"])
-            .env(STARTED, "")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let lines = output.by_ref().lines();
-        let mut addresses = lines
-            .map_while(Result::ok)
-            .filter_map(|line| line.strip_prefix("on ")?.parse().ok());
-        let mut next = || addresses.next().unwrap();
-        let [otlp_http, otlp_grpc, zipkin] = [next(), next(), next()];
-        Self {
-            otlp_http,
-            otlp_grpc,
-            zipkin,
-            child,
-            _output: output.into_inner(),
-        }
-    }
-
-    /// The most memory that it has ever used, in bytes.
-    fn peak(&self) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmHWM:"))
-            .unwrap();
-        line.split_whitespace()
-            .nth(1)
-            .unwrap()
-            .parse::<usize>()
-            .unwrap()
-            * 1024
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-#[test]
-#[ignore = "the process that the others start; alone it ends at once"]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "its only setting, which the other tests give it"
-)]
-fn process() {
-    if std::env::var_os(STARTED).is_none() {
-        return;
-    }
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let _entered = runtime.enter();
-    let settings = Settings {
-        store_bytes: STORE,
-        ..Settings::on_free_ports()
-    };
-    let backend = Backend::start(settings).unwrap();
-    for address in [backend.otlp_http(), backend.otlp_grpc(), backend.zipkin()] {
-        println!("\non {address}");
-    }
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    runtime.block_on(backend.stop());
-}
 
 fn within(path: &[u8], content: Vec<u8>) -> Vec<u8> {
     path.iter()
@@ -188,7 +100,7 @@ fn junk() -> [Vec<(&'static str, &'static str, Vec<u8>)>; 2] {
 #[tokio::test]
 #[ignore = "heavy: the backend takes half a gigabyte, and a minute"]
 async fn junk_takes_no_more_memory_than_the_bound_of_the_store_and_a_constant() {
-    let process = Process::start();
+    let process = Process::start(STORE);
     let before = process.peak();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut senders = JoinSet::new();
@@ -218,14 +130,14 @@ async fn junk_takes_no_more_memory_than_the_bound_of_the_store_and_a_constant() 
     senders.join_all().await;
     let grown = process.peak() - before;
     println!("{} MiB for a store of {} MiB", grown >> 20, STORE >> 20);
-    assert!(grown < STORE + CONSTANT, "{grown}");
+    assert!(grown < CONSTANT, "{grown}");
 }
 
 #[tokio::test]
 #[ignore = "heavy: ten thousand connections"]
 async fn ten_thousand_connections_that_say_nothing_leave_room_for_good_senders() {
     rlimit::increase_nofile_limit(11_000).unwrap();
-    let process = Process::start();
+    let process = Process::start(STORE);
     let before = process.peak();
     let ports = [process.otlp_http, process.otlp_grpc, process.zipkin];
     let mut silent = JoinSet::new();

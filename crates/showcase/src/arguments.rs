@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// JSON write it, or Jaeger's
     #[arg(long, value_name = "FILE")]
     pub(crate) load: Option<PathBuf>,
+    /// Keep traces, logs and metrics in this file for the next start, instead of in one that goes with the process
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }

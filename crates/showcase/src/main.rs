@@ -25,7 +25,10 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command, Service};
+use crate::{
+    arguments::{Arguments, Command, Service},
+    run::Files,
+};
 
 fn main() -> ExitCode {
     #[expect(
@@ -38,10 +41,11 @@ fn main() -> ExitCode {
         access,
         open,
         load,
+        db,
         command,
     } = Arguments::parse();
     match command {
-        None => run::run(ports, access, open, load.as_deref(), &env),
+        None => run::run(ports, access, open, Files { load, db }, &env),
         Some(Command::Ping(Service {
             stop_with_stdin,
             arguments,

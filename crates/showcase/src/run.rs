@@ -4,7 +4,7 @@ use std::{
     fmt::Display,
     io::{self, Write},
     net::SocketAddr,
-    path::Path,
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -43,6 +43,14 @@ const DIVERSIONS: [&str; 5] = [
     "OTEL_TRACES_EXPORTER",
 ];
 
+/// Files that the command line names.
+pub(crate) struct Files {
+    /// What to begin with.
+    pub(crate) load: Option<PathBuf>,
+    /// Where to keep what arrives.
+    pub(crate) db: Option<PathBuf>,
+}
+
 /// Runs everything until a signal; `open`s the page in a browser when it has something to show.
 ///
 /// | exit code | when |
@@ -56,7 +64,7 @@ pub(crate) fn run(
     ports: Ports,
     access: Access,
     open: bool,
-    file: Option<&Path>,
+    files: Files,
     env: Lookup<'_>,
 ) -> ExitCode {
     if let Err(wrong) = services::check(env) {
@@ -70,7 +78,7 @@ pub(crate) fn run(
             return ExitCode::from(2);
         }
     };
-    let shown = |runtime: Runtime| runtime.block_on(show(&addresses, access, open, file, env));
+    let shown = |runtime: Runtime| runtime.block_on(show(&addresses, access, open, files, env));
     match Runtime::new().and_then(shown) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -90,7 +98,7 @@ async fn show(
     addresses: &Addresses,
     access: Access,
     open: bool,
-    file: Option<&Path>,
+    files: Files,
     env: Lookup<'_>,
 ) -> io::Result<bool> {
     let (commands, mut asked) = mpsc::channel(COMMANDS);
@@ -105,12 +113,12 @@ async fn show(
         scraped: targets.map(target).into(),
         allowed_origins: access.allow_origin,
         allowed_hosts: access.allow_host,
+        store_file: files.db,
         ..backend::Settings::default()
     };
     let backend = Backend::start_with_page(settings, page::router().merge(try_it.router()))?;
-    let loaded = file
-        .map(|file| load::load(file, backend.store()))
-        .transpose()?;
+    let loaded = files.load.map(|file| load::load(&file, backend.store()));
+    let loaded = loaded.transpose()?;
     let (screen, mut writer) = Screen::start();
     if let Some(loaded) = loaded {
         screen.show(loaded).await;

@@ -78,8 +78,8 @@ impl Changed {
     fn tell(&mut self, store: &Store, events: &Events) {
         self.known.clear();
         for id in self.order.drain(..) {
-            if let Some(trace) = store.trace(id) {
-                events.push("trace", &Summary::of(&trace));
+            if let Some(outline) = store.find(id).and_then(|found| store.outline(found)) {
+                events.push("trace", &Summary::of(outline));
             }
         }
         if self.missed && self.reset.is_none_or(|last| last.elapsed() >= RESET) {

@@ -39,12 +39,8 @@ struct Scope {
 
 impl Line {
     fn of(log: &LogRecord) -> Self {
-        let nanos = match log.unix_nanos {
-            0 => log.observed_unix_nanos, // as OTLP's data model has it for readers
-            nanos => nanos,
-        };
         Self {
-            time: milliseconds(nanos),
+            time: milliseconds(log.time()),
             severity: severity(log),
             body: log.body.to_json(),
             event: log.event_name.clone(),
@@ -101,18 +97,13 @@ pub(super) async fn logs(
     let trace = trace.map(|digits| trace_id(&digits)).transpose()?;
     let span: Option<SpanId> = parameters.parse("span")?;
     let found = match (trace, span) {
-        (Some(trace), span) => live.store.logs_of(trace, span),
-        (None, None) => live.store.logs(),
+        (Some(trace), span) => live.store.latest_logs_of(trace, span, MOST),
+        (None, None) => live.store.latest_logs(MOST),
         (None, Some(_)) => {
             return Err(Refused::wrong("a span is one of a trace: trace is missing"));
         }
     };
-    let mut logs: Vec<_> = found
-        .iter()
-        .rev()
-        .take(MOST)
-        .map(|log| Line::of(log))
-        .collect();
+    let mut logs: Vec<_> = found.iter().map(|log| Line::of(log)).collect();
     logs.sort_by(|one, other| one.time.total_cmp(&other.time));
     Ok(Json(Logs { logs }))
 }

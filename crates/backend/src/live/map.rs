@@ -61,7 +61,7 @@ pub(super) async fn map(State(live): State<Live>) -> Result<Json<Map>, Refused> 
             ..Query::default()
         };
         let mut drawing = Drawing::default();
-        for trace in live.store.matching(&query) {
+        for trace in live.store.beginnings(&query) {
             drawing.add(&trace);
         }
         drawing.finish(now, live.window.targets())

@@ -18,8 +18,9 @@ pub(super) struct Status {
 struct Contents {
     traces: usize,
     spans: usize,
-    bytes: usize,
-    limit: usize,
+    logs: usize,
+    bytes: u64,
+    limit: u64,
 }
 
 /// `GET /api/status`
@@ -30,6 +31,7 @@ pub(super) async fn status(State(live): State<Live>) -> Json<Status> {
         store: Contents {
             traces: live.store.len(),
             spans: live.store.span_count(),
+            logs: live.store.log_count(),
             bytes: live.store.bytes(),
             limit: live.store.limit(),
         },

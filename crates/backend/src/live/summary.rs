@@ -1,12 +1,12 @@
 //! A trace in a line.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use axum::{Json, extract};
 use serde::Serialize;
 
 use super::{Live, Refused, State, blocking, milliseconds, parameters::Parameters};
-use crate::{Trace, TraceId, search::Query};
+use crate::{TraceId, search::Query, store::Outline};
 
 /// Traces that are answered if nothing else is asked for, and at most.
 const LIMIT: usize = 200;
@@ -42,33 +42,27 @@ struct Participant {
 }
 
 impl Summary {
-    pub(crate) fn of(trace: &Trace) -> Self {
-        let mut spans: HashMap<&str, usize> = HashMap::new();
-        for span in &trace.spans {
-            *spans.entry(span.service()).or_default() += 1;
-        }
-        let mut services: Vec<_> = spans.into_iter().collect();
-        services.sort_by_key(|&(name, spans)| (std::cmp::Reverse(spans), name));
+    pub(crate) fn of(outline: Outline) -> Self {
+        let mut services: Vec<_> = outline.services.into_iter().collect();
+        services.sort_by(|(one, spans), (other, others)| others.cmp(spans).then(one.cmp(other)));
         services.truncate(SERVICES);
         services.sort();
+        let participants = services.into_iter().map(|(name, spans)| Participant {
+            name: short(&name),
+            spans,
+        });
         Self {
-            id: trace.id,
-            start: milliseconds(trace.start_unix_nanos()),
-            duration: trace.duration().as_secs_f64() * 1e3,
-            root: trace.root().map(|root| Root {
-                service: short(root.service()),
-                name: short(&root.name),
+            id: outline.id,
+            start: milliseconds(outline.start_unix_nanos),
+            duration: milliseconds(outline.duration_nanos),
+            root: outline.root.map(|(service, name)| Root {
+                service: short(&service),
+                name: short(&name),
             }),
-            services: services
-                .into_iter()
-                .map(|(name, spans)| Participant {
-                    name: short(name),
-                    spans,
-                })
-                .collect(),
-            spans: trace.spans.len(),
-            errors: trace.spans.iter().filter(|span| span.is_error()).count(),
-            complete: trace.is_complete(),
+            services: participants.collect(),
+            spans: outline.spans,
+            errors: outline.errors,
+            complete: outline.is_complete,
         }
     }
 }
@@ -97,8 +91,9 @@ pub(super) async fn summaries(
     let summaries = blocking(move || Summaries {
         traces: live
             .store
-            .matching(&query)
-            .map(|trace| Summary::of(&trace))
+            .found(&query)
+            .filter_map(|found| live.store.outline(found))
+            .map(Summary::of)
             .collect(),
         kept: live.store.len(),
     });

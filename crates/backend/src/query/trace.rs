@@ -14,11 +14,15 @@
 
 use std::{
     borrow::Cow,
+    cell::RefCell,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeSeq, SerializeStruct},
+};
 
 use crate::{
     attributes::{Attributes, Value, as_number_or_text},
@@ -26,67 +30,80 @@ use crate::{
     resource::Resource,
     search::{EVENT, event_name},
     span::{Event, Span, StatusCode},
-    trace::Trace,
+    store::Pages,
 };
 
 /// The integers that JavaScript's numbers hold.
 const EXACT: std::ops::RangeInclusive<i64> = -((1 << 53) - 1)..=(1 << 53) - 1;
 
-/// Jaeger's form of a trace, made span by span while it is written.
-pub(crate) struct JaegerTrace(pub(crate) Trace);
+/// Jaeger's form of a trace, made page by page while it is written.
+pub(crate) struct JaegerTrace<T>(pub(crate) T);
 
-impl Serialize for JaegerTrace {
+impl<T: Pages> Serialize for JaegerTrace<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Trace { id, spans } = &self.0;
-        let ids: HashSet<_> = spans.iter().map(|span| span.span_id).collect();
-        let processes = Processes::of(spans);
+        let processes = RefCell::default();
         let mut fields = serializer.serialize_struct("Trace", 4)?;
-        fields.serialize_field("traceID", &trace_id(*id))?;
-        let spans = spans.iter();
-        let made = spans.map(|span| JaegerSpan::new(span, &ids, &processes));
-        fields.serialize_field("spans", &Each(made))?;
-        fields.serialize_field("processes", &processes)?;
+        fields.serialize_field("traceID", &trace_id(self.0.id()))?;
+        fields.serialize_field("spans", &Spans(&self.0, &processes))?;
+        fields.serialize_field("processes", &*processes.borrow())?;
         fields.serialize_field("warnings", &None::<()>)?;
         fields.end()
     }
 }
 
-/// A list, made while it is written.
-struct Each<I>(I);
+struct Spans<'a, T>(&'a T, &'a RefCell<Processes>);
 
-impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
+impl<T: Pages> Serialize for Spans<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.clone())
+        let Self(trace, processes) = self;
+        let mut all = serializer.serialize_seq(None)?;
+        for page in trace.pages() {
+            let parents = page.iter().filter_map(|span| parent(span)).collect();
+            let missing = trace.missing(&page, parents);
+            for span in &page {
+                let process = processes.borrow_mut().id(&span.resource);
+                all.serialize_element(&JaegerSpan::new(span, &missing, process))?;
+            }
+        }
+        all.end()
     }
 }
 
 /// The resources of a trace, numbered in the order of its spans.
-struct Processes<'a> {
-    resources: Vec<&'a Resource>,
+#[derive(Default)]
+struct Processes {
+    resources: Vec<Arc<Resource>>,
+    /// What has an address here is kept in `_read`, so that nothing else gets it.
     numbers: HashMap<*const Resource, usize>,
+    _read: Vec<Arc<Resource>>,
 }
 
-impl<'a> Processes<'a> {
-    fn of(spans: &'a [Arc<Span>]) -> Self {
-        let (mut resources, mut numbers) = (Vec::new(), HashMap::new());
-        for span in spans {
-            numbers
-                .entry(Arc::as_ptr(&span.resource))
-                .or_insert_with(|| {
-                    resources.push(&*span.resource);
+/// Resources with which a newly read one is compared: it may be one of them.
+const COMPARED: usize = 64;
+
+impl Processes {
+    fn id(&mut self, of: &Arc<Resource>) -> String {
+        let Self {
+            resources,
+            numbers,
+            _read: read,
+        } = self;
+        let number = numbers.entry(Arc::as_ptr(of)).or_insert_with(|| {
+            read.push(of.clone());
+            let mut first = resources.iter().take(COMPARED);
+            match first.position(|other| other == of) {
+                Some(place) => place + 1,
+                None => {
+                    resources.push(of.clone());
                     resources.len()
-                });
-        }
-        Self { resources, numbers }
-    }
-
-    fn id(&self, of: &Arc<Resource>) -> String {
-        let number = self.numbers.get(&Arc::as_ptr(of)).copied();
-        format!("p{}", number.unwrap_or_default()) // each has one
+                }
+            }
+        });
+        format!("p{number}")
     }
 }
 
-impl Serialize for Processes<'_> {
+impl Serialize for Processes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let processes = self.resources.iter().zip(1..).map(|(resource, number)| {
             let process = Process {
@@ -127,8 +144,8 @@ struct JaegerSpan<'a> {
 }
 
 impl<'a> JaegerSpan<'a> {
-    fn new(span: &'a Span, of_trace: &HashSet<SpanId>, processes: &Processes<'_>) -> Self {
-        let missing = parent(span).filter(|parent| !of_trace.contains(parent));
+    fn new(span: &'a Span, missing: &HashSet<SpanId>, process_id: String) -> Self {
+        let missing = parent(span).filter(|parent| missing.contains(parent));
         Self {
             trace_id: trace_id(span.trace_id),
             span_id: span.span_id,
@@ -138,7 +155,7 @@ impl<'a> JaegerSpan<'a> {
             duration: span.end_unix_nanos.saturating_sub(span.start_unix_nanos) / 1_000,
             tags: tags_of(span),
             logs: span.events.iter().map(Log::from).collect(),
-            process_id: processes.id(&span.resource),
+            process_id,
             warnings: missing.map(|parent| {
                 [format!(
                     "invalid parent span IDs={parent}; skipping clock skew adjustment"

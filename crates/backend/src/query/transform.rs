@@ -104,7 +104,7 @@ async fn transform(
 }
 
 /// The traces of the body, by id, and why spans are left out.
-fn traces(body: Read) -> Result<(Vec<JaegerTrace>, Vec<Fault>), Failure> {
+fn traces(body: Read) -> Result<(Vec<JaegerTrace<Trace>>, Vec<Fault>), Failure> {
     let shape = ExportTraceServiceRequest::SHAPE;
     if messages::count(&body.bytes, Encoding::Json, shape).is_none() {
         let message = "the body holds too many spans";
@@ -137,7 +137,7 @@ fn traces(body: Read) -> Result<(Vec<JaegerTrace>, Vec<Fault>), Failure> {
 
 /// Traces, and the turn that ends when they have been written.
 struct Uploaded {
-    traces: Vec<JaegerTrace>,
+    traces: Vec<JaegerTrace<Trace>>,
     _turn: OwnedSemaphorePermit,
 }
 

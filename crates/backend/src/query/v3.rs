@@ -22,10 +22,9 @@ use super::{
     summaries::Summaries,
 };
 use crate::{
-    encode::{Data, by_resource},
+    encode::by_resource,
     search::Query,
-    store::Store,
-    trace::Trace,
+    store::{Pages, Store, Stored},
 };
 
 pub(crate) fn router() -> Router<Arc<Store>> {
@@ -82,7 +81,9 @@ async fn trace(
         either(&parameters, names, parameters::time)?;
     }
     either(&parameters, ["rawTraces", "raw_traces"], parameters::truth)?;
-    let trace = id.and_then(|id| store.trace(id)).ok_or_else(not_found)?;
+    let trace = id
+        .and_then(|id| Stored::find(&store, id))
+        .ok_or_else(not_found)?;
     Ok(stream::json(Answer {
         result: TracesData(trace),
     }))
@@ -200,12 +201,34 @@ struct Answer<T> {
     result: T,
 }
 
-struct TracesData(Trace);
+struct TracesData(Stored);
 
 impl Serialize for TracesData {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Data(by_resource(&self.0.spans)).serialize(serializer)
+        let mut data = serializer.serialize_struct("TracesData", 1)?;
+        data.serialize_field("resourceSpans", &OfTrace(&self.0))?;
+        data.end()
     }
+}
+
+struct OfTrace<'a>(&'a Stored);
+
+impl Serialize for OfTrace<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut all = serializer.serialize_seq(None)?;
+        add(self.0, &mut all)?;
+        all.end()
+    }
+}
+
+/// Adds the `ResourceSpans` of a trace; of a large one, a resource has several.
+fn add<S: SerializeSeq>(trace: &Stored, all: &mut S) -> Result<(), S::Error> {
+    for page in trace.pages() {
+        for of_resource in by_resource(&page) {
+            all.serialize_element(&of_resource)?;
+        }
+    }
+    Ok(())
 }
 
 /// `TracesData` of one trace after the other, looked for while they are written.
@@ -228,10 +251,8 @@ impl Serialize for ResourceSpans<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Found { store, query } = self.0;
         let mut all = serializer.serialize_seq(None)?;
-        for trace in store.matching(query) {
-            for of_resource in by_resource(&trace.spans) {
-                all.serialize_element(&of_resource)?;
-            }
+        for trace in Stored::matching(store, query) {
+            add(&trace, &mut all)?;
         }
         all.end()
     }

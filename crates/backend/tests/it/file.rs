@@ -24,7 +24,7 @@ fn one_line(json: &str) -> String {
 }
 
 fn load(text: &str) -> (Store, Loaded) {
-    let store = Store::new(64 << 20);
+    let store = Store::temporary(64 << 20).unwrap();
     let loaded = store.load(text.as_bytes()).unwrap();
     (store, loaded)
 }
@@ -132,7 +132,7 @@ fn a_file_on_many_lines_that_is_cut_off_is_said_to_be() {
 
 #[test]
 fn a_trace_that_is_large_is_saved_as_several_lines() {
-    let store = Store::new(64 << 20);
+    let store = Store::temporary(64 << 20).unwrap();
     let spans: String = (1..=10_000)
         .map(|n| {
             format!(
@@ -193,7 +193,7 @@ fn junk_without_end_costs_no_memory_and_hides_nothing_behind_it() {
     let good = one_line(sample::FULL_JSON);
     let endless = repeat(b'x').take(200 << 20);
     let file = endless.chain("\n".as_bytes()).chain(good.as_bytes());
-    let store = Store::new(64 << 20);
+    let store = Store::temporary(64 << 20).unwrap();
     let loaded = store.load(BufReader::new(file)).unwrap();
     assert_eq!((loaded.spans, loaded.faulty_lines), (2, 1));
     assert_eq!(

@@ -22,7 +22,7 @@ use crate::{
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
-const STORE: usize = 1 << 20;
+const STORE: u64 = 1 << 20;
 
 /// Sends `body` by every protocol, packed and not; then the backend must be as it was.
 fn survives(body: &[u8]) {

@@ -18,6 +18,7 @@ mod query;
 mod receiver;
 mod sample;
 mod search;
+mod sql;
 mod stop;
 mod store;
 mod views;

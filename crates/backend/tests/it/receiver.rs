@@ -362,12 +362,12 @@ async fn json_may_begin_with_a_byte_order_mark() {
 #[tokio::test]
 async fn what_is_larger_than_the_store_is_rejected() {
     let backend = Backend::start(Settings {
-        store_bytes: 4096,
+        store_bytes: 0, // the smallest there is: a mebibyte
         ..settings()
     })
     .unwrap();
     let mut large = sample::bare([1; 16], [1; 8]);
-    large.name = "x".repeat(5000);
+    large.name = "x".repeat(200_000);
     let request = sample::request(vec![large, sample::bare([2; 16], [2; 8])]);
     let response = post(&backend, "/v1/traces", &[PROTOBUF], request.encode_to_vec()).await;
     let body = ExportTraceServiceResponse::decode(response.bytes().await.unwrap()).unwrap();
@@ -375,14 +375,14 @@ async fn what_is_larger_than_the_store_is_rejected() {
     assert_eq!(backend.store().len(), 1);
 
     let logs = logs(LogRecord {
-        severity_text: "x".repeat(5000),
+        severity_text: "x".repeat(200_000),
         ..LogRecord::default()
     });
     let response = post(&backend, "/v1/logs", &[PROTOBUF], logs.encode_to_vec()).await;
     let body = ExportLogsServiceResponse::decode(response.bytes().await.unwrap()).unwrap();
     assert_eq!(body.partial_success.unwrap().rejected_log_records, 1);
 
-    let metrics = metrics(&"x".repeat(5000), 1.0);
+    let metrics = metrics(&"x".repeat(200_000), 1.0);
     let response = post(
         &backend,
         "/v1/metrics",

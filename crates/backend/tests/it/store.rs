@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use backend::{
-    Attributes, Change, LogRecord, Resource, Scope, Span, SpanKind, Status, Store, Value,
+    Attributes, Change, LogRecord, Query, Resource, Scope, Span, SpanKind, Status, StatusCode,
+    Store, Value,
 };
 use opentelemetry_proto::tonic::{
     common::v1 as common, metrics::v1::ResourceMetrics, resource::v1 as resource,
@@ -73,7 +74,7 @@ fn names(traces: &[backend::Trace]) -> Vec<Vec<&str>> {
 
 #[test]
 fn spans_that_come_late_or_out_of_order_join_their_trace_by_start() {
-    let store = Store::new(1 << 20);
+    let store = Store::temporary(SMALL).unwrap();
     let at = |trace, id, start| Span {
         start_unix_nanos: start,
         ..span(trace, id)
@@ -91,7 +92,7 @@ fn spans_that_come_late_or_out_of_order_join_their_trace_by_start() {
 
 #[test]
 fn a_span_sent_twice_counts_once_in_the_store_and_in_its_bytes() {
-    let store = Store::new(1 << 20);
+    let store = Store::temporary(SMALL).unwrap();
     store.insert_spans(vec![span(1, 1), span(1, 2)]);
     let (before, trace) = (store.bytes(), store.latest(1));
     let mut changes = store.subscribe();
@@ -118,7 +119,7 @@ fn a_span_sent_twice_counts_once_in_the_store_and_in_its_bytes() {
 
 #[test]
 fn equal_resources_and_scopes_are_shared_across_requests() {
-    let store = Store::new(1 << 20);
+    let store = Store::temporary(SMALL).unwrap();
     store.insert_spans(vec![span(1, 1)]);
     store.insert_spans(vec![span(2, 1)]);
     let traces = store.latest(2);
@@ -127,51 +128,26 @@ fn equal_resources_and_scopes_are_shared_across_requests() {
     assert!(Arc::ptr_eq(&one.scope, &other.scope));
 }
 
-#[test]
-fn what_traces_share_stays_until_the_last_of_them_goes() {
-    let store = Store::new(20_000);
-    let first = span(1, 1);
-    let of_one_process = |trace, id| Span {
-        resource: first.resource.clone(),
-        scope: first.scope.clone(),
-        ..span(trace, id)
-    };
-    let large = (1..=5).map(|id| of_one_process(1, id)); // leaves room for another when it goes
-    store.insert_spans(large.chain([of_one_process(2, 1)]).collect());
-    let mut trace = 3;
-    while store.trace(span(1, 1).trace_id).is_some() {
-        store.insert_spans(vec![Span {
-            resource: Arc::new(of_service("Pong")),
-            ..span(trace, 1)
-        }]);
-        trace += 1;
-    }
-    store.insert_spans(vec![span(trace, 1)]);
-    let traces = store.latest_of("Ping", 10);
-    assert_eq!(traces.len(), 2);
-    assert!(Arc::ptr_eq(
-        &traces[0].spans[0].resource,
-        &traces[1].spans[0].resource
-    ));
-}
+/// The smallest store: tables and journal take half of it.
+const SMALL: u64 = 1 << 20;
 
 #[test]
-fn the_oldest_trace_goes_first_and_the_bound_holds_after_every_insertion() {
-    let limit = 100_000;
-    let store = Store::new(limit);
-    for trace in 1..=2000 {
+fn the_oldest_trace_goes_first_and_whole_with_what_it_alone_had() {
+    let store = Store::temporary(SMALL).unwrap();
+    let service = |trace| format!("service {trace}");
+    for trace in 1..=6000 {
         // Each from a service of its own, so that resources have to go as well.
-        let resource = Arc::new(of_service(&format!("service {trace}")));
+        let resource = Arc::new(of_service(&service(trace)));
         let spans = (1..=1 + trace % 3).map(|id| Span {
             resource: resource.clone(),
             ..span(trace, id)
         });
         assert_eq!(store.insert_spans(spans.collect()), 0);
-        assert!(store.bytes() <= limit, "{} after {trace}", store.bytes());
+        assert!(store.bytes() <= SMALL, "{} after {trace}", store.bytes());
     }
     let kept = store.latest(usize::MAX);
-    assert!(kept.len() > 20, "{}", kept.len());
-    for (newest_first, trace) in (1..=2000_u64).rev().zip(&kept) {
+    assert!((200..5000).contains(&kept.len()), "{}", kept.len());
+    for (newest_first, trace) in (1..=6000_u64).rev().zip(&kept) {
         assert_eq!(trace.id, span(newest_first, 1).trace_id);
         assert_eq!(
             trace.spans.len() as u64,
@@ -179,41 +155,59 @@ fn the_oldest_trace_goes_first_and_the_bound_holds_after_every_insertion() {
             "a trace goes whole"
         );
     }
-    assert_eq!(store.latest_of("service 1", 1), []);
-    assert_eq!(store.latest_of("service 2000", 1).len(), 1);
+    assert_eq!(store.len(), kept.len());
+    assert_eq!(
+        store.span_count(),
+        kept.iter().map(|trace| trace.spans.len()).sum::<usize>()
+    );
+    let mut services: Vec<_> = kept.iter().map(|trace| trace.services()[0]).collect();
+    services.sort();
+    assert_eq!(store.services(), services);
+    assert_eq!(store.latest_of(&service(1), 1), []);
+    assert_eq!(store.latest_of(&service(6000), 1).len(), 1);
 }
 
 #[test]
 fn a_late_span_does_not_make_its_trace_young_again() {
-    let store = Store::new(20_000);
+    let store = Store::temporary(SMALL).unwrap();
     store.insert_spans(vec![span(1, 1), span(2, 1)]);
-    let mut id = 2;
-    while store.trace(span(1, 1).trace_id).is_some() {
-        store.insert_spans(vec![span(1, id)]);
-        id += 1;
+    let mut ids = 2..;
+    // Once it has gone, it begins anew.
+    while store.latest(1)[0].id != span(1, 1).trace_id {
+        store.insert_spans(ids.by_ref().take(100).map(|id| span(1, id)).collect());
     }
     assert!(store.trace(span(2, 1).trace_id).is_some());
 }
 
 #[test]
 fn a_trace_larger_than_the_store_is_let_go_and_the_store_goes_on() {
-    let store = Store::new(20_000);
-    store.insert_spans((1..1000).map(|id| span(1, id)).collect());
-    assert!(store.bytes() <= 20_000);
-    assert!(store.is_empty());
-    assert_eq!(store.bytes(), 0, "nothing is left behind");
+    let store = Store::temporary(SMALL).unwrap();
+    assert_eq!(
+        store.insert_spans((1..20_000).map(|id| span(1, id)).collect()),
+        0
+    );
+    assert!(store.bytes() <= SMALL);
+    assert!(store.span_count() < 20_000, "{}", store.span_count());
     assert_eq!(store.insert_spans(vec![span(2, 1)]), 0);
-    assert_eq!(store.len(), 1);
+    assert_eq!(names(&store.latest(1)), [["span 1"]]);
+    assert_eq!(
+        store.insert_spans((1..500).map(|trace| span(10 + trace, 1)).collect()),
+        0
+    );
+    assert!(
+        store.trace(span(2, 1).trace_id).is_some(),
+        "the large one has left its room"
+    );
 }
 
 #[test]
-fn a_span_larger_than_the_store_is_refused_and_evicts_nothing() {
-    let store = Store::new(20_000);
+fn a_span_larger_than_a_quarter_of_the_store_is_refused_and_evicts_nothing() {
+    let store = Store::temporary(SMALL).unwrap();
     store.insert_spans(vec![span(1, 1)]);
-    let huge_resource = Arc::new(of_service(&"x".repeat(20_000)));
+    let huge_resource = Arc::new(of_service(&"x".repeat(200_000)));
     let refused = store.insert_spans(vec![
         Span {
-            name: "x".repeat(20_000),
+            name: "x".repeat(200_000),
             ..span(2, 1)
         },
         Span {
@@ -223,31 +217,77 @@ fn a_span_larger_than_the_store_is_refused_and_evicts_nothing() {
     ]);
     assert_eq!(refused, 2);
     assert_eq!(names(&store.latest(10)), [["span 1"]]);
+    assert_eq!(store.services(), ["Ping"]);
 }
 
 #[test]
-fn a_resource_that_equals_nothing_not_even_itself_is_let_go_too() {
-    let store = Store::new(20_000);
-    for trace in 1..1000 {
-        let attributes =
-            Attributes::from([("service.name", "NaN".into()), ("not", f64::NAN.into())]);
-        let resource = Arc::new(Resource {
-            attributes,
-            ..Resource::default()
-        });
-        store.insert_spans(vec![Span {
-            resource,
-            ..span(trace, 1)
-        }]);
+fn a_span_that_comes_again_completes_the_first() {
+    let store = Store::temporary(SMALL).unwrap();
+    let first = Span {
+        start_unix_nanos: 5,
+        attributes: Attributes::from([("a", 1.into())]),
+        ..span(1, 1)
+    };
+    let last = Span {
+        start_unix_nanos: 5,
+        end_unix_nanos: 9,
+        name: "GET /ping".into(),
+        attributes: Attributes::from([("a", 2.into()), ("b", 3.into())]),
+        status: Status {
+            code: StatusCode::Error,
+            message: "broken".into(),
+        },
+        ..span(1, 1)
+    };
+    let completed = Span {
+        attributes: Attributes::from([("a", 1.into()), ("b", 3.into())]),
+        ..last.clone()
+    };
+    store.insert_spans(vec![first.clone()]);
+    let mut changes = store.subscribe();
+    store.insert_spans(vec![last.clone()]);
+    assert_eq!(*store.latest(1)[0].spans[0], completed);
+    let id = first.trace_id;
+    assert_eq!(changes.try_recv(), Ok(Change::Trace { id, spans: 1 }));
+    // What is known already changes nothing.
+    store.insert_spans(vec![last, first]);
+    assert_eq!(*store.latest(1)[0].spans[0], completed);
+    assert_eq!(changes.try_recv(), Err(TryRecvError::Empty));
+
+    let errors = Query {
+        errors_only: true,
+        operation: Some("GET /ping".into()),
+        duration_min: Some(Duration::from_nanos(4)),
+        ..Query::default()
+    };
+    assert_eq!(store.search(&errors).len(), 1);
+    let operations = store.operations("Ping");
+    assert_eq!(operations.len(), 1, "{operations:?}");
+    assert_eq!(operations[0].name, "GET /ping");
+}
+
+#[test]
+fn a_large_trace_is_whole_and_by_start_and_its_spans_count_once() {
+    let store = Store::temporary(64 << 20).unwrap();
+    let at = |id: u64| Span {
+        start_unix_nanos: id * 7919 % 5000,
+        parent_span_id: (id > 1).then(|| span(1, id / 2).span_id),
+        ..span(1, id)
+    };
+    for batch in [1..300, 200..900, 1..5000] {
+        assert_eq!(store.insert_spans(batch.map(at).collect()), 0);
     }
-    assert!(store.len() > 5, "{}", store.len());
-    store.insert_spans((1..1000).map(|id| span(5000, id)).collect());
-    assert_eq!(store.bytes(), 0);
+    assert_eq!(store.span_count(), 4999);
+    let trace = store.trace(span(1, 1).trace_id).unwrap();
+    let mut expected: Vec<_> = (1..5000).map(at).collect();
+    expected.sort_by_key(|span| (span.start_unix_nanos, span.span_id));
+    assert!(trace.spans.iter().map(|span| &**span).eq(&expected));
+    assert!(trace.is_complete());
 }
 
 #[test]
 fn traces_of_a_service_are_those_in_which_it_took_part() {
-    let store = Store::new(1 << 20);
+    let store = Store::temporary(SMALL).unwrap();
     let of = |service, trace, id| Span {
         resource: Arc::new(of_service(service)),
         ..span(trace, id)
@@ -273,39 +313,54 @@ fn traces_of_a_service_are_those_in_which_it_took_part() {
 }
 
 #[test]
-fn logs_and_metrics_have_an_eighth_each_and_leave_the_traces_alone() {
-    let limit = 200_000;
-    let store = Store::new(limit);
+fn of_traces_and_logs_the_oldest_go_first() {
+    let store = Store::temporary(SMALL).unwrap();
+    store.insert_logs(vec![log("the first".into())]);
     store.insert_spans(vec![span(1, 1)]);
-    for n in 0..2000 {
-        assert_eq!(store.insert_logs(vec![log(format!("line {n}"))]), 0);
-        assert!(store.insert_metrics(&of_host(&format!("host {n}"), 100)));
-        assert!(store.bytes() <= limit / 4 + 10_000, "{}", store.bytes());
+    let mut lines = 0..;
+    let mut insert = || {
+        let some = lines.by_ref().take(50);
+        assert_eq!(
+            store.insert_logs(some.map(|n| log(format!("line {n}"))).collect()),
+            0
+        );
+        assert!(store.bytes() <= SMALL);
+    };
+    while store.logs()[0].body == "the first".into() {
+        insert();
     }
-    assert_eq!(store.len(), 1);
+    (0..200).for_each(|_| insert());
+    assert_eq!(store.len(), 0, "it was older than the logs that are kept");
     let logs = store.logs();
-    assert!(logs.len() > 20, "{}", logs.len());
-    assert_eq!(logs.last().unwrap().body, "line 1999".into());
+    assert_eq!(logs.len(), store.log_count());
+    let numbers = logs.iter().map(|log| {
+        log.body.to_string()["line ".len()..]
+            .parse::<usize>()
+            .unwrap()
+    });
+    assert!(numbers.eq(lines.next().unwrap() - logs.len()..lines.next().unwrap() - 1));
+    store.insert_spans(vec![span(2, 1)]);
+    assert_eq!(store.len(), 1);
+}
+
+#[test]
+fn the_last_metrics_of_a_resource_take_the_place_of_those_before() {
+    let store = Store::temporary(SMALL).unwrap();
+    for n in 0..100 {
+        assert!(store.insert_metrics(&of_host(&format!("host {n}"), 100)));
+    }
     let metrics = store.metrics();
     assert_eq!(metrics.len(), 64);
-    assert_eq!(metrics.last(), Some(&of_host("host 1999", 100)));
+    assert_eq!(metrics.last(), Some(&of_host("host 99", 100)));
 
-    assert!(!store.insert_metrics(&of_host("huge", limit / 8)));
-    store.insert_metrics(&of_host("host 1950", 7));
+    assert!(!store.insert_metrics(&of_host("huge", 200_000)));
+    store.insert_metrics(&of_host("host 50", 7));
     let metrics = store.metrics();
     assert_eq!(
         (metrics.len(), metrics.last()),
-        (64, Some(&of_host("host 1950", 7)))
+        (64, Some(&of_host("host 50", 7)))
     );
-    assert!(
-        !metrics.contains(&of_host("host 1950", 100)),
-        "the latest of a resource replaces the one before"
-    );
-    for n in 0..10 {
-        store.insert_metrics(&of_host(&format!("large {n}"), limit / 20));
-        assert!(store.bytes() <= limit / 4 + 10_000, "{}", store.bytes());
-    }
-    assert!(store.metrics().len() < 5);
+    assert!(!metrics.contains(&of_host("host 50", 100)));
 }
 
 fn of_host(name: &str, schema_url: usize) -> ResourceMetrics {
@@ -329,7 +384,7 @@ fn of_host(name: &str, schema_url: usize) -> ResourceMetrics {
 
 #[tokio::test]
 async fn a_subscriber_is_told_of_each_trace_once_a_batch_and_of_logs_and_metrics() {
-    let store = Store::new(1 << 20);
+    let store = Store::temporary(SMALL).unwrap();
     store.insert_spans(vec![span(9, 1)]); // before it listens
     let mut changes = store.subscribe();
     store.insert_spans(vec![span(1, 1), span(1, 2), span(1, 3)]);
@@ -353,7 +408,7 @@ async fn a_subscriber_is_told_of_each_trace_once_a_batch_and_of_logs_and_metrics
 
 #[test]
 fn what_several_send_at_once_is_counted_once_and_announced_in_order() {
-    let store = Store::new(1 << 20);
+    let store = Store::temporary(SMALL).unwrap();
     let mut changes = store.subscribe();
     // Each span is sent by two of four.
     std::thread::scope(|scope| {
@@ -375,7 +430,7 @@ fn what_several_send_at_once_is_counted_once_and_announced_in_order() {
 
 #[tokio::test]
 async fn a_slow_subscriber_misses_changes_and_nobody_waits_for_it() {
-    let store = Store::new(1 << 20);
+    let store = Store::temporary(SMALL).unwrap();
     let mut slow = store.subscribe();
     for id in 1..=3000 {
         store.insert_spans(vec![span(1, id)]);
@@ -396,7 +451,7 @@ async fn a_slow_subscriber_misses_changes_and_nobody_waits_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_finds_what_is_there_and_what_comes() {
-    let store = Arc::new(Store::new(8 << 20));
+    let store = Arc::new(Store::temporary(8 << 20).unwrap());
     store.insert_spans(vec![span(1, 1)]);
     assert_eq!(
         store.wait_for_trace(1, LIMIT).await.unwrap().id,
@@ -422,7 +477,7 @@ async fn waiting_finds_what_is_there_and_what_comes() {
 
 #[tokio::test]
 async fn waiting_goes_on_when_more_changes_come_at_once_than_it_is_told_of() {
-    let store = Store::new(8 << 20);
+    let store = Store::temporary(8 << 20).unwrap();
     let mut looks = 0;
     let found = store.wait_for(LIMIT, |store| {
         looks += 1;
@@ -438,7 +493,7 @@ async fn waiting_goes_on_when_more_changes_come_at_once_than_it_is_told_of() {
 
 #[tokio::test]
 async fn waiting_in_vain_ends_with_what_there_is_instead() {
-    let store = Store::new(1 << 20);
+    let store = Store::temporary(SMALL).unwrap();
     store.insert_spans(vec![span(1, 1), span(1, 2)]);
     let error = store
         .wait_for_trace(3, Duration::from_millis(50))

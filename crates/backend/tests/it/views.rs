@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::sample;
 
 fn trace(spans: Vec<Span>) -> Trace {
-    let store = backend::Store::new(1 << 20);
+    let store = backend::Store::temporary(1 << 20).unwrap();
     store.insert_spans(spans);
     store.latest(1).remove(0)
 }

@@ -101,7 +101,7 @@ async fn what_a_real_jaeger_writes_is_loaded_whole() {
     both.send(&corpus::request()).await;
     for id in TRACES {
         let theirs = both.ask(Who::Jaeger, &format!("v3/traces/{id}")).await;
-        let store = Store::new(64 << 20);
+        let store = Store::temporary(64 << 20).unwrap();
         let loaded = store.load(theirs.text.as_bytes()).unwrap();
         assert_eq!(
             (loaded.faults.as_slice(), store.len()),

@@ -1,0 +1,213 @@
+//! Numbers for what many rows share: resources, scopes, operations. One that no row uses any more goes.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use super::row::SERVICE;
+
+/// Bytes of keys that are remembered.
+const REMEMBERED: usize = 1 << 20;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Table {
+    Resource,
+    Scope,
+    Operation,
+}
+
+impl Table {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Resource => "resource",
+            Self::Scope => "scope",
+            Self::Operation => "operation",
+        }
+    }
+}
+
+pub(super) struct Numbers {
+    /// Goes up while the process runs, so that what a reader remembers of a number stays true.
+    next: i64,
+    known: HashMap<Table, HashMap<Vec<u8>, i64>>,
+    bytes: usize,
+    /// Changes to `users` that have not been written.
+    users: HashMap<(Table, i64), i64>,
+    key: Vec<u8>,
+}
+
+impl Numbers {
+    pub(super) fn new(connection: &Connection) -> Result<Self> {
+        let sql = "SELECT max(coalesce((SELECT max(number) FROM resource), 0), coalesce((SELECT max(number) FROM scope), 0),
+            coalesce((SELECT max(number) FROM operation), 0), coalesce((SELECT max(operation) FROM block), 0))";
+        let last: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(Self {
+            next: last + 1,
+            known: HashMap::new(),
+            bytes: 0,
+            users: HashMap::new(),
+            key: Vec::new(),
+        })
+    }
+
+    /// Of an encoded resource.
+    pub(super) fn resource(
+        &mut self,
+        connection: &Connection,
+        service: &str,
+        message: &[u8],
+    ) -> Result<i64> {
+        self.number(connection, Table::Resource, message, |number| {
+            let sql = "INSERT INTO resource VALUES (?1, ?2, ?3, 0)";
+            connection
+                .prepare_cached(sql)?
+                .execute(params![number, service, message])
+        })
+    }
+
+    /// Of an encoded scope.
+    pub(super) fn scope(&mut self, connection: &Connection, message: &[u8]) -> Result<i64> {
+        self.number(connection, Table::Scope, message, |number| {
+            let sql = "INSERT INTO scope VALUES (?1, ?2, 0)";
+            connection
+                .prepare_cached(sql)?
+                .execute(params![number, message])
+        })
+    }
+
+    /// Of a service as a whole.
+    pub(super) fn service(&mut self, connection: &Connection, service: &str) -> Result<i64> {
+        self.operation(connection, service, "", SERVICE)
+    }
+
+    pub(super) fn operation(
+        &mut self,
+        connection: &Connection,
+        service: &str,
+        name: &str,
+        kind: i32,
+    ) -> Result<i64> {
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        key.extend(kind.to_le_bytes());
+        key.extend(service.as_bytes());
+        key.push(0xff); // in no text
+        key.extend(name.as_bytes());
+        let number = match self
+            .known
+            .get(&Table::Operation)
+            .and_then(|known| known.get(&key))
+        {
+            Some(number) => *number,
+            None => {
+                let sql =
+                    "SELECT number FROM operation WHERE service = ?1 AND kind = ?2 AND name = ?3";
+                let mut find = connection.prepare_cached(sql)?;
+                let number = find
+                    .query_row(params![service, kind, name], |row| row.get(0))
+                    .optional()?;
+                let number = match number {
+                    Some(number) => number,
+                    None => {
+                        let number = self.take();
+                        let sql = "INSERT INTO operation VALUES (?1, ?2, ?3, ?4, 0)";
+                        connection
+                            .prepare_cached(sql)?
+                            .execute(params![number, service, name, kind])?;
+                        number
+                    }
+                };
+                self.remember(Table::Operation, &key, number);
+                number
+            }
+        };
+        self.key = key;
+        Ok(number)
+    }
+
+    fn number(
+        &mut self,
+        connection: &Connection,
+        table: Table,
+        message: &[u8],
+        insert: impl FnOnce(i64) -> Result<usize>,
+    ) -> Result<i64> {
+        if let Some(number) = self.known.get(&table).and_then(|known| known.get(message)) {
+            return Ok(*number);
+        }
+        let sql = match table {
+            Table::Resource => "SELECT number FROM resource WHERE message = ?1",
+            _ => "SELECT number FROM scope WHERE message = ?1",
+        };
+        let mut find = connection.prepare_cached(sql)?;
+        let number = match find.query_row([message], |row| row.get(0)).optional()? {
+            Some(number) => number,
+            None => {
+                let number = self.take();
+                insert(number)?;
+                number
+            }
+        };
+        self.remember(table, message, number);
+        Ok(number)
+    }
+
+    fn take(&mut self) -> i64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn remember(&mut self, table: Table, key: &[u8], number: i64) {
+        let bytes = key.len() + 100; // what stands around it
+        if bytes > REMEMBERED / 4 {
+            return;
+        }
+        if self.bytes + bytes > REMEMBERED {
+            self.forget();
+        }
+        self.bytes += bytes;
+        self.known
+            .entry(table)
+            .or_default()
+            .insert(key.to_vec(), number);
+    }
+
+    fn forget(&mut self) {
+        self.known.clear();
+        self.bytes = 0;
+    }
+
+    /// `change` users more.
+    pub(super) fn use_by(&mut self, table: Table, number: i64, change: i64) {
+        *self.users.entry((table, number)).or_default() += change;
+    }
+
+    /// Writes how many users everything has, and lets go of what has none.
+    pub(super) fn write(&mut self, connection: &Connection) -> Result<()> {
+        for ((table, number), change) in std::mem::take(&mut self.users) {
+            let name = table.name();
+            if change != 0 {
+                let sql = format!("UPDATE {name} SET users = users + ?2 WHERE number = ?1");
+                connection.prepare_cached(&sql)?.execute([number, change])?;
+            }
+            if change <= 0 {
+                let sql = format!("DELETE FROM {name} WHERE number = ?1 AND users <= 0");
+                if connection.prepare_cached(&sql)?.execute([number])? > 0 {
+                    self.forget();
+                    if table == Table::Operation {
+                        connection
+                            .prepare_cached("DELETE FROM block WHERE operation = ?1")?
+                            .execute([number])?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After a transaction that was taken back.
+    pub(super) fn reset(&mut self) {
+        self.users.clear();
+        self.forget();
+    }
+}
