@@ -1,7 +1,7 @@
-//! Traces and logs saved in a file, and loaded: OTLP JSON lines, as the Collector's file exporter writes them.
+//! Traces, logs and metrics saved in a file, and loaded: OTLP JSON lines, as the Collector's file exporter writes them.
 //!
-//! A line is one message, `TracesData` (`{"resourceSpans": […]}`) or `LogsData` (`{"resourceLogs": […]}`), and stands for
-//! itself. The answer of `/api/v3/traces/{id}`, which has its message in `result`, is such a line as well.
+//! A line is one message, `TracesData` (`{"resourceSpans": […]}`), `LogsData` (`{"resourceLogs": […]}`) or `MetricsData`
+//! (`{"resourceMetrics": […]}`), and stands for itself. The answer of `/api/v3/traces/{id}`, which has its message in `result`, is such a line as well.
 
 use std::{
     fmt,
@@ -10,14 +10,18 @@ use std::{
 };
 
 use opentelemetry_proto::tonic::{
-    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
     logs::v1::ResourceLogs,
+    metrics::v1::{MetricsData, ResourceMetrics},
     trace::v1::ResourceSpans,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    encode::{Data, Item, by_resource},
+    encode::{Data, by_resource},
     json, messages,
     signal::Signal,
     store::Store,
@@ -36,6 +40,8 @@ pub struct Loaded {
     pub spans: usize,
     /// Log records taken.
     pub logs: usize,
+    /// Metric points taken.
+    pub points: usize,
     /// Lines of which something was not taken.
     pub faulty_lines: usize,
     /// What was wrong with the first hundred of them.
@@ -58,7 +64,7 @@ impl fmt::Display for Fault {
 }
 
 impl Store {
-    /// Writes everything kept but metrics, one message a line, what arrived first first.
+    /// Writes everything kept, one message a line: traces, log records and metric points, each in order of arrival.
     ///
     /// # Errors
     ///
@@ -77,6 +83,9 @@ impl Store {
                 Arc::ptr_eq(&one.resource, &next.resource) && Arc::ptr_eq(&one.scope, &next.scope)
             });
             write_line(to, &Data(runs.flat_map(by_resource).collect()))?;
+        }
+        for resource_metrics in self.point_pages() {
+            write_line(to, &MetricsData { resource_metrics })?;
         }
         Ok(())
     }
@@ -129,19 +138,27 @@ impl Store {
         if let Some(result) = message.result {
             message = *result;
         }
-        if message.resource_spans.is_none() && message.resource_logs.is_none() {
-            return Err("it has neither resourceSpans nor resourceLogs".to_owned());
+        if message.resource_spans.is_none()
+            && message.resource_logs.is_none()
+            && message.resource_metrics.is_none()
+        {
+            return Err(
+                "it has neither resourceSpans nor resourceLogs nor resourceMetrics".to_owned(),
+            );
         }
         let resource_spans = message.resource_spans.unwrap_or_default();
         let resource_logs = message.resource_logs.unwrap_or_default();
+        let resource_metrics = message.resource_metrics.unwrap_or_default();
         let kept = [
             ExportTraceServiceRequest { resource_spans }.keep(self),
             ExportLogsServiceRequest { resource_logs }.keep(self),
+            ExportMetricsServiceRequest { resource_metrics }.keep(self),
         ];
         let mut faults = Vec::new();
         for kept in kept {
             loaded.spans += kept.spans;
             loaded.logs += kept.logs;
+            loaded.points += kept.points;
             faults.extend((kept.rejected > 0).then_some(kept.reason));
         }
         if faults.is_empty() {
@@ -152,16 +169,17 @@ impl Store {
     }
 }
 
-/// `TracesData`, `LogsData`, or one of them in the answer of a query.
+/// `TracesData`, `LogsData`, `MetricsData`, or one of them in the answer of a query.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Message {
     resource_spans: Option<Vec<ResourceSpans>>,
     resource_logs: Option<Vec<ResourceLogs>>,
+    resource_metrics: Option<Vec<ResourceMetrics>>,
     result: Option<Box<Message>>,
 }
 
-fn write_line<T: Item>(to: &mut impl Write, data: &Data<'_, T>) -> io::Result<()> {
+fn write_line(to: &mut impl Write, data: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *to, data)?;
     to.write_all(b"\n")
 }

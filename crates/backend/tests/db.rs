@@ -208,7 +208,7 @@ fn file_and_journal_stay_below_the_bound_while_somebody_reads() {
                 text: Some("nowhere".into()),
                 ..Query::default()
             };
-            while store.trace(span(1, 1).trace_id).is_some() || store.len() == 0 {
+            while store.trace(span(1, 1).trace_id).is_some() || store.is_empty() {
                 assert_eq!(store.search(&nowhere), []);
             }
         });
