@@ -113,13 +113,14 @@ pub struct Store {
     limit: u64,
     /// Pages of the journal from which on they are moved into the file, and at most.
     journal: [u64; 2],
-    writer: Mutex<Writer>,
     quick: Pool<Reader>,
     searches: Pool<Reader>,
     queries: Pool<Asked>,
     /// Of the queries: they keep the journal from being used again.
     interrupts: Vec<InterruptHandle>,
     is_journal_full: AtomicBool,
+    // Dropped after those that read: the last connection moves the journal into the file, and has to write for that.
+    writer: Mutex<Writer>,
     figures: Figures,
     warned: Warned,
     changes: broadcast::Sender<Change>,

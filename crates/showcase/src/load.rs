@@ -29,7 +29,7 @@ pub(crate) fn load(file: &Path, store: &Store) -> io::Result<String> {
         return Err(named(io::Error::other(first.unwrap_or(nothing))));
     }
     let mut text = format!(
-        "{}: {spans} spans and {logs} log records loaded.\n",
+        "{}: {spans} spans, {logs} log records and {points} metric points loaded.\n",
         file.display()
     );
     for fault in faults.iter().take(TOLD) {
