@@ -62,6 +62,8 @@ pub(crate) struct Kept {
     pub(crate) spans: usize,
     /// Log records taken.
     pub(crate) logs: usize,
+    /// Metric points taken.
+    pub(crate) points: usize,
     /// Items not taken.
     pub(crate) rejected: usize,
     /// Why not.

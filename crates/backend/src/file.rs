@@ -1,8 +1,9 @@
-//! Traces and logs saved in a file, and loaded: OTLP JSON lines, as the Collector's file exporter writes them.
+//! Traces, logs and metrics saved in a file, and loaded: OTLP JSON lines, as the Collector's file exporter writes them.
 //!
-//! A line is one message, `TracesData` (`{"resourceSpans": […]}`) or `LogsData` (`{"resourceLogs": […]}`), and stands for
-//! itself. The answer of `/api/v3/traces/{id}`, which has its message in `result`, is such a line as well, and so is what
-//! Jaeger's page saves (`{"data": […]}`). A file that is one such document on many lines is loaded too.
+//! A line is one message, `TracesData` (`{"resourceSpans": […]}`), `LogsData` (`{"resourceLogs": […]}`) or `MetricsData`
+//! (`{"resourceMetrics": […]}`), and stands for itself. The answer of `/api/v3/traces/{id}`, which has its message in
+//! `result`, is such a line as well, and so is what Jaeger's page saves (`{"data": […]}`). A file that is one such document on
+//! many lines is loaded too.
 
 use std::{
     fmt,
@@ -10,14 +11,19 @@ use std::{
     sync::Arc,
 };
 
-use opentelemetry_proto::tonic::collector::{
-    logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest,
+use opentelemetry_proto::tonic::{
+    collector::{
+        logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest,
+        trace::v1::ExportTraceServiceRequest,
+    },
+    metrics::v1::MetricsData,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     answer::Kept,
-    encode::{Data, Item, by_resource},
+    encode::{Data, by_resource},
     jaeger, json, messages, salvage,
     signal::Signal,
     store::Store,
@@ -39,6 +45,8 @@ pub struct Loaded {
     pub spans: usize,
     /// Log records taken.
     pub logs: usize,
+    /// Metric points taken.
+    pub points: usize,
     /// Lines of which something was not taken.
     pub faulty_lines: usize,
     /// What was wrong with the first hundred of them.
@@ -61,7 +69,7 @@ impl fmt::Display for Fault {
 }
 
 impl Store {
-    /// Writes everything kept but metrics, one message a line, what arrived first first.
+    /// Writes everything kept, one message a line: traces, log records and metric points, each in order of arrival.
     ///
     /// # Errors
     ///
@@ -80,6 +88,9 @@ impl Store {
                 Arc::ptr_eq(&one.resource, &next.resource) && Arc::ptr_eq(&one.scope, &next.scope)
             });
             write_line(to, &Data(runs.flat_map(by_resource).collect()))?;
+        }
+        for resource_metrics in self.point_pages() {
+            write_line(to, &MetricsData { resource_metrics })?;
         }
         Ok(())
     }
@@ -145,13 +156,19 @@ impl Store {
         if let Some(list) = list("resourceLogs") {
             kept.push(self.keep_list::<ExportLogsServiceRequest>(list)?);
         }
+        if let Some(list) = list("resourceMetrics") {
+            kept.push(self.keep_list::<ExportMetricsServiceRequest>(list)?);
+        }
         if kept.is_empty() {
-            return Err("it has neither resourceSpans nor resourceLogs".to_owned());
+            return Err(
+                "it has neither resourceSpans nor resourceLogs nor resourceMetrics".to_owned(),
+            );
         }
         let mut faults = Vec::new();
         for kept in kept {
             loaded.spans += kept.spans;
             loaded.logs += kept.logs;
+            loaded.points += kept.points;
             faults.extend((kept.rejected > 0).then_some(kept.reason));
         }
         if faults.is_empty() {
@@ -190,7 +207,7 @@ fn parse(document: &[u8]) -> Result<Value, String> {
     json::parse(document).map_err(|error| error.to_string())
 }
 
-fn write_line<T: Item>(to: &mut impl Write, data: &Data<'_, T>) -> io::Result<()> {
+fn write_line(to: &mut impl Write, data: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *to, data)?;
     to.write_all(b"\n")
 }

@@ -10,6 +10,8 @@
 //! | `/api/sql` | `POST`: rows of what is kept; see [`Store::sql`](crate::Store) |
 //! | `/api/status` | how the receivers, the store and the services are |
 //!
+//! `POST /api/sql` answers a select; the crate's documentation has its views.
+//!
 //! Times are milliseconds since 1970-01-01 UTC, durations milliseconds, both numbers with fractions; ids are lower-case
 //! hex. What is asked wrongly is answered with 400 and `{"error": "…"}`.
 

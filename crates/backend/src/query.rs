@@ -18,10 +18,9 @@
 //!
 //! `prettyPrint=true` indents every answer but those of `/api/v3`. A name with a `_` may be written as Jaeger 2.20 writes it, too: `query.serviceName`, `spanKind`.
 //!
-//! `/api/export` is no part of it: everything kept, traces and logs, as lines of OTLP's JSON; see [`Store::save`].
+//! `/api/export` is no part of it: everything kept, traces, logs and metrics, as lines of OTLP's JSON; see [`Store::save`].
 //!
-//! Answers are written while traces are looked for and while they are sent, so that their size costs no memory; the lock
-//! of the store is not held meanwhile.
+//! Answers are written while traces are looked for and while they are sent, so that their size costs no memory.
 //!
 //! # Differences
 //!

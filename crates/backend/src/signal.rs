@@ -68,12 +68,16 @@ impl Signal for ExportMetricsServiceRequest {
     type Item = Metric;
 
     fn keep(self, faults: Faults, store: &Store) -> Kept {
-        let all = self.resource_metrics.iter();
-        let too_large = all
-            .filter(|metrics| !store.insert_metrics(metrics))
-            .map(data_points)
-            .sum();
-        kept(faults, too_large)
+        let (mut points, mut too_large) = (0, 0);
+        for metrics in &self.resource_metrics {
+            let count = match store.insert_metrics(metrics) {
+                true => &mut points,
+                false => &mut too_large,
+            };
+            *count += data_points(metrics);
+        }
+        let kept = kept(faults, too_large);
+        Kept { points, ..kept }
     }
 }
 

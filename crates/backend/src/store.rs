@@ -8,9 +8,11 @@ mod body;
 mod evict;
 mod finder;
 mod functions;
+mod metric_parts;
 mod numbers;
 mod outline;
 mod place;
+mod points;
 mod pool;
 mod reader;
 mod row;
@@ -28,8 +30,9 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -81,6 +84,9 @@ const SMALLEST: u64 = 1 << 20;
 /// The bound of a store in memory, where there is no disk.
 const IN_MEMORY: u64 = 64 << 20;
 
+/// How long a batch waits for the journal to be emptied.
+const JOURNAL_PATIENCE: Duration = Duration::from_millis(100);
+
 /// How old something may become.
 const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -107,12 +113,14 @@ pub struct Store {
     limit: u64,
     /// Pages of the journal from which on they are moved into the file, and at most.
     journal: [u64; 2],
-    writer: Mutex<Writer>,
     quick: Pool<Reader>,
     searches: Pool<Reader>,
     queries: Pool<Asked>,
     /// Of the queries: they keep the journal from being used again.
     interrupts: Vec<InterruptHandle>,
+    is_journal_full: AtomicBool,
+    // Dropped after those that read: the last connection moves the journal into the file, and has to write for that.
+    writer: Mutex<Writer>,
     figures: Figures,
     warned: Warned,
     changes: broadcast::Sender<Change>,
@@ -127,6 +135,7 @@ struct Figures {
     traces: AtomicUsize,
     spans: AtomicUsize,
     logs: AtomicUsize,
+    points: AtomicUsize,
     bytes: AtomicU64,
 }
 
@@ -189,6 +198,7 @@ impl Store {
             searches,
             interrupts: queries.iter().map(Asked::interrupt_handle).collect(),
             queries: Pool::new(queries),
+            is_journal_full: AtomicBool::new(false),
             figures: Figures::default(),
             warned: Warned::default(),
             changes: broadcast::Sender::new(CHANGES),
@@ -235,7 +245,7 @@ impl Store {
         })
     }
 
-    /// Keeps metrics in the place of the last ones of the same resource. `false`: they are larger than a quarter of the
+    /// Adds the points of a resource's metrics. `false`: they are larger than a quarter of the
     /// store, or cannot be written.
     pub fn insert_metrics(&self, metrics: &ResourceMetrics) -> bool {
         let refused = self.write(1, |writer| match writer.insert_metrics(metrics)? {
@@ -275,16 +285,28 @@ impl Store {
     /// Moves the journal into the file from time to time.
     fn keep_journal_small(&self, writer: &Writer) -> rusqlite::Result<()> {
         let [checkpoint, most] = self.journal;
-        let mode = match writer.journal() {
-            pages if pages >= most => {
-                self.interrupts.iter().for_each(InterruptHandle::interrupt);
-                "TRUNCATE" // waits until nobody reads in it
-            }
-            pages if pages >= checkpoint => "PASSIVE",
-            _ => return Ok(()),
-        };
-        let sql = format!("PRAGMA wal_checkpoint({mode})");
-        writer.connection.query_row(&sql, [], |_| Ok(()))
+        if writer.journal() >= most {
+            return self.empty_journal(writer);
+        }
+        if writer.journal() >= checkpoint {
+            writer.checkpoint("PASSIVE")?;
+        }
+        Ok(())
+    }
+
+    /// Begins the journal anew, which nobody may read meanwhile: queries are ended, and others wait. It is tried for a
+    /// moment only, since what arrives waits too, and again with the next batch.
+    fn empty_journal(&self, writer: &Writer) -> rusqlite::Result<()> {
+        self.is_journal_full.store(true, Ordering::Relaxed);
+        let start = Instant::now();
+        let mut is_empty = Ok(false);
+        while matches!(is_empty, Ok(false)) && start.elapsed() < JOURNAL_PATIENCE {
+            self.interrupts.iter().for_each(InterruptHandle::interrupt);
+            is_empty = writer.checkpoint("TRUNCATE");
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.is_journal_full.store(false, Ordering::Relaxed);
+        is_empty.map(|_| ())
     }
 
     fn update(&self, writer: &Writer) -> rusqlite::Result<()> {
@@ -292,12 +314,14 @@ impl Store {
             traces,
             spans,
             logs,
+            points,
         } = writer.contents;
         let figures = &self.figures;
         for (figure, number) in [
             (&figures.traces, traces),
             (&figures.spans, spans),
             (&figures.logs, logs),
+            (&figures.points, points),
         ] {
             figure.store(usize::try_from(number).unwrap_or(0), Ordering::Relaxed);
         }
@@ -426,6 +450,9 @@ impl Store {
         parameters: &[Parameter],
         limit: usize,
     ) -> Result<Table, String> {
+        while self.is_journal_full.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(1));
+        }
         let found = self
             .queries
             .with(|asked| asked.query(sql, parameters, limit));
@@ -452,6 +479,15 @@ impl Store {
         let mut after = i64::MIN;
         std::iter::from_fn(move || {
             let page = self.read(&self.quick, |reader| reader.logs_after(&mut after));
+            (!page.is_empty()).then_some(page)
+        })
+    }
+
+    /// The metric points kept, oldest arrival first, in pages.
+    pub(crate) fn point_pages(&self) -> impl Iterator<Item = Vec<ResourceMetrics>> {
+        let mut after = i64::MIN;
+        std::iter::from_fn(move || {
+            let page = self.read(&self.quick, |reader| points::after(reader, &mut after));
             (!page.is_empty()).then_some(page)
         })
     }
@@ -504,6 +540,11 @@ impl Store {
     /// Log records kept.
     pub fn log_count(&self) -> usize {
         self.figures.logs.load(Ordering::Relaxed)
+    }
+
+    /// Metric points kept.
+    pub fn point_count(&self) -> usize {
+        self.figures.points.load(Ordering::Relaxed)
     }
 
     /// Bytes of the file in use. With the journal the file never takes more than [`limit`](Self::limit).

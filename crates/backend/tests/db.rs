@@ -76,7 +76,7 @@ fn file(directory: &TempDir) -> PathBuf {
 fn refusal(file: &Path) -> String {
     let before = fs::read(file).unwrap();
     let refused = Store::open(file, BOUND).unwrap_err().to_string();
-    assert_eq!(fs::read(file).unwrap(), before);
+    assert!(fs::read(file).unwrap() == before, "{refused}");
     assert!(
         refused.starts_with(file.to_str().unwrap()) && !refused.contains('\n'),
         "{refused}"
@@ -93,6 +93,12 @@ fn what_is_in_the_file_is_there_again() {
     store.insert_metrics(&ResourceMetrics::default());
     let (traces, logs) = (store.latest(10), store.logs());
     drop(store);
+    let left = fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let mut left: Vec<_> = left.collect();
+    left.sort();
+    assert_eq!(left, ["telemetry.db", "telemetry.db-lock"], "no journal");
 
     let store = Store::open(&file(&directory), BOUND).unwrap();
     assert_eq!(
@@ -208,7 +214,7 @@ fn file_and_journal_stay_below_the_bound_while_somebody_reads() {
                 text: Some("nowhere".into()),
                 ..Query::default()
             };
-            while store.trace(span(1, 1).trace_id).is_some() || store.len() == 0 {
+            while store.trace(span(1, 1).trace_id).is_some() || store.is_empty() {
                 assert_eq!(store.search(&nowhere), []);
             }
         });

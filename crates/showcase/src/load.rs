@@ -19,16 +19,17 @@ pub(crate) fn load(file: &Path, store: &Store) -> io::Result<String> {
     let Loaded {
         spans,
         logs,
+        points,
         faulty_lines,
         faults,
     } = loaded;
-    if spans + logs == 0 {
+    if spans + logs + points == 0 {
         let nothing = "nothing in it is a line of OTLP's JSON".to_owned();
         let first = faults.first().map(|fault| format!("{nothing}; {fault}"));
         return Err(named(io::Error::other(first.unwrap_or(nothing))));
     }
     let mut text = format!(
-        "{}: {spans} spans and {logs} log records loaded.\n",
+        "{}: {spans} spans, {logs} log records and {points} metric points loaded.\n",
         file.display()
     );
     for fault in faults.iter().take(TOLD) {

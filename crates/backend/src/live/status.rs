@@ -19,6 +19,7 @@ struct Contents {
     traces: usize,
     spans: usize,
     logs: usize,
+    points: usize,
     bytes: u64,
     limit: u64,
 }
@@ -32,6 +33,7 @@ pub(super) async fn status(State(live): State<Live>) -> Json<Status> {
             traces: live.store.len(),
             spans: live.store.span_count(),
             logs: live.store.log_count(),
+            points: live.store.point_count(),
             bytes: live.store.bytes(),
             limit: live.store.limit(),
         },

@@ -32,7 +32,7 @@ impl Writer {
         ))
     }
 
-    /// Lets the oldest traces and logs go until `bytes` more fit in, and those that are too old.
+    /// Lets the oldest traces, logs and metric points go until `bytes` more fit in, and those that are too old.
     pub(super) fn make_room(&mut self, bytes: usize) -> Result<()> {
         let needed = RESERVE + (bytes as u64).div_ceil(PAGE) * 5 / 4; // pages are not filled to the last byte
         let too_old = now().saturating_sub(self.bounds.age);
@@ -41,21 +41,24 @@ impl Writer {
             if is_full && self.drop_spans()? {
                 continue;
             }
-            let oldest = |sql| {
-                self.connection
-                    .prepare_cached(sql)?
-                    .query_row([], |row| row.get::<_, i64>(0))
-                    .optional()
+            let oldest = |table| {
+                let sql = format!("SELECT arrived FROM {table} ORDER BY number LIMIT 1");
+                let arrived = self
+                    .connection
+                    .prepare_cached(&sql)?
+                    .query_row([], |row| row.get::<_, i64>(0));
+                Ok::<_, rusqlite::Error>(arrived.optional()?.unwrap_or(i64::MAX))
             };
-            let trace = oldest("SELECT arrived FROM trace ORDER BY number LIMIT 1")?;
-            let log = oldest("SELECT arrived FROM log ORDER BY number LIMIT 1")?;
-            let is_due = |arrived: i64| is_full || arrived < too_old;
-            let went = match (trace, log) {
-                (Some(trace), log) if is_due(trace) && log.is_none_or(|log| trace <= log) => {
-                    self.drop_traces()?
-                }
-                (_, Some(log)) if is_due(log) => self.drop_logs()?,
-                _ => false,
+            let [trace, log, point] = [oldest("trace")?, oldest("log")?, oldest("point")?];
+            let arrived = trace.min(log).min(point);
+            let went = if arrived == i64::MAX || !is_full && arrived >= too_old {
+                false
+            } else if arrived == trace {
+                self.drop_traces()?
+            } else if arrived == log {
+                self.drop_logs()?
+            } else {
+                self.drop_points()?
             };
             if !went {
                 return Ok(());
@@ -162,6 +165,36 @@ impl Writer {
             .prepare_cached("DELETE FROM log WHERE number <= ?1")?
             .execute([last])?;
         self.contents.logs -= i64::try_from(went).unwrap_or(0);
+        Ok(true)
+    }
+
+    fn drop_points(&mut self) -> Result<bool> {
+        let Self {
+            connection,
+            numbers,
+            ..
+        } = self;
+        let few = (ROWS / 4).min(self.contents.points / 8 + 1);
+        let mut last = None;
+        {
+            let sql = "SELECT p.number, metric, resource, scope FROM point p JOIN metric m ON m.number = metric
+                ORDER BY p.number LIMIT ?1";
+            let mut find = connection.prepare_cached(sql)?;
+            let mut rows = find.query([few])?;
+            while let Some(row) = rows.next()? {
+                last = Some(row.get::<_, i64>(0)?);
+                numbers.use_by(Table::Metric, row.get(1)?, -1);
+                numbers.use_by(Table::Resource, row.get(2)?, -1);
+                numbers.use_by(Table::Scope, row.get(3)?, -1);
+            }
+        }
+        let Some(last) = last else {
+            return Ok(false);
+        };
+        let went = connection
+            .prepare_cached("DELETE FROM point WHERE number <= ?1")?
+            .execute([last])?;
+        self.contents.points -= i64::try_from(went).unwrap_or(0);
         Ok(true)
     }
 }

@@ -13,9 +13,13 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     body::{fields, text_of},
+    metric_parts::{metric_part, point_part},
     row,
 };
 use crate::{decode, span::SpanKind};
+
+/// A part of a message, by name.
+type Part = fn(&[u8], &str) -> Option<String>;
 
 pub(super) fn add(connection: &Connection) -> Result<()> {
     let number = |context: &Context<'_>| context.get::<Option<i64>>(0);
@@ -35,7 +39,7 @@ pub(super) fn add(connection: &Connection) -> Result<()> {
             _ => "unset",
         })
     })?;
-    let parts: [(&str, fn(&[u8], &str) -> Option<String>); 4] = [
+    let parts: [(&str, Part); 4] = [
         ("span_part", span_part),
         ("log_part", log_part),
         ("resource_part", resource_part),
@@ -47,7 +51,14 @@ pub(super) fn add(connection: &Connection) -> Result<()> {
             Ok(part(message, context.get_raw(1).as_str()?))
         })?;
     }
-    Ok(())
+    connection.create_scalar_function("metric_part", 2, flags, |context| {
+        let message = context.get_raw(0).as_blob()?;
+        Ok(metric_part(message, context.get_raw(1).as_str()?))
+    })?;
+    connection.create_scalar_function("point_part", 3, flags, |context| {
+        let (metric, body) = (context.get_raw(0).as_blob()?, context.get_raw(1).as_blob()?);
+        Ok(point_part(metric, body, context.get_raw(2).as_str()?))
+    })
 }
 
 fn kind_text(number: i32) -> &'static str {
@@ -59,6 +70,10 @@ fn kind_text(number: i32) -> &'static str {
         SpanKind::Producer => "producer",
         SpanKind::Consumer => "consumer",
     }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The contents of a field.
@@ -78,7 +93,7 @@ fn attributes(message: &[u8], number: u32) -> String {
     object(pairs.collect()).to_string()
 }
 
-fn object(pairs: Vec<KeyValue>) -> Json {
+pub(super) fn object(pairs: Vec<KeyValue>) -> Json {
     let mut object = Map::new();
     for pair in pairs {
         let value = decode::value_of(pair.value).to_json();
@@ -98,12 +113,6 @@ fn span_part(body: &[u8], part: &str) -> Option<String> {
             })
         }),
         "links" => list(body, 13, |link: Link| {
-            let hex = |bytes: &[u8]| {
-                bytes
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect::<String>()
-            };
             json!({
                 "trace_id": hex(&link.trace_id), "span_id": hex(&link.span_id),
                 "trace_state": Some(link.trace_state).filter(|state| !state.is_empty()),

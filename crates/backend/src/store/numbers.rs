@@ -14,6 +14,7 @@ pub(super) enum Table {
     Resource,
     Scope,
     Operation,
+    Metric,
 }
 
 impl Table {
@@ -22,6 +23,7 @@ impl Table {
             Self::Resource => "resource",
             Self::Scope => "scope",
             Self::Operation => "operation",
+            Self::Metric => "metric",
         }
     }
 }
@@ -39,7 +41,8 @@ pub(super) struct Numbers {
 impl Numbers {
     pub(super) fn new(connection: &Connection) -> Result<Self> {
         let sql = "SELECT max(coalesce((SELECT max(number) FROM resource), 0), coalesce((SELECT max(number) FROM scope), 0),
-            coalesce((SELECT max(number) FROM operation), 0), coalesce((SELECT max(operation) FROM block), 0))";
+            coalesce((SELECT max(number) FROM operation), 0), coalesce((SELECT max(operation) FROM block), 0),
+            coalesce((SELECT max(number) FROM metric), 0))";
         let last: i64 = connection.query_row(sql, [], |row| row.get(0))?;
         Ok(Self {
             next: last + 1,
@@ -73,6 +76,30 @@ impl Numbers {
                 .prepare_cached(sql)?
                 .execute(params![number, message])
         })
+    }
+
+    /// Of an encoded metric without its points.
+    pub(super) fn metric(
+        &mut self,
+        connection: &Connection,
+        resource: i64,
+        scope: i64,
+        message: &[u8],
+    ) -> Result<i64> {
+        let sql = "SELECT number FROM metric WHERE resource = ?1 AND scope = ?2 AND message = ?3";
+        let mut find = connection.prepare_cached(sql)?;
+        if let Some(number) = find
+            .query_row(params![resource, scope, message], |row| row.get(0))
+            .optional()?
+        {
+            return Ok(number);
+        }
+        let number = self.take();
+        let sql = "INSERT INTO metric VALUES (?1, ?2, ?3, ?4, 0)";
+        connection
+            .prepare_cached(sql)?
+            .execute(params![number, resource, scope, message])?;
+        Ok(number)
     }
 
     /// Of a service as a whole.

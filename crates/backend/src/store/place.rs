@@ -181,14 +181,18 @@ pub(super) fn file(file: &Path) -> Result<(Connections, File), OpenError> {
 /// Looks whether a file is a store, before SQLite gets it: without changing anything.
 fn check_head(file: &Path) -> Result<(), Why> {
     let mut head = [0; 100];
-    match File::open(file) {
+    let length = match File::open(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Why::of_io(error)),
         Ok(mut opened) => match opened.metadata() {
             Ok(metadata) if metadata.len() == 0 => return Ok(()),
-            _ => opened.read_exact(&mut head).map_err(|_| Why::Foreign)?,
+            Ok(metadata) => {
+                opened.read_exact(&mut head).map_err(|_| Why::Foreign)?;
+                metadata.len()
+            }
+            Err(error) => return Err(Why::of_io(error)),
         },
-    }
+    };
     let number = |place: usize| {
         i32::from_be_bytes([
             head[place],
@@ -198,12 +202,22 @@ fn check_head(file: &Path) -> Result<(), Why> {
         ])
     };
     let (pages, version, application) = (number(28), number(60), number(68));
+    if !head.starts_with(b"SQLite format 3\0") {
+        return Err(Why::Foreign);
+    }
     match (application, version) {
-        _ if !head.starts_with(b"SQLite format 3\0") => Err(Why::Foreign),
-        (schema::APPLICATION, schema::VERSION) => Ok(()),
-        (schema::APPLICATION, other) => Err(Why::Version(other)),
-        (0, 0) if pages <= 1 => Ok(()), // its process was killed before there was anything in it
-        _ => Err(Why::Foreign),
+        (schema::APPLICATION, schema::VERSION) => {}
+        (schema::APPLICATION, other) => return Err(Why::Version(other)),
+        (0, 0) if pages <= 1 => {} // its process was killed before there was anything in it
+        _ => return Err(Why::Foreign),
+    }
+    let mut journal = file.as_os_str().to_owned();
+    journal.push("-wal");
+    // With a journal, its last pages may stand there.
+    let has_journal = std::fs::metadata(journal).is_ok_and(|journal| journal.len() > 0);
+    match u64::try_from(pages) {
+        Ok(pages) if length < pages * schema::PAGE && !has_journal => Err(Why::Damaged),
+        _ => Ok(()),
     }
 }
 

@@ -8,6 +8,8 @@
 //! | `span` | its number is its trace's and its place in it, so that a trace lies together; the body is OTLP's message without what the columns say |
 //! | `block` | of 64 traces in a row, those in which an operation occurs, one bit each: the index of searches |
 //! | `log` | a log record, numbered in the order of arrival; the body is OTLP's message |
+//! | `metric` | OTLP's message of a metric without its points, of a resource and a scope |
+//! | `point` | a point of a metric, numbered in the order of arrival; the body is OTLP's message |
 //! | `latest` | the last metrics of a resource |
 
 use rusqlite::{Connection, Result};
@@ -51,6 +53,14 @@ const TABLES: &str = "
         severity INTEGER NOT NULL, resource INTEGER NOT NULL, scope INTEGER NOT NULL, body BLOB NOT NULL
     ) STRICT;
     CREATE INDEX log_trace ON log (trace) WHERE trace IS NOT NULL;
+    CREATE TABLE metric (
+        number INTEGER PRIMARY KEY, resource INTEGER NOT NULL, scope INTEGER NOT NULL, message BLOB NOT NULL, users INTEGER NOT NULL,
+        UNIQUE (resource, scope, message)
+    ) STRICT;
+    CREATE TABLE point (
+        number INTEGER PRIMARY KEY, arrived INTEGER NOT NULL, metric INTEGER NOT NULL, time INTEGER NOT NULL, value REAL,
+        body BLOB NOT NULL
+    ) STRICT;
     CREATE TABLE latest (number INTEGER PRIMARY KEY, resource BLOB NOT NULL UNIQUE, message BLOB NOT NULL) STRICT;
 ";
 

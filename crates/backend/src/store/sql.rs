@@ -21,7 +21,7 @@ use rusqlite::{
 };
 use serde::Serialize;
 
-use super::functions;
+use super::functions::{self, hex};
 
 /// How long a query may take.
 pub(super) const TIME: Duration = Duration::from_secs(5);
@@ -34,7 +34,7 @@ const VALUE: i32 = 32 << 20;
 const INSTRUCTIONS: i32 = 1000;
 
 /// The views, as `live` documents them.
-pub(super) const VIEWS: [&str; 5] = ["events", "links", "logs", "resources", "spans"];
+pub(super) const VIEWS: [&str; 6] = ["events", "links", "logs", "metrics", "resources", "spans"];
 
 const SPANS_OF_TRACES: &str = "main.trace t CROSS JOIN main.span s
     ON s.number BETWEEN t.number << 24 AND (t.number << 24) + 16777215";
@@ -61,7 +61,18 @@ fn definitions() -> String {
             log_part(l.body, 'event_name') AS event_name, log_part(l.body, 'body') AS body,
             log_part(l.body, 'attributes') AS attributes, r.service AS service, scope_part(c.message, 'name') AS scope_name,
             scope_part(c.message, 'version') AS scope_version, l.resource AS resource
-            FROM main.log l JOIN main.resource r ON r.number = l.resource JOIN main.scope c ON c.number = l.scope;"
+            FROM main.log l JOIN main.resource r ON r.number = l.resource JOIN main.scope c ON c.number = l.scope;
+        CREATE TEMP VIEW metrics AS SELECT metric_part(m.message, 'name') AS name, metric_part(m.message, 'kind') AS kind,
+            metric_part(m.message, 'unit') AS unit, metric_part(m.message, 'description') AS description,
+            metric_part(m.message, 'temporality') AS temporality, metric_part(m.message, 'monotonic') AS monotonic,
+            point_part(m.message, p.body, 'start') AS start_unix_nanos, p.time AS time_unix_nanos, p.value AS value,
+            point_part(m.message, p.body, 'count') AS count, point_part(m.message, p.body, 'sum') AS sum,
+            point_part(m.message, p.body, 'min') AS min, point_part(m.message, p.body, 'max') AS max,
+            point_part(m.message, p.body, 'attributes') AS attributes, point_part(m.message, p.body, 'buckets') AS buckets,
+            point_part(m.message, p.body, 'exemplars') AS exemplars, r.service AS service,
+            scope_part(c.message, 'name') AS scope_name, scope_part(c.message, 'version') AS scope_version, m.resource AS resource
+            FROM main.point p JOIN main.metric m ON m.number = p.metric JOIN main.resource r ON r.number = m.resource
+            JOIN main.scope c ON c.number = m.scope;"
     )
 }
 
@@ -100,9 +111,7 @@ impl Cell {
             ValueRef::Real(real) if real.is_finite() => Self::Real(real),
             ValueRef::Real(infinite) => Self::Text(infinite.to_string()),
             ValueRef::Text(text) => Self::Text(String::from_utf8_lossy(text).into_owned()),
-            ValueRef::Blob(bytes) => {
-                Self::Text(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-            }
+            ValueRef::Blob(bytes) => Self::Text(hex(bytes)),
         }
     }
 
@@ -153,11 +162,7 @@ impl Asked {
         let deadline = milliseconds(self.start.elapsed() + TIME);
         self.deadline.store(deadline, Ordering::Relaxed);
         let mut statement = self.connection.prepare(sql)?;
-        let columns: Vec<String> = statement
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut found = Table {
             rows: Vec::new(),
             truncated: false,

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
@@ -17,11 +17,13 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::{
     blocks::{ANY, Blocks},
     numbers::{Numbers, Table},
+    points::{Point, take_points},
     reader::{Known, SPAN},
     row::{self, Columns},
     schema::{PAGE, PLACE},
 };
 use crate::{
+    decode,
     id::TraceId,
     log::LogRecord,
     message,
@@ -49,6 +51,7 @@ pub(super) struct Writer {
     known: Known,
     next_trace: i64,
     next_log: i64,
+    next_point: i64,
 }
 
 /// How much is there.
@@ -57,6 +60,7 @@ pub(super) struct Contents {
     pub(super) traces: i64,
     pub(super) spans: i64,
     pub(super) logs: i64,
+    pub(super) points: i64,
 }
 
 /// What the rows may take.
@@ -148,6 +152,7 @@ impl Writer {
             known: Known::default(),
             next_trace: 0,
             next_log: 0,
+            next_point: 0,
         };
         writer.count()?;
         Ok(writer)
@@ -158,22 +163,40 @@ impl Writer {
         self.journal.load(Ordering::Relaxed)
     }
 
+    /// Moves the journal into the file, as far as that is possible at once. `false`: somebody was in the way.
+    pub(super) fn checkpoint(&self, mode: &str) -> Result<bool> {
+        let patience: i64 = self
+            .connection
+            .pragma_query_value(None, "busy_timeout", |row| row.get(0))?;
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let done = self
+            .connection
+            .query_row(&sql, [], |row| Ok(row.get::<_, i64>(0)? == 0));
+        self.connection
+            .busy_timeout(Duration::from_millis(patience.unsigned_abs()))?;
+        done
+    }
+
     /// Finds out what the file holds.
     fn count(&mut self) -> Result<()> {
-        let sql = "SELECT count(*), coalesce(sum(spans), 0), coalesce(max(number), 0), (SELECT count(*) FROM log),
-            (SELECT coalesce(max(number), 0) FROM log), (SELECT coalesce(max(number), 0) >> 24 FROM span) FROM trace";
-        let (contents, last_trace, last_log) = self.connection.query_row(sql, [], |row| {
-            let contents = Contents {
-                traces: row.get(0)?,
-                spans: row.get(1)?,
-                logs: row.get(3)?,
-            };
-            let last: i64 = row.get(2)?;
-            Ok((contents, last.max(row.get(5)?), row.get::<_, i64>(4)?))
-        })?;
-        self.contents = contents;
-        self.next_trace = self.next_trace.max(last_trace + 1);
+        let number = |sql| {
+            self.connection
+                .query_row(sql, [], |row| row.get::<_, i64>(0))
+        };
+        self.contents = Contents {
+            traces: number("SELECT count(*) FROM trace")?,
+            spans: number("SELECT coalesce(sum(spans), 0) FROM trace")?,
+            logs: number("SELECT count(*) FROM log")?,
+            points: number("SELECT count(*) FROM point")?,
+        };
+        let last_trace = number("SELECT coalesce(max(number), 0) FROM trace")?;
+        let last_of_spans = number("SELECT coalesce(max(number), 0) >> 24 FROM span")?;
+        let last_log = number("SELECT coalesce(max(number), 0) FROM log")?;
+        let last_point = number("SELECT coalesce(max(number), 0) FROM point")?;
+        self.next_trace = self.next_trace.max(last_trace.max(last_of_spans) + 1);
         self.next_log = self.next_log.max(last_log + 1);
+        self.next_point = self.next_point.max(last_point + 1);
         Ok(())
     }
 
@@ -619,27 +642,78 @@ impl Writer {
         })
     }
 
-    /// Keeps metrics in the place of the last ones of the same resource. `false`: refused, too large.
+    /// Adds the points of a resource's metrics, and keeps all in the place of the last ones of it. `false`: refused, too
+    /// large.
     pub(super) fn insert_metrics(&mut self, metrics: &ResourceMetrics) -> Result<bool> {
-        let resource = metrics
+        let key = metrics
             .resource
             .as_ref()
             .map(Message::encode_to_vec)
             .unwrap_or_default();
         let message = metrics.encode_to_vec();
-        if self.is_too_large(resource.len() + message.len()) {
+        if self.is_too_large(key.len() + message.len()) {
             return Ok(false);
         }
+        let resource = decode::resource_of(metrics.resource.clone(), metrics.schema_url.clone());
+        let mut points = 0;
+        let all = metrics.scope_metrics.iter().map(|of_scope| {
+            let scope = decode::scope_of(of_scope.scope.clone(), of_scope.schema_url.clone());
+            let metrics = of_scope.metrics.iter().cloned().map(|mut metric| {
+                let of_metric = take_points(&mut metric);
+                points += of_metric.len();
+                (metric.encode_to_vec(), of_metric)
+            });
+            (row::encode_scope(&scope), metrics.collect::<Vec<_>>())
+        });
+        let all: Vec<_> = all.collect();
         self.transaction(|writer| {
-            writer.make_room(resource.len() + message.len() + ROW)?;
+            writer.make_room(2 * (key.len() + message.len()) + points * ROW)?;
+            for (scope, metrics) in &all {
+                writer.insert_points(&resource, scope, metrics)?;
+            }
             let connection = &writer.connection;
-            connection.prepare_cached("DELETE FROM latest WHERE resource = ?1")?.execute([&resource])?;
+            connection.prepare_cached("DELETE FROM latest WHERE resource = ?1")?.execute([&key])?;
             let sql = "INSERT INTO latest SELECT 1 + coalesce(max(number), 0), ?1, ?2 FROM latest";
-            connection.prepare_cached(sql)?.execute(params![resource, message])?;
+            connection.prepare_cached(sql)?.execute(params![key, message])?;
             let sql = "DELETE FROM latest WHERE number <= (SELECT number FROM latest ORDER BY number DESC LIMIT 1 OFFSET ?1)";
             connection.prepare_cached(sql)?.execute([RESOURCES])?;
             Ok(true)
         })
+    }
+
+    fn insert_points(
+        &mut self,
+        resource: &Resource,
+        scope: &[u8],
+        metrics: &[(Vec<u8>, Vec<Point>)],
+    ) -> Result<()> {
+        let now = now();
+        let Self {
+            connection,
+            numbers,
+            ..
+        } = self;
+        let resource = numbers.resource(
+            connection,
+            resource.service(),
+            &row::encode_resource(resource),
+        )?;
+        let scope = numbers.scope(connection, scope)?;
+        for (message, points) in metrics {
+            let metric = numbers.metric(connection, resource, scope, message)?;
+            let users = i64::try_from(points.len()).unwrap_or(0);
+            numbers.use_by(Table::Metric, metric, users);
+            numbers.use_by(Table::Resource, resource, users);
+            numbers.use_by(Table::Scope, scope, users);
+            for Point { time, value, body } in points {
+                let sql = "INSERT INTO point VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                let values = params![self.next_point, now, metric, time, value, body];
+                connection.prepare_cached(sql)?.execute(values)?;
+                self.next_point += 1;
+            }
+            self.contents.points += users;
+        }
+        Ok(())
     }
 }
 

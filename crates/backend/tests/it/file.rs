@@ -180,7 +180,7 @@ fn a_line_that_cannot_be_read_is_reported_and_the_others_are_taken() {
     let texts: Vec<_> = loaded.faults.iter().map(Fault::to_string).collect();
     assert_eq!(
         texts[3],
-        "line 6: it has neither resourceSpans nor resourceLogs"
+        "line 6: it has neither resourceSpans nor resourceLogs nor resourceMetrics"
     );
     assert!(
         texts[4].starts_with("line 8: 1 invalid, the first: span_id of span \"ping-request\": "),

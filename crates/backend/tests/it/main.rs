@@ -12,6 +12,7 @@ mod grpc;
 mod junk;
 mod live;
 mod map;
+mod metrics;
 #[path = "../parts/mod.rs"]
 mod parts;
 mod query;

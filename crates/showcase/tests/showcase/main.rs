@@ -457,7 +457,7 @@ async fn file_is_loaded_before_anything_is_received_and_its_faults_are_told() {
     let file = file.to_str().unwrap();
     let showcase = Running::start_with(&["--load", file], &[]).await;
     let told = format!(
-        "{file}: 1 spans and 0 log records loaded.\n  \
+        "{file}: 1 spans, 0 log records and 0 metric points loaded.\n  \
          line 2: it has neither resourceSpans nor resourceLogs\n"
     );
     assert!(showcase.printed.starts_with(&told), "{}", showcase.printed);
