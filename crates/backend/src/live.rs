@@ -7,6 +7,7 @@
 //! | `/api/figures` | what was derived from the services' metrics, of the last 15 minutes |
 //! | `/api/logs` | the log records of a trace, or of a span |
 //! | `/api/map` | which service calls which |
+//! | `/api/red` | rate, errors and duration percentiles of a `service`'s operations by the minute, from its spans |
 //! | `/api/status` | how the receivers, the store and the services are |
 //!
 //! `POST /api/sql` answers a select; the crate's documentation has its views.
@@ -20,6 +21,7 @@ mod logs;
 mod map;
 mod parameters;
 mod reader;
+mod red;
 mod sql;
 mod status;
 mod summary;
@@ -62,6 +64,7 @@ pub(crate) fn router(live: Live) -> Router {
         .route("/api/figures", get(figures))
         .route("/api/logs", get(logs::logs))
         .route("/api/map", get(map::map))
+        .route("/api/red", get(red::red))
         .route("/api/sql", post(sql::sql))
         .route("/api/status", get(status::status))
         .with_state(live)
