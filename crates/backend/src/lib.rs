@@ -120,13 +120,12 @@
 //! # What it takes
 //!
 //! `cargo bench -p backend --bench store`, on two cores of an AMD EPYC, of spans with 9 attributes and an event, 5 a trace.
-//! Before is the store in memory that this one has replaced.
+//! Before is the store in memory that this one has replaced. The machine did other work while the second column was measured.
 //!
 //! | | before | now |
 //! | --- | ---: | ---: |
 //! | spans a second into a store that is full, so that others go | 475,000 | 187,000 |
 //! | the same as OTLP over HTTP, 510 a request, by one worker | 180,000 | 75,000 |
-//! | the same while one search after the other runs | | to be measured on an idle machine |
 //! | bytes a span | 209 of memory | 361 of a file |
 //!
 //! | median, among 100,000 traces | before | now |
@@ -138,7 +137,7 @@
 //! | the oldest second of it | 1.7 ms | 0.9 ms |
 //! | with an attribute that one in a hundred has | 0.83 ms | 20 ms |
 //! | with one that none has: each span is looked into | 60 ms | 0.6 s |
-//! | with a text that none has: each is searched | 162 ms 1.6 s |
+//! | with a text that none has: each is searched | 162 ms | 1.6 s |
 //!
 //! | memory beyond an idle process (`tests/memory.rs`) | before | now |
 //! | --- | ---: | ---: |

@@ -7,7 +7,8 @@
 //! | `/api/figures` | what was derived from the services' metrics, of the last 15 minutes |
 //! | `/api/logs` | the log records of a trace, or of a span; bodies and attributes as JSON |
 //! | `/api/map` | which service calls which |
-//! | `/api/sql` | `POST`: rows of what is kept; see [`Store::sql`](crate::Store) |
+//! | `/api/red` | rate, errors and duration percentiles of a `service`'s operations by the minute, from its spans |
+//! | `/api/sql` | `POST`: rows of what is kept; the crate's documentation has the views |
 //! | `/api/status` | how the receivers, the store and the services are |
 //!
 //! `POST /api/sql` answers a select; the crate's documentation has its views.
@@ -21,6 +22,7 @@ mod logs;
 mod map;
 mod parameters;
 mod reader;
+mod red;
 mod sql;
 mod status;
 mod summary;
@@ -63,6 +65,7 @@ pub(crate) fn router(live: Live) -> Router {
         .route("/api/figures", get(figures))
         .route("/api/logs", get(logs::logs))
         .route("/api/map", get(map::map))
+        .route("/api/red", get(red::red))
         .route(
             "/api/sql",
             post(sql::sql).layer(DefaultBodyLimit::max(sql::BODY)),

@@ -45,7 +45,7 @@ pub use place::OpenError;
 pub(crate) use {
     outline::Outline,
     place::QUERIES,
-    reader::Found,
+    reader::{Found, Timed},
     rusqlite::types::Value as Parameter,
     sql::{Cell, Table},
     stored::{Pages, Stored},
@@ -457,6 +457,11 @@ impl Store {
             .queries
             .with(|asked| asked.query(sql, parameters, limit));
         found.map_err(|error| sql::reason(&error))
+    }
+
+    /// The spans of a service that began after `since`, measured from 1970-01-01 UTC; at most `limit`, the last to arrive.
+    pub(crate) fn timed(&self, service: &str, since: Duration, limit: usize) -> Vec<Timed> {
+        self.read(&self.searches, |reader| reader.timed(service, since, limit))
     }
 
     /// Names of the services of which spans are kept, sorted.

@@ -1,6 +1,6 @@
 //! A connection that reads, with what it has read lately of the tables that others refer to.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, params};
 
@@ -8,9 +8,10 @@ use super::row::{self, Columns, Operation, SERVICE};
 use crate::{
     id::{SpanId, TraceId},
     log::LogRecord,
+    message,
     resource::{Resource, Scope},
     search,
-    span::Span,
+    span::{Span, SpanKind, StatusCode},
 };
 
 /// Bytes of messages that a reader remembers. A longer one is read anew each time.
@@ -30,6 +31,17 @@ pub(super) struct Reader {
 pub(crate) struct Found {
     pub(crate) number: i64,
     pub(crate) id: TraceId,
+}
+
+/// When a span was, and how it ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Timed {
+    pub(crate) name: Arc<str>,
+    /// Of kind server or consumer.
+    pub(crate) answers: bool,
+    pub(crate) is_error: bool,
+    pub(crate) start_nanos: u64,
+    pub(crate) duration_nanos: u64,
 }
 
 impl Reader {
@@ -114,6 +126,47 @@ impl Reader {
         let mut operations: Vec<_> = operations?.collect::<Result<_>>()?;
         operations.sort();
         Ok(operations)
+    }
+
+    /// The spans of a service that began after `since`; at most `limit`, those of the traces that arrived last.
+    pub(super) fn timed(
+        &mut self,
+        service: &str,
+        since: Duration,
+        limit: usize,
+    ) -> Result<Vec<Timed>> {
+        let (connection, known) = self.parts();
+        let sql = "SELECT s.operation, s.start, s.duration, s.status FROM trace t CROSS JOIN span s
+                ON s.number BETWEEN t.number << 24 AND (t.number << 24) + 16777215
+            WHERE t.latest >= ?2 AND s.start >= ?2 AND s.operation IN (SELECT number FROM operation WHERE service = ?1)
+            ORDER BY t.number DESC LIMIT ?3";
+        let since = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+        let mut find = connection.prepare_cached(sql)?;
+        let mut rows = find.query(params![
+            service,
+            since,
+            i64::try_from(limit).unwrap_or(i64::MAX)
+        ])?;
+        let (error, mut spans) = (message::status_code(StatusCode::Error), Vec::new());
+        let mut names: HashMap<i64, Arc<str>> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let number = row.get(0)?;
+            let operation = known.operation(connection, number)?;
+            let name: &Arc<str> = names
+                .entry(number)
+                .or_insert_with(|| operation.name.as_str().into());
+            spans.push(Timed {
+                answers: matches!(
+                    row::kind(operation.kind),
+                    SpanKind::Server | SpanKind::Consumer
+                ),
+                name: name.clone(),
+                start_nanos: row.get::<_, i64>(1)?.cast_unsigned(),
+                duration_nanos: row.get::<_, i64>(2)?.cast_unsigned(),
+                is_error: row.get::<_, i32>(3)? == error,
+            });
+        }
+        Ok(spans)
     }
 
     /// The log records that arrived after the one with the number `after`, which is moved on.

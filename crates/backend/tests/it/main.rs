@@ -17,6 +17,7 @@ mod metrics;
 mod parts;
 mod query;
 mod receiver;
+mod red;
 mod sample;
 mod search;
 mod sql;

@@ -458,7 +458,7 @@ async fn file_is_loaded_before_anything_is_received_and_its_faults_are_told() {
     let showcase = Running::start_with(&["--load", file], &[]).await;
     let told = format!(
         "{file}: 1 spans, 0 log records and 0 metric points loaded.\n  \
-         line 2: it has neither resourceSpans nor resourceLogs\n"
+         line 2: it has neither resourceSpans nor resourceLogs nor resourceMetrics\n"
     );
     assert!(showcase.printed.starts_with(&told), "{}", showcase.printed);
     let trace = showcase
