@@ -8,7 +8,6 @@
 //! | `/api/logs` | the log records of a trace, or of a span; bodies and attributes as JSON |
 //! | `/api/map` | which service calls which |
 //! | `/api/red` | rate, errors and duration percentiles of a `service`'s operations by the minute, from its spans |
-//! | `/api/sql` | `POST`: rows of what is kept; the crate's documentation has the views |
 //! | `/api/status` | how the receivers, the store and the services are |
 //!
 //! `POST /api/sql` answers a select; the crate's documentation has its views.
