@@ -120,24 +120,25 @@
 //! # What it takes
 //!
 //! `cargo bench -p backend --bench store`, on two cores of an AMD EPYC, of spans with 9 attributes and an event, 5 a trace.
-//! Before is the store in memory that this one has replaced. The machine did other work while the second column was measured.
+//! Before is the store in memory that this one has replaced. Other programs kept both cores busy while the
+//! second column was measured.
 //!
 //! | | before | now |
 //! | --- | ---: | ---: |
-//! | spans a second into a store that is full, so that others go | 475,000 | 187,000 |
-//! | the same as OTLP over HTTP, 510 a request, by one worker | 180,000 | 75,000 |
+//! | spans a second into a store that is full, so that others go | 475,000 | 117,000 |
+//! | the same as OTLP over HTTP, 510 a request, by one worker | 180,000 | 44,000 |
 //! | bytes a span | 209 of memory | 361 of a file |
 //!
 //! | median, among 100,000 traces | before | now |
 //! | --- | ---: | ---: |
-//! | the latest 20 of a service | 0.18 ms | 0.7 ms |
-//! | of an operation | 0.18 ms | 0.7 ms |
-//! | with errors, one trace in a hundred | 0.19 ms | 0.8 ms |
-//! | slow, one in a thousand | 0.28 ms | 2.3 ms |
-//! | the oldest second of it | 1.7 ms | 0.9 ms |
-//! | with an attribute that one in a hundred has | 0.83 ms | 20 ms |
-//! | with one that none has: each span is looked into | 60 ms | 0.6 s |
-//! | with a text that none has: each is searched | 162 ms | 1.6 s |
+//! | the latest 20 of a service | 0.18 ms | 0.5 ms |
+//! | of an operation | 0.18 ms | 0.6 ms |
+//! | with errors, one trace in a hundred | 0.19 ms | 0.6 ms |
+//! | slow, one in a thousand | 0.28 ms | 1.8 ms |
+//! | the oldest second of it | 1.7 ms | 0.7 ms |
+//! | with an attribute that one in a hundred has | 0.83 ms | 21 ms |
+//! | with one that none has: each span is looked into | 60 ms | 1.5 s |
+//! | with a text that none has: each is searched | 162 ms | 1.5 s |
 //!
 //! | memory beyond an idle process (`tests/memory.rs`) | before | now |
 //! | --- | ---: | ---: |
