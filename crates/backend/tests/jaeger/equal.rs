@@ -38,6 +38,10 @@ pub(crate) fn message(answer: &Value) -> Value {
     let result = &mut answer["result"];
     for of_resource in list(&mut result["resourceSpans"]) {
         sort(&mut of_resource["resource"]["attributes"], Value::to_string);
+    }
+    join(&mut result["resourceSpans"], "scopeSpans");
+    for of_resource in list(&mut result["resourceSpans"]) {
+        join(&mut of_resource["scopeSpans"], "spans");
         for of_scope in list(&mut of_resource["scopeSpans"]) {
             for span in list(&mut of_scope["spans"]) {
                 sort(&mut span["attributes"], Value::to_string);
@@ -55,6 +59,25 @@ pub(crate) fn message(answer: &Value) -> Value {
         sort(&mut answer[name], Value::to_string);
     }
     without_defaults(&answer, "")
+}
+
+/// Puts together the elements that differ in `items` alone: a large trace is answered in parts.
+fn join(parts: &mut Value, items: &str) {
+    let mut joined: Vec<(Value, Vec<Value>)> = Vec::new();
+    for part in list(parts) {
+        let some = list(&mut part[items].take()).to_vec();
+        match joined.iter_mut().find(|(other, _)| other == part) {
+            Some((_, all)) => all.extend(some),
+            None => joined.push((part.take(), some)),
+        }
+    }
+    for (part, (joined, all)) in list(parts).iter_mut().zip(&mut joined) {
+        *part = joined.take();
+        part[items] = std::mem::take(all).into();
+    }
+    if let Some(parts) = parts.as_array_mut() {
+        parts.truncate(joined.len());
+    }
 }
 
 /// The elements of a list; none of anything else.
