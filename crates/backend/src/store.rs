@@ -391,6 +391,11 @@ impl Store {
         (!spans.is_empty()).then(|| Trace::new(found.id, spans))
     }
 
+    /// What a list shows of the traces that `query` looks for.
+    pub(crate) fn outlines(&self, query: &Query) -> impl Iterator<Item = Outline> {
+        self.found(query).filter_map(|found| self.outline(found))
+    }
+
     /// What a list shows of a trace.
     pub(crate) fn outline(&self, found: Found) -> Option<Outline> {
         self.read(&self.quick, |reader| outline::outline(reader, found))

@@ -194,4 +194,12 @@ fn a_trace_of_two_hundred_thousand_spans_takes_no_more_and_neither_do_sixty_read
         .read_to_end(&mut Vec::new())
         .unwrap();
     assert_small("a summary and a map", &process, idle);
+    let times =
+        "query.start_time_min=2023-11-14T00:00:00Z&query.start_time_max=2023-11-15T00:00:00Z";
+    let summaries = get(&process, &format!("/api/v3/trace-summaries?{times}"));
+    assert_eq!(count(summaries, &format!("\"spanCount\":{SPANS}")), 2);
+    assert_small("Jaeger's summary", &process, idle);
+    let traces = get(&process, &format!("/api/v3/traces?{times}"));
+    assert_eq!(count(traces, "\"spanId\":\"") as u64, SPANS);
+    assert_small("a search that finds it", &process, idle);
 }

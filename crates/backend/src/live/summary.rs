@@ -43,7 +43,9 @@ struct Participant {
 
 impl Summary {
     pub(crate) fn of(outline: Outline) -> Self {
-        let mut services: Vec<_> = outline.services.into_iter().collect();
+        let complete = outline.is_complete();
+        let services = outline.services.into_iter();
+        let mut services: Vec<_> = services.map(|(name, spans)| (name, spans.all)).collect();
         services.sort_by(|(one, spans), (other, others)| others.cmp(spans).then(one.cmp(other)));
         services.truncate(SERVICES);
         services.sort();
@@ -60,9 +62,9 @@ impl Summary {
                 name: short(&name),
             }),
             services: participants.collect(),
-            spans: outline.spans,
-            errors: outline.errors,
-            complete: outline.is_complete,
+            spans: outline.spans.all,
+            errors: outline.spans.errors,
+            complete,
         }
     }
 }
@@ -89,12 +91,7 @@ pub(super) async fn summaries(
 ) -> Result<Json<Summaries>, Refused> {
     let query = query(&parameters.into())?;
     let summaries = blocking(move || Summaries {
-        traces: live
-            .store
-            .found(&query)
-            .filter_map(|found| live.store.outline(found))
-            .map(Summary::of)
-            .collect(),
+        traces: live.store.outlines(&query).map(Summary::of).collect(),
         kept: live.store.len(),
     });
     summaries.await.map(Json)

@@ -1,9 +1,6 @@
 //! What a list of traces shows of each: Jaeger's `TraceSummary`.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use serde::{
     Serialize, Serializer,
@@ -11,7 +8,10 @@ use serde::{
 };
 
 use crate::{
-    attributes::as_text, id::TraceId, search::Query, span::Span, store::Store, trace::Trace,
+    attributes::as_text,
+    id::TraceId,
+    search::Query,
+    store::{Outline, Store},
 };
 
 /// `FindTraceSummariesResponse`: the summaries of the traces that `query` finds, looked for while they are written.
@@ -32,9 +32,10 @@ struct Each<'a>(&'a Summaries);
 
 impl Serialize for Each<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Summaries { store, query } = self.0;
         let mut all = serializer.serialize_seq(None)?;
-        for trace in self.0.store.matching(&self.0.query) {
-            all.serialize_element(&Summary::of(&trace))?;
+        for outline in store.outlines(query) {
+            all.serialize_element(&Summary::of(&outline))?;
         }
         all.end()
     }
@@ -68,37 +69,27 @@ struct ServiceSummary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    fn of(trace: &'a Trace) -> Self {
-        let root = trace.root();
-        let ids: HashSet<_> = trace.spans.iter().map(|span| span.span_id).collect();
-        let is_orphan = |span: &Span| {
-            span.parent_span_id
-                .is_some_and(|parent| !ids.contains(&parent))
+    fn of(outline: &'a Outline) -> Self {
+        let (service, operation) = match &outline.root {
+            Some((service, operation)) => (&**service, &**operation),
+            None => ("", ""),
         };
-        let mut services = BTreeMap::new();
-        for span in &trace.spans {
-            let (spans, errors) = services.entry(span.service()).or_insert((0, 0));
-            *spans += 1;
-            *errors += usize::from(span.is_error());
-        }
-        let start = trace.start_unix_nanos();
-        let ends = trace.spans.iter().map(|span| span.end_unix_nanos);
+        let start = outline.start_unix_nanos;
+        let services = outline.services.iter();
         Self {
-            trace_id: trace.id,
-            root_service_name: root.map_or("", |root| root.service()),
-            root_operation_name: root.map_or("", |root| &root.name),
+            trace_id: outline.id,
+            root_service_name: service,
+            root_operation_name: operation,
             min_start_time_unix_nano: start,
-            // A page shows the difference: it must not be negative.
-            max_end_time_unix_nano: ends.max().unwrap_or(start).max(start),
-            span_count: trace.spans.len(),
-            error_span_count: trace.spans.iter().filter(|span| span.is_error()).count(),
-            orphan_span_count: trace.spans.iter().filter(|span| is_orphan(span)).count(),
+            max_end_time_unix_nano: start.saturating_add(outline.duration_nanos),
+            span_count: outline.spans.all,
+            error_span_count: outline.spans.errors,
+            orphan_span_count: outline.orphans,
             services: services
-                .into_iter()
-                .map(|(name, (span_count, error_span_count))| ServiceSummary {
+                .map(|(name, spans)| ServiceSummary {
                     name,
-                    span_count,
-                    error_span_count,
+                    span_count: spans.all,
+                    error_span_count: spans.errors,
                 })
                 .collect(),
         }

@@ -94,14 +94,8 @@ async fn traces(
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let query = query(&parameters)?;
-    let (found, one) = (
-        store.clone(),
-        Query {
-            limit: 1,
-            ..query.clone()
-        },
-    );
-    let is_found = spawn_blocking(move || !found.search(&one).is_empty());
+    let (searched, wanted) = (store.clone(), query.clone());
+    let is_found = spawn_blocking(move || searched.found(&wanted).next().is_some());
     if !is_found.await.unwrap_or_default() {
         return Err(not_found());
     }

@@ -1,6 +1,9 @@
 //! What a list shows of a trace: counted row by row, without the spans' bodies.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::AddAssign,
+};
 
 use rusqlite::Result;
 
@@ -20,13 +23,32 @@ pub(crate) struct Outline {
     pub(crate) duration_nanos: u64,
     /// Service and name of the first span without a parent.
     pub(crate) root: Option<(String, String)>,
-    /// Spans by service.
-    pub(crate) services: BTreeMap<String, usize>,
-    pub(crate) spans: usize,
-    /// Spans whose status is an error.
+    /// By name.
+    pub(crate) services: BTreeMap<String, Spans>,
+    pub(crate) spans: Spans,
+    /// Spans whose parent is not in the trace.
+    pub(crate) orphans: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spans {
+    pub(crate) all: usize,
+    /// Those whose status is an error.
     pub(crate) errors: usize,
+}
+
+impl Outline {
     /// As [`Trace::is_complete`](crate::Trace::is_complete) has it.
-    pub(crate) is_complete: bool,
+    pub(crate) fn is_complete(&self) -> bool {
+        self.root.is_some() && self.orphans == 0
+    }
+}
+
+impl AddAssign for Spans {
+    fn add_assign(&mut self, other: Self) {
+        self.all += other.all;
+        self.errors += other.errors;
+    }
 }
 
 /// None if the trace has gone.
@@ -36,9 +58,9 @@ pub(super) fn outline(reader: &mut Reader, found: Found) -> Result<Option<Outlin
     let mut find = connection.prepare_cached(sql)?;
     let mut rows = find.query([found.number << PLACE, (found.number + 1) << PLACE])?;
     let error = message::status_code(StatusCode::Error);
-    let (mut first, mut end, mut errors, mut spans) = (u64::MAX, 0_u64, 0, 0);
-    let (mut ids, mut parents) = (HashSet::new(), HashSet::new());
-    let (mut root, mut by_operation) = (None, BTreeMap::<i64, usize>::new());
+    let (mut first, mut end, mut spans) = (u64::MAX, 0_u64, Spans::default());
+    let (mut ids, mut parents) = (HashSet::new(), Vec::new());
+    let (mut root, mut by_operation) = (None, BTreeMap::<i64, Spans>::new());
     while let Some(row) = rows.next()? {
         let (id, parent): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
         let (start, duration) = (
@@ -48,19 +70,20 @@ pub(super) fn outline(reader: &mut Reader, found: Found) -> Result<Option<Outlin
         let operation = row.get(5)?;
         first = first.min(start);
         end = end.max(start.saturating_add(duration));
-        errors += usize::from(row.get::<_, i32>(4)? == error);
-        spans += 1;
+        let one = Spans {
+            all: 1,
+            errors: usize::from(row.get::<_, i32>(4)? == error),
+        };
+        spans += one;
+        *by_operation.entry(operation).or_default() += one;
         ids.insert(id);
         match parent {
-            Some(parent) => {
-                parents.insert(parent);
-            }
+            Some(parent) => parents.push(parent),
             None if root.is_none_or(|(other, first, _)| (start, id) < (other, first)) => {
                 root = Some((start, id, operation));
             }
             None => {}
         }
-        *by_operation.entry(operation).or_default() += 1;
     }
     drop(rows);
     let mut services = BTreeMap::new();
@@ -75,14 +98,14 @@ pub(super) fn outline(reader: &mut Reader, found: Found) -> Result<Option<Outlin
             Some((operation.service.clone(), operation.name.clone()))
         }
     };
-    Ok((spans > 0).then(|| Outline {
+    parents.retain(|parent| !ids.contains(parent));
+    Ok((spans.all > 0).then(|| Outline {
         id: found.id,
         start_unix_nanos: first,
         duration_nanos: end.saturating_sub(first),
-        is_complete: root.is_some() && parents.is_subset(&ids),
         root,
         services,
         spans,
-        errors,
+        orphans: parents.len(),
     }))
 }
