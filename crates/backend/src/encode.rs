@@ -12,8 +12,9 @@ use crate::{
     attributes::{Attributes, Value, as_number_or_text, as_text},
     id::{SpanId, TraceId},
     log::LogRecord,
+    message,
     resource::{Resource, Scope},
-    span::{Event, Link, Span, SpanKind, Status, StatusCode},
+    span::{Event, Link, Span, Status},
 };
 
 /// What OTLP groups by resource and scope.
@@ -218,14 +219,7 @@ impl<'a> From<&'a Span> for SpanMessage<'a> {
             parent_span_id: span.parent_span_id,
             flags: span.flags,
             name: &span.name,
-            kind: match span.kind {
-                SpanKind::Unspecified => 0,
-                SpanKind::Internal => 1,
-                SpanKind::Server => 2,
-                SpanKind::Client => 3,
-                SpanKind::Producer => 4,
-                SpanKind::Consumer => 5,
-            },
+            kind: message::kind(span.kind),
             start_time_unix_nano: span.start_unix_nanos,
             end_time_unix_nano: span.end_unix_nanos,
             attributes: KeyValues(&span.attributes),
@@ -251,11 +245,7 @@ impl<'a> From<&'a Status> for StatusMessage<'a> {
     fn from(status: &'a Status) -> Self {
         Self {
             message: &status.message,
-            code: match status.code {
-                StatusCode::Unset => 0,
-                StatusCode::Ok => 1,
-                StatusCode::Error => 2,
-            },
+            code: message::status_code(status.code),
         }
     }
 }

@@ -82,6 +82,11 @@ id! {
     SpanId, 8
 }
 
+/// Lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn digit(ascii: u8) -> Option<u8> {
     char::from(ascii)
         .to_digit(16)

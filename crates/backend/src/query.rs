@@ -79,7 +79,6 @@ use self::{
 };
 use crate::{
     search::Query,
-    span::SpanKind,
     store::{Store, Stored},
 };
 
@@ -213,23 +212,11 @@ fn operations_of(store: &Store, service: &str, kind: Option<&str>) -> Vec<Operat
         .into_iter()
         .map(|operation| Operation {
             name: operation.name,
-            span_kind: kind_text(operation.kind),
+            span_kind: operation.kind.name(),
         });
     operations
         .filter(|operation| kind.is_none_or(|kind| kind == operation.span_kind))
         .collect()
-}
-
-/// Jaeger's word; empty if there is none.
-fn kind_text(kind: SpanKind) -> &'static str {
-    match kind {
-        SpanKind::Unspecified => "",
-        SpanKind::Internal => "internal",
-        SpanKind::Server => "server",
-        SpanKind::Client => "client",
-        SpanKind::Producer => "producer",
-        SpanKind::Consumer => "consumer",
-    }
 }
 
 fn service(parameters: &Parameters) -> Result<&str, Refusal> {

@@ -158,14 +158,7 @@ pub(crate) fn made_by_jaeger<'a>(
 ) -> Option<&'a str> {
     let value = match key {
         "error" if status == StatusCode::Error => "true",
-        "span.kind" => match kind {
-            SpanKind::Unspecified => "",
-            SpanKind::Internal => "internal",
-            SpanKind::Server => "server",
-            SpanKind::Client => "client",
-            SpanKind::Producer => "producer",
-            SpanKind::Consumer => "consumer",
-        },
+        "span.kind" => kind.name(),
         "otel.status_code" => match status {
             StatusCode::Unset => "",
             StatusCode::Ok => "OK",

@@ -108,6 +108,20 @@ pub enum SpanKind {
     Consumer,
 }
 
+impl SpanKind {
+    /// OTLP's name in lower case; empty if it was not said.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "",
+            Self::Internal => "internal",
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
 /// How a span ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Status {

@@ -12,7 +12,7 @@
 use std::fmt::{Display, Write};
 
 use anstyle::{AnsiColor, Style};
-use backend::{Event, Row, Span, SpanKind, Trace};
+use backend::{Event, Row, Span, Trace};
 
 use crate::{duration::duration, text::Text, timeline::Timeline};
 
@@ -227,7 +227,7 @@ impl Page {
             name.saturating_sub(branch.name.chars().count()),
         );
         if kind > 0 {
-            self.put_wide(DIM, kind_name(span.kind), kind);
+            self.put_wide(DIM, span.kind.name(), kind);
         }
         if service > 0 {
             self.put_wide(colour, span.service(), service);
@@ -355,17 +355,6 @@ fn hash(text: &str) -> usize {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
     (hash >> 16) as usize
-}
-
-fn kind_name(kind: SpanKind) -> &'static str {
-    match kind {
-        SpanKind::Unspecified => "",
-        SpanKind::Internal => "internal",
-        SpanKind::Server => "server",
-        SpanKind::Client => "client",
-        SpanKind::Producer => "producer",
-        SpanKind::Consumer => "consumer",
-    }
 }
 
 /// What went wrong: the status' message, else the attribute `error.type`.

@@ -306,7 +306,7 @@ fn tags_of(span: &Span) -> Vec<Tag<'_>> {
         ("otel.scope.version", &span.scope.version),
         ("otel.status_code", code),
         ("otel.status_description", &span.status.message),
-        ("span.kind", super::kind_text(span.kind)),
+        ("span.kind", span.kind.name()),
         ("w3c.tracestate", &span.trace_state),
     ];
     let fields = fields.into_iter().filter(|(_, text)| !text.is_empty());

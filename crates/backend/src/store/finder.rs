@@ -11,7 +11,7 @@ use super::{
     blocks::{ANY, TRACES},
     body::{self, Part},
     reader::{Found, Known, Reader, SPAN},
-    row::{self, SERVICE, clamped},
+    row::{SERVICE, clamped},
     schema::PLACE,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     id::TraceId,
     resource::Scope,
     search::{EVENT, Query, TextQuery, has, made_by_jaeger},
-    span::StatusCode,
+    span::{SpanKind, StatusCode},
 };
 
 /// How long a step takes, and how many traces it may find: whoever searches seldom wants more.
@@ -253,7 +253,14 @@ impl Seen {
             })?;
             let of_scope = remembered(&mut self.scopes, (scope, place), || {
                 let scope = known.scope(connection, scope)?;
-                let made = made_by_jaeger(key, row::kind(0), StatusCode::Unset, "", &scope, "");
+                let made = made_by_jaeger(
+                    key,
+                    SpanKind::Unspecified,
+                    StatusCode::Unset,
+                    "",
+                    &scope,
+                    "",
+                );
                 Ok(has(&scope.attributes, key, value) || made == Some(value))
             })?;
             if of_resource || of_scope {
@@ -278,7 +285,7 @@ impl Seen {
             Part::Message(text) => message = text,
             Part::TraceState(text) => trace_state = text,
         });
-        let (kind, none) = (row::kind(operation.kind), Scope::default());
+        let (kind, none) = (decode::kind_of(operation.kind), Scope::default());
         find(&|key, value| {
             made_by_jaeger(key, kind, status, message, &none, trace_state) == Some(value)
         });

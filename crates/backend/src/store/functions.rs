@@ -16,7 +16,7 @@ use super::{
     metric_parts::{metric_part, point_part},
     row,
 };
-use crate::{decode, span::SpanKind};
+use crate::{decode, id::hex};
 
 /// A part of a message, by name.
 type Part = fn(&[u8], &str) -> Option<String>;
@@ -62,18 +62,10 @@ pub(super) fn add(connection: &Connection) -> Result<()> {
 }
 
 fn kind_text(number: i32) -> &'static str {
-    match row::kind(number) {
-        SpanKind::Unspecified => "unspecified",
-        SpanKind::Internal => "internal",
-        SpanKind::Server => "server",
-        SpanKind::Client => "client",
-        SpanKind::Producer => "producer",
-        SpanKind::Consumer => "consumer",
+    match decode::kind_of(number).name() {
+        "" => "unspecified",
+        name => name,
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The contents of a field.

@@ -9,10 +9,8 @@ use prost::Message;
 use rusqlite::types::Value;
 use serde_json::{Value as Json, json};
 
-use super::{
-    functions::{hex, object},
-    row::clamped,
-};
+use super::{functions::object, row::clamped};
+use crate::id::hex;
 
 /// A part of a metric without its points.
 pub(super) fn metric_part(message: &[u8], part: &str) -> Value {

@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, para
 
 use super::row::{self, Columns, Operation, SERVICE};
 use crate::{
+    decode,
     id::{SpanId, TraceId},
     log::LogRecord,
     message,
@@ -120,7 +121,7 @@ impl Reader {
         let operations = find.query_map([service], |row| {
             Ok(search::Operation {
                 name: row.get(0)?,
-                kind: row::kind(row.get(1)?),
+                kind: decode::kind_of(row.get(1)?),
             })
         });
         let mut operations: Vec<_> = operations?.collect::<Result<_>>()?;
@@ -157,7 +158,7 @@ impl Reader {
                 .or_insert_with(|| operation.name.as_str().into());
             spans.push(Timed {
                 answers: matches!(
-                    row::kind(operation.kind),
+                    decode::kind_of(operation.kind),
                     SpanKind::Server | SpanKind::Consumer
                 ),
                 name: name.clone(),

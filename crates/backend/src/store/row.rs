@@ -14,7 +14,7 @@ use crate::{
     log::LogRecord,
     message,
     resource::{Resource, Scope},
-    span::{Span, SpanKind},
+    span::Span,
 };
 
 /// A service, or a name and kind of its spans.
@@ -117,10 +117,6 @@ pub(super) fn decode_span(
     message.kind = operation.kind;
     message.status.get_or_insert_default().code = columns.status;
     decode::span_of(message, resource, scope).ok()
-}
-
-pub(super) fn kind(number: i32) -> SpanKind {
-    decode::kind_of(number)
 }
 
 /// The message of a log record, encoded.

@@ -21,7 +21,8 @@ use rusqlite::{
 };
 use serde::Serialize;
 
-use super::functions::{self, hex};
+use super::functions;
+use crate::id::hex;
 
 /// How long a query may take.
 pub(super) const TIME: Duration = Duration::from_secs(5);

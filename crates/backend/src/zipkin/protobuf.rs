@@ -8,6 +8,7 @@ use std::{
 use prost::{DecodeError, Message};
 
 use super::sent::{self, Micros, Sent, Tag};
+use crate::id::hex;
 
 /// `ListOfSpans`, each as it was sent.
 ///
@@ -53,10 +54,6 @@ pub(super) fn span(message: &[u8]) -> Result<Sent, DecodeError> {
         tags: tags.into_iter().map(|(key, tag)| (key, Tag(tag))).collect(),
         shared: span.shared,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Clone, PartialEq, Message)]
