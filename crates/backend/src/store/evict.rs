@@ -140,61 +140,38 @@ impl Writer {
     }
 
     fn drop_logs(&mut self) -> Result<bool> {
-        let Self {
-            connection,
-            numbers,
-            ..
-        } = self;
-        let few = (ROWS / 4).min(self.contents.logs / 8 + 1);
-        let mut last = None;
-        {
-            let mut find = connection.prepare_cached(
-                "SELECT number, resource, scope FROM log ORDER BY number LIMIT ?1",
-            )?;
-            let mut rows = find.query([few])?;
-            while let Some(row) = rows.next()? {
-                last = Some(row.get::<_, i64>(0)?);
-                numbers.use_by(Table::Resource, row.get(1)?, -1);
-                numbers.use_by(Table::Scope, row.get(2)?, -1);
-            }
-        }
-        let Some(last) = last else {
-            return Ok(false);
-        };
-        let went = connection
-            .prepare_cached("DELETE FROM log WHERE number <= ?1")?
-            .execute([last])?;
-        self.contents.logs -= i64::try_from(went).unwrap_or(0);
-        Ok(true)
+        let find = "SELECT number, resource, scope FROM log ORDER BY number LIMIT ?1";
+        let uses = [Table::Resource, Table::Scope];
+        let went = self.drop_rows("log", find, self.contents.logs, &uses)?;
+        self.contents.logs -= went;
+        Ok(went > 0)
     }
 
     fn drop_points(&mut self) -> Result<bool> {
-        let Self {
-            connection,
-            numbers,
-            ..
-        } = self;
-        let few = (ROWS / 4).min(self.contents.points / 8 + 1);
+        let find = "SELECT p.number, metric, resource, scope FROM point p JOIN metric m ON m.number = metric
+            ORDER BY p.number LIMIT ?1";
+        let uses = [Table::Metric, Table::Resource, Table::Scope];
+        let went = self.drop_rows("point", find, self.contents.points, &uses)?;
+        self.contents.points -= went;
+        Ok(went > 0)
+    }
+
+    /// Lets the oldest rows of a table of `kept` rows go. `find` gives their numbers, and those of what they use. Returns
+    /// how many went.
+    fn drop_rows(&mut self, table: &str, find: &str, kept: i64, uses: &[Table]) -> Result<i64> {
+        let few = (ROWS / 4).min(kept / 8 + 1);
         let mut last = None;
-        {
-            let sql = "SELECT p.number, metric, resource, scope FROM point p JOIN metric m ON m.number = metric
-                ORDER BY p.number LIMIT ?1";
-            let mut find = connection.prepare_cached(sql)?;
-            let mut rows = find.query([few])?;
-            while let Some(row) = rows.next()? {
-                last = Some(row.get::<_, i64>(0)?);
-                numbers.use_by(Table::Metric, row.get(1)?, -1);
-                numbers.use_by(Table::Resource, row.get(2)?, -1);
-                numbers.use_by(Table::Scope, row.get(3)?, -1);
+        let mut find = self.connection.prepare_cached(find)?;
+        let mut rows = find.query([few])?;
+        while let Some(row) = rows.next()? {
+            last = Some(row.get::<_, i64>(0)?);
+            for (used, column) in uses.iter().zip(1..) {
+                self.numbers.use_by(*used, row.get::<usize, _>(column)?, -1);
             }
         }
-        let Some(last) = last else {
-            return Ok(false);
-        };
-        let went = connection
-            .prepare_cached("DELETE FROM point WHERE number <= ?1")?
-            .execute([last])?;
-        self.contents.points -= i64::try_from(went).unwrap_or(0);
-        Ok(true)
+        drop(rows);
+        let sql = format!("DELETE FROM {table} WHERE number <= ?1");
+        let went = self.connection.prepare_cached(&sql)?.execute([last])?;
+        Ok(i64::try_from(went).unwrap_or(0))
     }
 }

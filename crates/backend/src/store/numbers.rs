@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Params, Result, params};
 
 use super::row::SERVICE;
 
@@ -60,22 +60,32 @@ impl Numbers {
         service: &str,
         message: &[u8],
     ) -> Result<i64> {
-        self.number(connection, Table::Resource, message, |number| {
-            let sql = "INSERT INTO resource VALUES (?1, ?2, ?3, 0)";
-            connection
-                .prepare_cached(sql)?
-                .execute(params![number, service, message])
-        })
+        let find = "SELECT number FROM resource WHERE message = ?1";
+        let insert = "INSERT INTO resource VALUES (?1, ?2, ?3, 0)";
+        self.number(
+            Table::Resource,
+            message,
+            || first(connection, find, [message]),
+            |number| {
+                let values = params![number, service, message];
+                connection.prepare_cached(insert)?.execute(values)
+            },
+        )
     }
 
     /// Of an encoded scope.
     pub(super) fn scope(&mut self, connection: &Connection, message: &[u8]) -> Result<i64> {
-        self.number(connection, Table::Scope, message, |number| {
-            let sql = "INSERT INTO scope VALUES (?1, ?2, 0)";
-            connection
-                .prepare_cached(sql)?
-                .execute(params![number, message])
-        })
+        let find = "SELECT number FROM scope WHERE message = ?1";
+        let insert = "INSERT INTO scope VALUES (?1, ?2, 0)";
+        self.number(
+            Table::Scope,
+            message,
+            || first(connection, find, [message]),
+            |number| {
+                let values = params![number, message];
+                connection.prepare_cached(insert)?.execute(values)
+            },
+        )
     }
 
     /// Of an encoded metric without its points.
@@ -86,12 +96,8 @@ impl Numbers {
         scope: i64,
         message: &[u8],
     ) -> Result<i64> {
-        let sql = "SELECT number FROM metric WHERE resource = ?1 AND scope = ?2 AND message = ?3";
-        let mut find = connection.prepare_cached(sql)?;
-        if let Some(number) = find
-            .query_row(params![resource, scope, message], |row| row.get(0))
-            .optional()?
-        {
+        let find = "SELECT number FROM metric WHERE resource = ?1 AND scope = ?2 AND message = ?3";
+        if let Some(number) = first(connection, find, params![resource, scope, message])? {
             return Ok(number);
         }
         let number = self.take();
@@ -120,54 +126,33 @@ impl Numbers {
         key.extend(service.as_bytes());
         key.push(0xff); // in no text
         key.extend(name.as_bytes());
-        let number = match self
-            .known
-            .get(&Table::Operation)
-            .and_then(|known| known.get(&key))
-        {
-            Some(number) => *number,
-            None => {
-                let sql =
-                    "SELECT number FROM operation WHERE service = ?1 AND kind = ?2 AND name = ?3";
-                let mut find = connection.prepare_cached(sql)?;
-                let number = find
-                    .query_row(params![service, kind, name], |row| row.get(0))
-                    .optional()?;
-                let number = match number {
-                    Some(number) => number,
-                    None => {
-                        let number = self.take();
-                        let sql = "INSERT INTO operation VALUES (?1, ?2, ?3, ?4, 0)";
-                        connection
-                            .prepare_cached(sql)?
-                            .execute(params![number, service, name, kind])?;
-                        number
-                    }
-                };
-                self.remember(Table::Operation, &key, number);
-                number
-            }
-        };
+        let find = "SELECT number FROM operation WHERE service = ?1 AND kind = ?2 AND name = ?3";
+        let insert = "INSERT INTO operation VALUES (?1, ?2, ?3, ?4, 0)";
+        let number = self.number(
+            Table::Operation,
+            &key,
+            || first(connection, find, params![service, kind, name]),
+            |number| {
+                let values = params![number, service, name, kind];
+                connection.prepare_cached(insert)?.execute(values)
+            },
+        );
         self.key = key;
-        Ok(number)
+        number
     }
 
+    /// The number that is remembered for `key`, or found in the table, or new.
     fn number(
         &mut self,
-        connection: &Connection,
         table: Table,
-        message: &[u8],
+        key: &[u8],
+        find: impl FnOnce() -> Result<Option<i64>>,
         insert: impl FnOnce(i64) -> Result<usize>,
     ) -> Result<i64> {
-        if let Some(number) = self.known.get(&table).and_then(|known| known.get(message)) {
+        if let Some(number) = self.known.get(&table).and_then(|known| known.get(key)) {
             return Ok(*number);
         }
-        let sql = match table {
-            Table::Resource => "SELECT number FROM resource WHERE message = ?1",
-            _ => "SELECT number FROM scope WHERE message = ?1",
-        };
-        let mut find = connection.prepare_cached(sql)?;
-        let number = match find.query_row([message], |row| row.get(0)).optional()? {
+        let number = match find()? {
             Some(number) => number,
             None => {
                 let number = self.take();
@@ -175,7 +160,7 @@ impl Numbers {
                 number
             }
         };
-        self.remember(table, message, number);
+        self.remember(table, key, number);
         Ok(number)
     }
 
@@ -237,4 +222,10 @@ impl Numbers {
         self.users.clear();
         self.forget();
     }
+}
+
+/// The number in the first row that `sql` finds.
+fn first(connection: &Connection, sql: &str, values: impl Params) -> Result<Option<i64>> {
+    let mut find = connection.prepare_cached(sql)?;
+    find.query_row(values, |row| row.get(0)).optional()
 }

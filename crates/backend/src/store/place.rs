@@ -31,7 +31,7 @@ const READER_CACHE: i64 = 1 << 10;
 const WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE);
 
 /// How long a connection waits for a lock. With a file, only what mends a journal holds one against readers.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The connections to a store.
 pub(super) struct Connections {

@@ -21,37 +21,23 @@ pub(super) struct Point {
 /// Takes the points out of a metric. What is left says what they have in common.
 pub(super) fn take_points(metric: &mut Metric) -> Vec<Point> {
     match &mut metric.data {
-        Some(Data::Gauge(gauge)) => std::mem::take(&mut gauge.data_points)
-            .iter()
-            .map(number)
-            .collect(),
-        Some(Data::Sum(sum)) => std::mem::take(&mut sum.data_points)
-            .iter()
-            .map(number)
-            .collect(),
-        Some(Data::Histogram(histogram)) => {
-            let points = std::mem::take(&mut histogram.data_points);
-            points
-                .iter()
-                .map(|point| other(point.time_unix_nano, point))
-                .collect()
-        }
-        Some(Data::ExponentialHistogram(histogram)) => {
-            let points = std::mem::take(&mut histogram.data_points);
-            points
-                .iter()
-                .map(|point| other(point.time_unix_nano, point))
-                .collect()
-        }
-        Some(Data::Summary(summary)) => {
-            let points = std::mem::take(&mut summary.data_points);
-            points
-                .iter()
-                .map(|point| other(point.time_unix_nano, point))
-                .collect()
-        }
+        Some(Data::Gauge(of)) => take(&mut of.data_points, number),
+        Some(Data::Sum(of)) => take(&mut of.data_points, number),
+        Some(Data::Histogram(of)) => take(&mut of.data_points, |point| {
+            other(point.time_unix_nano, point)
+        }),
+        Some(Data::ExponentialHistogram(of)) => take(&mut of.data_points, |point| {
+            other(point.time_unix_nano, point)
+        }),
+        Some(Data::Summary(of)) => take(&mut of.data_points, |point| {
+            other(point.time_unix_nano, point)
+        }),
         None => Vec::new(),
     }
+}
+
+fn take<T>(points: &mut Vec<T>, make: fn(&T) -> Point) -> Vec<Point> {
+    std::mem::take(points).iter().map(make).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the body has all digits")]

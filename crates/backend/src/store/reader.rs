@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, params};
 
-use super::row::{self, Columns, Operation, SERVICE};
+use super::{
+    row::{self, Columns, Operation, SERVICE},
+    schema::SPANS_OF_TRACES,
+};
 use crate::{
     decode,
     id::{SpanId, TraceId},
@@ -137,12 +140,13 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<Timed>> {
         let (connection, known) = self.parts();
-        let sql = "SELECT s.operation, s.start, s.duration, s.status FROM trace t CROSS JOIN span s
-                ON s.number BETWEEN t.number << 24 AND (t.number << 24) + 16777215
+        let sql = format!(
+            "SELECT s.operation, s.start, s.duration, s.status FROM {SPANS_OF_TRACES}
             WHERE t.latest >= ?2 AND s.start >= ?2 AND s.operation IN (SELECT number FROM operation WHERE service = ?1)
-            ORDER BY t.number DESC LIMIT ?3";
+            ORDER BY t.number DESC LIMIT ?3"
+        );
         let since = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
-        let mut find = connection.prepare_cached(sql)?;
+        let mut find = connection.prepare_cached(&sql)?;
         let mut rows = find.query(params![
             service,
             since,

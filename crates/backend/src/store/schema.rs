@@ -25,6 +25,10 @@ pub(super) const PAGE: u64 = 4096;
 /// Bits of a span's number that are its place in the trace.
 pub(super) const PLACE: u32 = 24;
 
+/// Each trace `t` with its spans `s`.
+pub(super) const SPANS_OF_TRACES: &str = "main.trace t CROSS JOIN main.span s
+    ON s.number BETWEEN t.number << 24 AND (t.number << 24) + 16777215";
+
 const TABLES: &str = "
     CREATE TABLE resource (number INTEGER PRIMARY KEY, service TEXT NOT NULL, message BLOB NOT NULL UNIQUE, users INTEGER NOT NULL) STRICT;
     CREATE TABLE scope (number INTEGER PRIMARY KEY, message BLOB NOT NULL UNIQUE, users INTEGER NOT NULL) STRICT;

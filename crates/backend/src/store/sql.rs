@@ -21,7 +21,7 @@ use rusqlite::{
 };
 use serde::Serialize;
 
-use super::functions;
+use super::{functions, schema::SPANS_OF_TRACES};
 use crate::id::hex;
 
 /// How long a query may take.
@@ -36,9 +36,6 @@ const INSTRUCTIONS: i32 = 1000;
 
 /// The views, as `live` documents them.
 pub(super) const VIEWS: [&str; 6] = ["events", "links", "logs", "metrics", "resources", "spans"];
-
-const SPANS_OF_TRACES: &str = "main.trace t CROSS JOIN main.span s
-    ON s.number BETWEEN t.number << 24 AND (t.number << 24) + 16777215";
 
 fn definitions() -> String {
     let ids = "lower(hex(t.id)) AS trace_id, id_text(s.id) AS span_id";

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use super::{
     blocks::{ANY, Blocks},
     numbers::{Numbers, Table},
+    place::PATIENCE,
     points::{Point, take_points},
     reader::{Known, SPAN},
     row::{self, Columns},
@@ -88,6 +89,25 @@ struct Maker {
     resource: Arc<Resource>,
     scope: Arc<Scope>,
     messages: [Vec<u8>; 2],
+}
+
+/// The makers of a batch.
+#[derive(Default)]
+struct Makers(Vec<Maker>);
+
+impl Makers {
+    /// The place of a maker. What a batch holds comes in runs of one.
+    fn place(&mut self, resource: &Arc<Resource>, scope: &Arc<Scope>) -> usize {
+        if self.0.last().is_none_or(|last| !last.is(resource, scope)) {
+            self.0.push(Maker::new(resource, scope));
+        }
+        self.0.len() - 1
+    }
+
+    /// Bytes that they take in the store. They are indexed, too.
+    fn stored(&self) -> usize {
+        self.0.iter().map(|maker| ROW + 2 * maker.bytes()).sum()
+    }
 }
 
 impl Maker {
@@ -165,16 +185,12 @@ impl Writer {
 
     /// Moves the journal into the file, as far as that is possible at once. `false`: somebody was in the way.
     pub(super) fn checkpoint(&self, mode: &str) -> Result<bool> {
-        let patience: i64 = self
-            .connection
-            .pragma_query_value(None, "busy_timeout", |row| row.get(0))?;
         self.connection.busy_timeout(Duration::ZERO)?;
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let done = self
             .connection
             .query_row(&sql, [], |row| Ok(row.get::<_, i64>(0)? == 0));
-        self.connection
-            .busy_timeout(Duration::from_millis(patience.unsigned_abs()))?;
+        self.connection.busy_timeout(PATIENCE)?;
         done
     }
 
@@ -227,15 +243,10 @@ impl Writer {
         let mut bodies = Vec::new();
         let mut refused = 0;
         let mut news = Vec::with_capacity(spans.len());
-        let mut makers: Vec<Maker> = Vec::new();
+        let mut makers = Makers::default();
         for mut span in spans {
-            let is_first = makers
-                .last()
-                .is_none_or(|maker| !maker.is(&span.resource, &span.scope));
-            if is_first {
-                makers.push(Maker::new(&span.resource, &span.scope));
-            }
-            let maker = makers.len() - 1;
+            let before = makers.0.len();
+            let maker = makers.place(&span.resource, &span.scope);
             let (name, kind) = (std::mem::take(&mut span.name), message::kind(span.kind));
             let first = bodies.len();
             let new = New {
@@ -248,22 +259,18 @@ impl Writer {
             };
             row::encode_span(span, &new.columns, &mut bodies);
             let body = first..bodies.len();
-            if self.is_too_large(body.len() + new.name.len() + makers[maker].bytes()) {
+            if self.is_too_large(body.len() + new.name.len() + makers.0[maker].bytes()) {
                 bodies.truncate(first);
-                makers.truncate(maker + usize::from(!is_first));
+                makers.0.truncate(before);
                 refused += 1;
             } else {
                 news.push(New { body, ..new });
             }
         }
         let rows = news.iter().map(|new| ROW + new.name.len()).sum::<usize>();
-        let shared = makers
-            .iter()
-            .map(|maker| ROW + 2 * maker.bytes())
-            .sum::<usize>(); // they are indexed, too
         let traces = self.transaction(|writer| {
-            writer.make_room(bodies.len() + rows + shared)?;
-            writer.insert_rows(&news, &makers, &bodies)
+            writer.make_room(bodies.len() + rows + makers.stored())?;
+            writer.insert_rows(&news, &makers.0, &bodies)
         })?;
         let changed = traces.into_iter().filter(|trace| trace.has_changed);
         Ok((
@@ -579,31 +586,25 @@ impl Writer {
     /// Adds log records. Returns how many were refused because each is too large.
     pub(super) fn insert_logs(&mut self, records: Vec<LogRecord>) -> Result<usize> {
         let all = records.len();
-        let mut makers: Vec<Maker> = Vec::new();
+        let mut makers = Makers::default();
         let mut rows = Vec::with_capacity(all);
         for log in records {
-            let is_first = makers
-                .last()
-                .is_none_or(|maker| !maker.is(&log.resource, &log.scope));
-            if is_first {
-                makers.push(Maker::new(&log.resource, &log.scope));
-            }
-            let maker = makers.len() - 1;
+            let before = makers.0.len();
+            let maker = makers.place(&log.resource, &log.scope);
             let (trace, span) = (
                 log.trace_id.map(TraceId::to_bytes),
                 log.span_id.map(row::number_of),
             );
             let (time, severity) = (row::clamped(log.time()), log.severity_number);
             let body = row::encode_log(log);
-            if self.is_too_large(body.len() + makers[maker].bytes()) {
-                makers.truncate(maker + usize::from(!is_first));
+            if self.is_too_large(body.len() + makers.0[maker].bytes()) {
+                makers.0.truncate(before);
             } else {
                 rows.push((maker, trace, span, time, severity, body));
             }
         }
         let refused = all - rows.len();
-        let shared: usize = makers.iter().map(|maker| ROW + 2 * maker.bytes()).sum();
-        let bytes = shared + rows.iter().map(|row| row.5.len() + ROW).sum::<usize>();
+        let bytes = makers.stored() + rows.iter().map(|row| row.5.len() + ROW).sum::<usize>();
         self.transaction(|writer| {
             writer.make_room(bytes)?;
             let now = now();
@@ -617,7 +618,7 @@ impl Writer {
                     resource,
                     messages: [of_resource, of_scope],
                     ..
-                } = &makers[maker];
+                } = &makers.0[maker];
                 let resource = numbers.resource(connection, resource.service(), of_resource)?;
                 let scope = numbers.scope(connection, of_scope)?;
                 numbers.use_by(Table::Resource, resource, 1);
