@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     answer::Kept,
     decode,
+    encode::Item as _,
     messages::{self, Shape},
     salvage::Faults,
     store::Store,
@@ -38,7 +39,7 @@ pub(crate) trait Signal: DeserializeOwned + Message + Default + 'static {
 impl Signal for ExportTraceServiceRequest {
     const SHAPE: &'static Shape = &messages::TRACES;
     const REJECTED: &'static str = "rejectedSpans";
-    const FIELDS: [&'static str; 3] = ["resourceSpans", "scopeSpans", "spans"];
+    const FIELDS: [&'static str; 3] = crate::Span::FIELDS;
     type Item = Span;
 
     fn keep(self, faults: Faults, store: &Store) -> Kept {
@@ -51,7 +52,7 @@ impl Signal for ExportTraceServiceRequest {
 impl Signal for ExportLogsServiceRequest {
     const SHAPE: &'static Shape = &messages::LOGS;
     const REJECTED: &'static str = "rejectedLogRecords";
-    const FIELDS: [&'static str; 3] = ["resourceLogs", "scopeLogs", "logRecords"];
+    const FIELDS: [&'static str; 3] = crate::LogRecord::FIELDS;
     type Item = LogRecord;
 
     fn keep(self, faults: Faults, store: &Store) -> Kept {

@@ -354,16 +354,11 @@ impl Store {
 
     /// None if it has gone meanwhile.
     fn whole(&self, found: Found) -> Option<Trace> {
-        let spans: Vec<_> = self.spans(found).collect();
+        let spans: Vec<_> = self.pages(found).flatten().collect();
         (!spans.is_empty()).then(|| Trace::new(found.id, spans))
     }
 
-    /// The spans of a trace by start, read while they are asked for.
-    pub(crate) fn spans(&self, found: Found) -> impl Iterator<Item = Arc<Span>> {
-        self.pages(found).flatten()
-    }
-
-    /// The same in pages, none of them empty and none of much more than 64 KiB.
+    /// The spans of a trace by start, read while they are asked for: pages, none empty and none of much more than 64 KiB.
     pub(crate) fn pages(&self, found: Found) -> impl Iterator<Item = Vec<Arc<Span>>> {
         let mut reading = Reading::new(found);
         std::iter::from_fn(move || {
@@ -502,26 +497,19 @@ impl Store {
         })
     }
 
-    /// The log records that arrived last, oldest first.
-    pub(crate) fn latest_logs(&self, limit: usize) -> Vec<Arc<LogRecord>> {
-        self.read(&self.quick, |reader| reader.latest_logs(None, None, limit))
-    }
-
     /// The log records kept that were made in the trace, or in one span of it, oldest arrival first.
     pub fn logs_of(&self, trace: TraceId, span: Option<SpanId>) -> Vec<Arc<LogRecord>> {
-        self.latest_logs_of(trace, span, usize::MAX)
+        self.latest_logs(Some(trace), span, usize::MAX)
     }
 
-    /// Those of them that arrived last.
-    pub(crate) fn latest_logs_of(
+    /// The log records that arrived last, of a trace or of one span of it if there is one, oldest first.
+    pub(crate) fn latest_logs(
         &self,
-        trace: TraceId,
+        trace: Option<TraceId>,
         span: Option<SpanId>,
         limit: usize,
     ) -> Vec<Arc<LogRecord>> {
-        self.read(&self.quick, |reader| {
-            reader.latest_logs(Some(trace), span, limit)
-        })
+        self.read(&self.quick, |reader| reader.latest_logs(trace, span, limit))
     }
 
     /// The last metrics that each resource sent in one request, at most of the last 64 resources; the last sent is last.

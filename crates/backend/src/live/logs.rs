@@ -96,13 +96,10 @@ pub(super) async fn logs(
     let trace = parameters.text("trace");
     let trace = trace.map(|digits| trace_id(&digits)).transpose()?;
     let span: Option<SpanId> = parameters.parse("span")?;
-    let found = match (trace, span) {
-        (Some(trace), span) => live.store.latest_logs_of(trace, span, MOST),
-        (None, None) => live.store.latest_logs(MOST),
-        (None, Some(_)) => {
-            return Err(Refused::wrong("a span is one of a trace: trace is missing"));
-        }
-    };
+    if trace.is_none() && span.is_some() {
+        return Err(Refused::wrong("a span is one of a trace: trace is missing"));
+    }
+    let found = live.store.latest_logs(trace, span, MOST);
     let mut logs: Vec<_> = found.iter().map(|log| Line::of(log)).collect();
     logs.sort_by(|one, other| one.time.total_cmp(&other.time));
     Ok(Json(Logs { logs }))

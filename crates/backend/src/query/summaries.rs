@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{
-    Serialize, Serializer,
-    ser::{SerializeSeq, SerializeStruct},
-};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
     attributes::as_text,
@@ -33,21 +30,17 @@ struct Each<'a>(&'a Summaries);
 impl Serialize for Each<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Summaries { store, query } = self.0;
-        let mut all = serializer.serialize_seq(None)?;
-        for outline in store.outlines(query) {
-            all.serialize_element(&Summary::of(&outline))?;
-        }
-        all.end()
+        serializer.collect_seq(store.outlines(query).map(Summary::of))
     }
 }
 
 /// The whole trace in figures; times are nanoseconds since 1970.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Summary<'a> {
+struct Summary {
     trace_id: TraceId,
-    root_service_name: &'a str,
-    root_operation_name: &'a str,
+    root_service_name: String,
+    root_operation_name: String,
     #[serde(serialize_with = "as_text")]
     min_start_time_unix_nano: u64,
     #[serde(serialize_with = "as_text")]
@@ -56,26 +49,23 @@ struct Summary<'a> {
     error_span_count: usize,
     /// Spans whose parent is not in the trace.
     orphan_span_count: usize,
-    services: Vec<ServiceSummary<'a>>,
+    services: Vec<ServiceSummary>,
 }
 
 /// What one service has of a trace.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ServiceSummary<'a> {
-    name: &'a str,
+struct ServiceSummary {
+    name: String,
     span_count: usize,
     error_span_count: usize,
 }
 
-impl<'a> Summary<'a> {
-    fn of(outline: &'a Outline) -> Self {
-        let (service, operation) = match &outline.root {
-            Some((service, operation)) => (&**service, &**operation),
-            None => ("", ""),
-        };
+impl Summary {
+    fn of(outline: Outline) -> Self {
+        let (service, operation) = outline.root.unwrap_or_default();
         let start = outline.start_unix_nanos;
-        let services = outline.services.iter();
+        let services = outline.services.into_iter();
         Self {
             trace_id: outline.id,
             root_service_name: service,
