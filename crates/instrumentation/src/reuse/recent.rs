@@ -35,24 +35,18 @@ thread_local! {
 
 /// Returns the host in an authority, and its port if it has one.
 pub(crate) fn host(authority: &[u8]) -> Option<Server> {
-    let parse = || {
+    recent_if_short(&HOSTS, authority, || {
         let Host { address, port } = Host::parse(str::from_utf8(authority).ok()?)?;
         Some((address.into(), port))
-    };
-    if authority.len() > LONGEST {
-        return parse();
-    }
-    recent(&HOSTS, authority, parse)
+    })
 }
 
 /// Returns the text of a header `User-Agent`. Bytes that are not UTF-8 are replaced.
 pub(crate) fn user_agent(header: &[u8]) -> StringValue {
-    let text = || String::from_utf8_lossy(header).into_owned();
-    if header.len() > LONGEST {
-        return text().into();
-    }
-    let shared = recent(&AGENTS, header, || Some(text().into()));
-    shared.unwrap_or_default().into()
+    let text = recent_if_short(&AGENTS, header, || {
+        Some(String::from_utf8_lossy(header).into())
+    });
+    text.unwrap_or_default().into()
 }
 
 /// Returns an address as text. An IPv4 address that arrived at an IPv6 socket is written as IPv4, as the peer itself would
@@ -60,6 +54,18 @@ pub(crate) fn user_agent(header: &[u8]) -> StringValue {
 pub(crate) fn address(ip: IpAddr) -> StringValue {
     let text = || Some(ip.to_canonical().to_string().into());
     recent(&ADDRESSES, &ip, text).unwrap_or_default().into()
+}
+
+/// Like [`recent`], but a key that is too long is not kept.
+fn recent_if_short<V: Clone>(
+    slots: &'static LocalKey<Slots<Vec<u8>, V>>,
+    key: &[u8],
+    make: impl FnOnce() -> Option<V>,
+) -> Option<V> {
+    if key.len() > LONGEST {
+        return make();
+    }
+    recent(slots, key, make)
 }
 
 /// Returns the value of `key`, which is made if its slot has another one. A key without a value is not kept.
