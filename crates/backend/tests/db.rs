@@ -1,6 +1,9 @@
 //! The file of a store: what it keeps, what it refuses, and what is left of it when its process is killed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "parts/plain.rs"]
+mod plain;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Lines, Write},
@@ -10,60 +13,28 @@ use std::{
     sync::Arc,
 };
 
-use backend::{
-    Attributes, LogRecord, Query, Resource, Scope, Span, SpanKind, Status, Store, Value,
-};
+use backend::{Attributes, LogRecord, Query, Span, SpanKind, Store};
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use tempfile::TempDir;
 
 const BOUND: u64 = 16 << 20;
 
 fn span(trace: u64, id: u64) -> Span {
-    let of = |bytes: &[u8]| bytes.try_into().unwrap();
     Span {
-        trace_id: u128::from(trace)
-            .to_be_bytes()
-            .as_slice()
-            .try_into()
-            .unwrap(),
-        span_id: of(&id.to_be_bytes()),
-        parent_span_id: None,
-        trace_state: String::new(),
-        flags: 0,
-        name: format!("span {id}"),
         kind: SpanKind::Server,
         start_unix_nanos: id,
         end_unix_nanos: id + 5,
-        status: Status::default(),
         attributes: Attributes::from([("text", "x".repeat(200).into())]),
-        dropped_attributes_count: 0,
-        events: vec![],
-        dropped_events_count: 0,
-        links: vec![],
-        dropped_links_count: 0,
-        resource: Arc::new(Resource {
-            attributes: Attributes::from([("service.name", "Ping".into())]),
-            ..Resource::default()
-        }),
-        scope: Arc::default(),
+        ..plain::span(trace, id)
     }
 }
 
 fn log(text: &str) -> LogRecord {
     LogRecord {
         unix_nanos: 1,
-        observed_unix_nanos: 0,
-        severity_number: 9,
-        severity_text: String::new(),
-        body: Value::from(text),
-        event_name: String::new(),
-        attributes: Attributes::default(),
-        dropped_attributes_count: 0,
-        flags: 0,
         trace_id: Some(span(1, 1).trace_id),
-        span_id: None,
         resource: Arc::default(),
-        scope: Arc::new(Scope::default()),
+        ..plain::log(text.to_owned())
     }
 }
 

@@ -15,6 +15,8 @@ mod map;
 mod metrics;
 #[path = "../parts/mod.rs"]
 mod parts;
+#[path = "../parts/plain.rs"]
+mod plain;
 mod query;
 mod receiver;
 mod red;

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use backend::{Span, SpanKind};
 use serde_json::Value;
 
-use crate::{CLIENT, start, store::span};
+use crate::{CLIENT, plain::span, start};
 
 #[tokio::test]
 async fn a_service_has_rate_errors_and_percentiles_of_the_last_minutes() {

@@ -7,7 +7,7 @@ use backend::{
     Store, Value,
 };
 
-use crate::store::{log, of_service, span};
+use crate::plain::{log, of_service, span};
 
 /// The numbers of the traces found.
 fn found(store: &Store, query: &Query) -> Vec<u128> {

@@ -8,7 +8,7 @@ use std::{
 use backend::Backend;
 use serde_json::{Value, json};
 
-use crate::{CLIENT, JSON, post, sample, start, store};
+use crate::{CLIENT, JSON, plain, post, sample, start};
 
 const LOGS: &str = r#"{"resourceLogs": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "Ping"}}]},
     "scopeLogs": [{"scope": {"name": "ping::handler"}, "logRecords": [
@@ -346,7 +346,7 @@ async fn what_takes_too_long_or_too_much_is_cut_off_while_spans_come() {
                 let some: Vec<_> = traces
                     .by_ref()
                     .take(100)
-                    .map(|trace| store::span(trace, 1))
+                    .map(|trace| plain::span(trace, 1))
                     .collect();
                 let start = Instant::now();
                 assert_eq!(backend.store().insert_spans(some), 0);

@@ -99,8 +99,8 @@ pub(crate) fn assert_trace_arrived_by_zipkin(backend: &Backend, scope: [&str; 2]
     }
 }
 
-/// The order and the query below it, with what every format carries.
-fn spans(backend: &Backend) -> (Arc<Span>, Arc<Span>) {
+/// The order and the query below it, with what every sender says of them.
+pub(crate) fn order_and_query(backend: &Backend) -> (Arc<Span>, Arc<Span>) {
     let [trace] = &backend.store().latest(2)[..] else {
         panic!("{:?}: {:?}", backend.store(), backend.received());
     };
@@ -123,6 +123,12 @@ fn spans(backend: &Backend) -> (Arc<Span>, Arc<Span>) {
         (order.status.code, &*order.status.message),
         (StatusCode::Error, "out of stock")
     );
+    (order, query)
+}
+
+/// The same, with what every SDK says.
+fn spans(backend: &Backend) -> (Arc<Span>, Arc<Span>) {
+    let (order, query) = order_and_query(backend);
     assert_eq!(
         (query.status.code, &*query.status.message),
         (StatusCode::Ok, "")
