@@ -144,6 +144,8 @@ async fn at_the_limit_of_descriptors_others_are_served_and_one_line_says_so() {
     for ended in ended {
         let lines = ended.log.iter();
         let warnings = lines.filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\""));
+        // A request for which no descriptor was left to call pong says so itself, and is made again above.
+        let warnings = warnings.filter(|line| !line.contains("ping has no answer from pong"));
         // What `line_with` has read included; ten seconds lie between two.
         assert!(warnings.count() <= 3, "{:#?}", ended.log);
         assert_eq!(ended.stderr, "");
