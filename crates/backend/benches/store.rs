@@ -15,7 +15,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use backend::{
@@ -386,6 +386,42 @@ fn queries() -> Vec<(&'static str, Query)> {
     ]
 }
 
+/// How long others wait, at the longest, while four search for a text that no span has.
+fn wait(_: &mut Criterion) {
+    let store = filled(100_000);
+    let queries = queries();
+    let (_, text) = &queries[queries.len() - 1];
+    let is_over = AtomicBool::new(false);
+    let longest = |work: &dyn Fn(u64)| {
+        let times = (0..2_000).map(|n| {
+            let start = Instant::now();
+            work(n);
+            start.elapsed()
+        });
+        times.max().unwrap_or_default()
+    };
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    black_box(store.search(text));
+                }
+            });
+        }
+        let origins = origins();
+        let insert = longest(&|n| {
+            black_box(store.insert_spans(spans(1_000_000 + n, &origins)));
+        });
+        let find = longest(&|_| drop(black_box(store.search(&queries[0].1))));
+        let read = longest(&|n| drop(black_box(store.trace(spans(n, &origins)[0].trace_id))));
+        println!(
+            "the longest wait of 2,000 while four search for a text: to insert {insert:.1?}, to find the latest {find:.1?}, \
+            to read a trace {read:.1?}"
+        );
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
 fn search(criterion: &mut Criterion) {
     let queries = queries();
     for traces in [1_000, 10_000, 100_000] {
@@ -415,6 +451,6 @@ criterion_group! {
         .sample_size(30)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = ingest, search
+    targets = ingest, wait, search
 }
 criterion_main!(benches);

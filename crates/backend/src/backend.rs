@@ -24,15 +24,17 @@ use tokio::{
 };
 
 use crate::{
-    access::Access,
-    grpc,
     live::{self, Events, Live},
     query,
-    received::{Count, Received, Receivers},
-    receiver::{self, Receiver},
+    receive::{
+        access::Access,
+        grpc,
+        received::{Count, Received, Receivers},
+        receiver::{self, Receiver},
+        zipkin,
+    },
     scrape::{self, Target, Window},
     store::{self, Store},
-    zipkin,
 };
 
 /// What a backend is started with. Port 0 takes a free one. Beside 127.0.0.1 it listens on `[::1]`. An address that is not
@@ -146,9 +148,11 @@ impl Backend {
             queries: Arc::new(Semaphore::new(store::QUERIES)),
             stop: stop.subscribe(),
         };
-        if live.window.targets().next().is_some() {
-            let (window, events) = (live.window.clone(), live.events.clone());
-            let scrape = scrape::scrape(scrape::client()?, window, events);
+        if !live.window.targets().is_empty() {
+            let events = live.events.clone();
+            let tell = move |figures: &_| events.push("figures", figures);
+            let (window, store) = (live.window.clone(), store.clone());
+            let scrape = scrape::scrape(scrape::client()?, window, store, tell);
             servers.spawn_on(until(stopped(&stop), scrape), &runtime);
         }
         servers.spawn_on(

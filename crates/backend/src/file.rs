@@ -22,10 +22,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    answer::Kept,
-    encode::{Data, by_resource},
-    jaeger, json, messages, salvage,
-    signal::Signal,
+    model::{
+        encode::{Data, by_resource},
+        json,
+    },
+    receive::{answer::Kept, jaeger, messages, salvage, signal::Signal},
     store::Store,
 };
 
@@ -148,7 +149,11 @@ impl Store {
         let mut kept = Vec::new();
         if let Some(traces) = list("data") {
             let (spans, faults) = jaeger::read(traces)?;
-            kept.push(spans.keep(faults, self));
+            kept.push(
+                spans
+                    .keep(faults, self)
+                    .map_err(|error| error.to_string())?,
+            );
         }
         if let Some(list) = list("resourceSpans") {
             kept.push(self.keep_list::<ExportTraceServiceRequest>(list)?);
@@ -181,7 +186,9 @@ impl Store {
     fn keep_list<R: Signal>(&self, list: Value) -> Result<Kept, String> {
         let request = json!({ R::FIELDS[0]: list });
         let (request, faults) = salvage::json::<R>(request).map_err(|error| error.to_string())?;
-        Ok(request.keep(faults, self))
+        request
+            .keep(faults, self)
+            .map_err(|error| error.to_string())
     }
 }
 

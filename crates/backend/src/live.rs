@@ -41,7 +41,11 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) use announce::announce;
 pub(crate) use events::Events;
 
-use crate::{received::Receivers, scrape::Window, store::Store};
+use crate::{
+    receive::received::Receivers,
+    scrape::Window,
+    store::{Store, TooLong},
+};
 
 /// What the routes read from.
 #[derive(Clone)]
@@ -85,6 +89,12 @@ impl Refused {
     /// What is wrong with the question.
     fn wrong(what: impl Into<String>) -> Self {
         Self(StatusCode::BAD_REQUEST, what.into())
+    }
+}
+
+impl From<TooLong> for Refused {
+    fn from(error: TooLong) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
 }
 

@@ -20,7 +20,8 @@
 //!
 //! `/api/export` is no part of it: everything kept, traces, logs and metrics, as lines of OTLP's JSON; see [`Store::save`].
 //!
-//! Answers are written while traces are looked for and while they are sent, so that their size costs no memory.
+//! Answers are written while they are sent, so that their size costs no memory. A search that takes longer than ten seconds
+//! is cut off: 503 says so.
 //!
 //! # Differences
 //!
@@ -70,7 +71,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use tokio::task::spawn_blocking;
 
 use self::{
     dependencies::dependencies,
@@ -78,8 +80,8 @@ use self::{
     trace::JaegerTrace,
 };
 use crate::{
-    search::Query,
-    store::{Store, Stored},
+    model::search::Query,
+    store::{Store, Stored, TooLong},
 };
 
 /// Traces in an answer to whoever does not say how many.
@@ -141,6 +143,12 @@ impl Refusal {
     }
 }
 
+impl From<Unanswered> for Refusal {
+    fn from(Unanswered(status, why): Unanswered) -> Self {
+        Self(status, why)
+    }
+}
+
 impl From<Malformed> for Refusal {
     fn from(Malformed { name, reason }: Malformed) -> Self {
         Self::bad_request(format!("unable to parse param '{name}': {reason}"))
@@ -169,6 +177,26 @@ fn answer(parameters: &Parameters, value: impl Serialize + Send + 'static) -> Re
     match parameters.get("prettyPrint") {
         None | Some("false") => stream::json(value),
         Some(_) => stream::indented_json(value),
+    }
+}
+
+/// A question that was understood and is not answered.
+struct Unanswered(StatusCode, String);
+
+/// Does what may take seconds where it holds up nothing else.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, TooLong> + Send + 'static,
+) -> Result<T, Unanswered> {
+    match spawn_blocking(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(Unanswered(
+            StatusCode::SERVICE_UNAVAILABLE,
+            error.to_string(),
+        )),
+        Err(error) => Err(Unanswered(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            error.to_string(),
+        )),
     }
 }
 
@@ -268,8 +296,14 @@ async fn traces(
         ));
     }
     if ids.is_empty() {
-        let found = Found { store, search };
-        return Ok(answer(&parameters, Envelope::new(found, 0)));
+        let searched = store.clone();
+        let found = blocking(move || searched.find_all(&search))
+            .await?
+            .into_iter();
+        let traces: Vec<_> = found
+            .map(|found| JaegerTrace(Stored::new(&store, found)))
+            .collect();
+        return Ok(answer(&parameters, Envelope::new(traces, 0)));
     }
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for id in ids {
@@ -287,18 +321,6 @@ async fn traces(
         ..Envelope::new(found, 0)
     };
     Ok(answer(&parameters, envelope))
-}
-
-/// The traces found, looked for while they are written.
-struct Found {
-    store: Arc<Store>,
-    search: Query,
-}
-
-impl Serialize for Found {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(Stored::matching(&self.store, &self.search).map(JaegerTrace))
-    }
 }
 
 /// What the parameters look for. They are read in Jaeger's order, so that the first fault is the same.
@@ -367,31 +389,15 @@ async fn service_dependencies(
         .unwrap_or_else(now);
     let lookback = parameters.read("lookback", parameters::milliseconds)?;
     let start = end.saturating_sub(lookback.unwrap_or(nanos(dependencies::LOOKBACK)));
-    let calls = Calls {
-        store,
-        search: Query {
-            // Neither of both moments counts.
-            start_min_unix_nanos: Some(start.saturating_add(1)),
-            start_max_unix_nanos: Some(end.saturating_sub(1)),
-            ..Query::default()
-        },
-        service: parameters.get("service").map(str::to_owned),
+    let search = Query {
+        // Neither of both moments counts.
+        start_min_unix_nanos: Some(start.saturating_add(1)),
+        start_max_unix_nanos: Some(end.saturating_sub(1)),
+        ..Query::default()
     };
-    Ok(answer(&parameters, Envelope::new(calls, 0)))
-}
-
-/// The dependencies, looked for when they are written.
-struct Calls {
-    store: Arc<Store>,
-    search: Query,
-    service: Option<String>,
-}
-
-impl Serialize for Calls {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let traces = self.store.beginnings(&self.search);
-        dependencies(traces, self.service.as_deref()).serialize(serializer)
-    }
+    let service = parameters.get("service").map(str::to_owned);
+    let calls = blocking(move || dependencies(store.beginnings(&search), service.as_deref()));
+    Ok(answer(&parameters, Envelope::new(calls.await?, 0)))
 }
 
 /// Jaeger's page asks here for the figures of its tab *Monitor*. The status is that of a Jaeger without a storage of
@@ -409,4 +415,19 @@ async fn export(State(store): State<Arc<Store>>) -> Response {
         "attachment; filename=\"telemetry.jsonl\"",
     )];
     (name, lines).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_searches_too_long_is_told_what_to_do() {
+        let Err(unanswered) = blocking(|| Err::<(), _>(TooLong)).await else {
+            panic!("it is answered")
+        };
+        let Refusal(status, why) = unanswered.into();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(why.contains("name a service"), "{why}");
+    }
 }

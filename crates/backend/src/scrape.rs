@@ -1,5 +1,5 @@
 //! The services' own metrics: each target's `/metrics` is read every two seconds, and what is derived from it is kept
-//! for fifteen minutes.
+//! for fifteen minutes. Every ten seconds what was read goes into the store, as any OTLP metrics do.
 //!
 //! Names are those that OpenTelemetry's semantic conventions have in Prometheus: `http_server_request_duration_seconds`,
 //! `http_server_active_requests`, `process_cpu_time_seconds_total`, `process_memory_usage_bytes`,
@@ -8,6 +8,7 @@
 
 mod exposition;
 mod histogram;
+mod metrics;
 mod point;
 mod reading;
 mod window;
@@ -20,17 +21,20 @@ use std::{
 
 use reqwest::{Client, header::ACCEPT, redirect::Policy};
 use tokio::{
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{MissedTickBehavior, interval},
 };
 
-pub(crate) use window::{Health, Window};
+pub(crate) use window::{Figures, Health, Window};
 
-use self::{reading::Reading, window::Figures};
-use crate::live::Events;
+use self::{metrics::metrics, reading::Reading};
+use crate::store::Store;
 
 /// Time between two scrapes.
 const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Rounds of which one is kept. All of them would fill a store overnight with services that do nothing.
+const KEPT: u64 = 5;
 
 /// A scrape that takes longer has failed; the next one is not late.
 const LIMIT: Duration = Duration::from_millis(1500);
@@ -63,33 +67,49 @@ pub(crate) fn client() -> io::Result<Client> {
     client.build().map_err(io::Error::other)
 }
 
-/// Reads every target of the window for ever, and tells of each round's figures.
-pub(crate) async fn scrape(client: Client, window: Arc<Window>, events: Arc<Events>) {
+/// Reads every target of the window for ever, and tells `listener` of each round's figures.
+pub(crate) async fn scrape(
+    client: Client,
+    window: Arc<Window>,
+    store: Arc<Store>,
+    listener: impl Fn(&Figures),
+) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    let mut kept = 0;
+    for round in 0_u64.. {
         ticks.tick().await;
-        let figures = round(&client, &window).await;
-        events.push("figures", &figures);
+        let time = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let start = Instant::now();
+        let texts = read_all(&client, &window).await;
+        let readings = texts
+            .iter()
+            .map(|(place, text)| (*place, Reading::of(text, time.as_secs_f64() * 1e3)));
+        listener(&window.add(time.as_secs_f64() * 1e3, start, readings.collect()));
+        if round.is_multiple_of(KEPT) {
+            let times = [kept, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)];
+            let (window, store) = (window.clone(), store.clone());
+            let keep = move || {
+                for (place, text) in texts {
+                    store.insert_metrics(metrics(&text, &window.targets()[place], times));
+                }
+            };
+            let _ = spawn_blocking(keep).await; // a panic has been reported
+            kept = times[1];
+        }
     }
 }
 
-/// Reads every target once, all at a time.
-async fn round(client: &Client, window: &Window) -> Figures {
-    let time = SystemTime::now().duration_since(UNIX_EPOCH);
-    let (time, start) = (time.unwrap_or_default().as_secs_f64() * 1e3, Instant::now());
+/// Reads every target once, all at a time: the places of those that answered, with what they expose.
+async fn read_all(client: &Client, window: &Window) -> Vec<(usize, String)> {
     let mut reads = JoinSet::new();
-    for (place, target) in window.targets().enumerate() {
+    for (place, target) in window.targets().iter().enumerate() {
         let request = client.get(format!("{}/metrics", target.url.trim_end_matches('/')));
-        reads.spawn(async move { (place, read(request).await) });
+        reads.spawn(async move { Some((place, read(request).await?)) });
     }
-    let mut readings = Vec::new();
-    while let Some(read) = reads.join_next().await {
-        if let Ok((place, Some(text))) = read {
-            readings.push((place, Reading::of(&text, time)));
-        }
-    }
-    window.add(time, start, readings)
+    reads.join_all().await.into_iter().flatten().collect()
 }
 
 /// The exposition, if all of it came.

@@ -37,7 +37,6 @@ use std::{
 };
 
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
-use prost::Message;
 use rusqlite::InterruptHandle;
 use tokio::{sync::broadcast, time::timeout};
 
@@ -61,7 +60,7 @@ use self::{
     sql::Asked,
     writer::{Bounds, Contents, Writer},
 };
-use crate::{
+use crate::model::{
     id::{SpanId, TraceId},
     log::LogRecord,
     search::{Operation, Query},
@@ -86,6 +85,9 @@ const IN_MEMORY: u64 = 64 << 20;
 
 /// How long a batch waits for the journal to be emptied.
 const JOURNAL_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long a search may take that somebody waits for.
+const SEARCH: Duration = Duration::from_secs(10);
 
 /// How old something may become.
 const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -212,31 +214,50 @@ impl Store {
     /// Adds spans, each to its trace. One that is there already (same trace, same id) is completed: an end, an error,
     /// attributes, events and links that it lacked are added.
     /// Returns how many were not kept: larger than a quarter of the store, or not to be written.
-    pub fn insert_spans(&self, mut spans: Vec<Span>) -> usize {
+    pub fn insert_spans(&self, spans: Vec<Span>) -> usize {
+        let all = spans.len();
+        self.keep_spans(spans).unwrap_or(all)
+    }
+
+    /// The same. Returns how many were too large.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written, and not all are kept.
+    pub(crate) fn keep_spans(&self, mut spans: Vec<Span>) -> Result<usize, Unwritable> {
         let mut refused = 0;
         while !spans.is_empty() {
             let rest = spans.split_off(spans.len().min(AT_ONCE));
             let some = std::mem::replace(&mut spans, rest);
-            let count = some.len();
-            refused += self.write(count, |writer| {
+            refused += self.write(|writer| {
                 let (changed, refused) = writer.insert_spans(some)?;
                 let changes = changed.into_iter().map(|(id, spans)| Change::Trace {
                     id,
                     spans: usize::try_from(spans).unwrap_or(usize::MAX),
                 });
                 Ok((changes.collect(), refused))
-            });
+            })?;
         }
-        refused
+        Ok(refused)
     }
 
     /// Adds log records. Returns how many were not kept: larger than a quarter of the store, or not to be written.
     pub fn insert_logs(&self, records: Vec<LogRecord>) -> usize {
+        let all = records.len();
+        self.keep_logs(records).unwrap_or(all)
+    }
+
+    /// The same. Returns how many were too large.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written, and none is kept.
+    pub(crate) fn keep_logs(&self, records: Vec<LogRecord>) -> Result<usize, Unwritable> {
         let count = records.len();
         if count == 0 {
-            return 0;
+            return Ok(0);
         }
-        self.write(count, |writer| {
+        self.write(|writer| {
             let refused = writer.insert_logs(records)?;
             Ok((
                 Vec::from_iter((refused < count).then_some(Change::Logs)),
@@ -245,22 +266,31 @@ impl Store {
         })
     }
 
-    /// Adds the points of a resource's metrics. `false`: they are larger than a quarter of the
+    /// Adds the points of a resource's metrics. `false`: none is kept, since together they are larger than a quarter of the
     /// store, or cannot be written.
-    pub fn insert_metrics(&self, metrics: &ResourceMetrics) -> bool {
-        let refused = self.write(1, |writer| match writer.insert_metrics(metrics)? {
-            true => Ok((vec![Change::Metrics], 0)),
-            false => Ok((vec![], 1)),
-        });
-        refused == 0
+    pub fn insert_metrics(&self, metrics: ResourceMetrics) -> bool {
+        self.keep_metrics(metrics)
+            .is_ok_and(|[_, refused]| refused == 0)
     }
 
-    /// Does `work`, and tells of the changes that it gives. Returns what it gives besides, or `all` if it fails.
-    fn write(
+    /// The same. Returns how many were kept, and how many were too large.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written, and none is kept.
+    pub(crate) fn keep_metrics(&self, metrics: ResourceMetrics) -> Result<[usize; 2], Unwritable> {
+        self.write(|writer| {
+            let [kept, refused] = writer.insert_metrics(metrics)?;
+            let change = (kept > 0).then_some(Change::Metrics);
+            Ok((Vec::from_iter(change), [kept, refused]))
+        })
+    }
+
+    /// Does `work`, and tells of the changes that it gives. Returns what it gives besides.
+    fn write<T>(
         &self,
-        all: usize,
-        work: impl FnOnce(&mut Writer) -> rusqlite::Result<(Vec<Change>, usize)>,
-    ) -> usize {
+        work: impl FnOnce(&mut Writer) -> rusqlite::Result<(Vec<Change>, T)>,
+    ) -> Result<T, Unwritable> {
         let mut writer = self.lock();
         let done = work(&mut writer).and_then(|done| {
             self.keep_journal_small(&writer)?;
@@ -268,16 +298,16 @@ impl Store {
             Ok(done)
         });
         match done {
-            Ok((changes, refused)) => {
+            Ok((changes, done)) => {
                 for change in changes {
                     let _ = self.changes.send(change); // an error says that nobody listens
                 }
-                refused
+                Ok(done)
             }
             Err(error) => {
                 self.warned
                     .warn("what arrives is not kept until that is mended", &error);
-                all
+                Err(Unwritable(place::reason(error)))
             }
         }
     }
@@ -375,20 +405,28 @@ impl Store {
         ids
     }
 
-    /// The traces that `query` looks for, of a large one the first [`BEGINNING`] bytes.
-    pub(crate) fn beginnings(&self, query: &Query) -> impl Iterator<Item = Trace> {
-        self.found(query).filter_map(|found| self.beginning(found))
-    }
-
+    /// The first [`BEGINNING`] bytes of a trace.
     fn beginning(&self, found: Found) -> Option<Trace> {
         let pages = BEGINNING / spans::BYTES;
         let spans: Vec<_> = self.pages(found).take(pages).flatten().collect();
         (!spans.is_empty()).then(|| Trace::new(found.id, spans))
     }
 
-    /// What a list shows of the traces that `query` looks for.
-    pub(crate) fn outlines(&self, query: &Query) -> impl Iterator<Item = Outline> {
-        self.found(query).filter_map(|found| self.outline(found))
+    /// The first [`BEGINNING`] bytes of each trace that `query` looks for; an error, and nothing more, once that takes
+    /// longer than [`SEARCH`].
+    pub(crate) fn beginnings(&self, query: &Query) -> impl Iterator<Item = Result<Trace, TooLong>> {
+        let start = Instant::now();
+        let (found, error) = match self.find_all(query) {
+            Ok(found) => (found, None),
+            Err(error) => (Vec::new(), Some(Err(error))),
+        };
+        let traces = found
+            .into_iter()
+            .filter_map(move |found| match start.elapsed() < SEARCH {
+                true => self.beginning(found).map(Ok),
+                false => Some(Err(TooLong)),
+            });
+        traces.chain(error)
     }
 
     /// What a list shows of a trace.
@@ -431,12 +469,36 @@ impl Store {
         self.found(query).filter_map(|found| self.whole(found))
     }
 
-    /// Where the traces are.
-    pub(crate) fn found(&self, query: &Query) -> impl Iterator<Item = Found> {
+    fn found(&self, query: &Query) -> impl Iterator<Item = Found> {
         let mut finder = Finder::new(query);
         let steps =
             std::iter::from_fn(move || self.read(&self.searches, |reader| finder.step(reader)));
         steps.flatten().take(query.limit)
+    }
+
+    /// Where the traces are that `query` looks for, the one that began to arrive last first.
+    ///
+    /// # Errors
+    ///
+    /// It takes longer than [`SEARCH`].
+    pub(crate) fn find_all(&self, query: &Query) -> Result<Vec<Found>, TooLong> {
+        self.find_within(SEARCH, query)
+    }
+
+    fn find_within(&self, limit: Duration, query: &Query) -> Result<Vec<Found>, TooLong> {
+        let start = Instant::now();
+        let mut finder = Finder::new(query);
+        let mut all = Vec::new();
+        while all.len() < query.limit
+            && let Some(found) = self.read(&self.searches, |reader| finder.step(reader))
+        {
+            all.extend(found);
+            if start.elapsed() >= limit {
+                return Err(TooLong);
+            }
+        }
+        all.truncate(query.limit);
+        Ok(all)
     }
 
     /// What a query finds: at most `limit` rows.
@@ -488,15 +550,6 @@ impl Store {
         })
     }
 
-    /// The metric points kept, oldest arrival first, in pages.
-    pub(crate) fn point_pages(&self) -> impl Iterator<Item = Vec<ResourceMetrics>> {
-        let mut after = i64::MIN;
-        std::iter::from_fn(move || {
-            let page = self.read(&self.quick, |reader| points::after(reader, &mut after));
-            (!page.is_empty()).then_some(page)
-        })
-    }
-
     /// The log records kept that were made in the trace, or in one span of it, oldest arrival first.
     pub fn logs_of(&self, trace: TraceId, span: Option<SpanId>) -> Vec<Arc<LogRecord>> {
         self.latest_logs(Some(trace), span, usize::MAX)
@@ -512,12 +565,19 @@ impl Store {
         self.read(&self.quick, |reader| reader.latest_logs(trace, span, limit))
     }
 
-    /// The last metrics that each resource sent in one request, at most of the last 64 resources; the last sent is last.
+    /// The metric points kept, oldest arrival first: all of them, in memory. Those of a metric that came one after the other
+    /// are together.
     pub fn metrics(&self) -> Vec<ResourceMetrics> {
-        let encoded = self.read(&self.quick, Reader::metrics);
-        let all = encoded.iter();
-        all.filter_map(|bytes| ResourceMetrics::decode(bytes.as_slice()).ok())
-            .collect()
+        self.point_pages().flatten().collect()
+    }
+
+    /// The same in pages.
+    pub(crate) fn point_pages(&self) -> impl Iterator<Item = Vec<ResourceMetrics>> {
+        let mut after = i64::MIN;
+        std::iter::from_fn(move || {
+            let page = self.read(&self.quick, |reader| points::after(reader, &mut after));
+            (!page.is_empty()).then_some(page)
+        })
     }
 
     /// Traces kept.
@@ -612,10 +672,10 @@ impl Store {
             )
         });
         format!(
-            "{} traces, {} log records, metrics of {} resources{}",
+            "{} traces, {} log records, {} metric points{}",
             self.len(),
             self.log_count(),
-            self.metrics().len(),
+            self.point_count(),
             traces.collect::<String>()
         )
     }
@@ -634,6 +694,18 @@ impl fmt::Debug for Store {
             .finish_non_exhaustive()
     }
 }
+
+/// What arrived is not kept, or not all of it. The text says what to do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it cannot be kept: {0}")]
+pub(crate) struct Unwritable(String);
+
+/// A search that was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the search was cut off after {} s; name a service or an operation, or look for fewer traces", SEARCH.as_secs()
+)]
+pub(crate) struct TooLong;
 
 /// Says what is wrong with the file, not more than once in ten seconds.
 #[derive(Default)]
@@ -656,4 +728,26 @@ impl Warned {
 pub struct TimedOut {
     limit: Duration,
     contents: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_cut_off_when_its_time_is_over() {
+        let store = Store::temporary(SMALLEST).unwrap();
+        let span =
+            r#"{"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174"}"#;
+        let line = format!(r#"{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{span}]}}]}}]}}"#);
+        store.load(line.as_bytes()).unwrap();
+        let of = |text: &str| Query {
+            text: Some(text.to_owned()),
+            ..Query::default()
+        };
+        assert_eq!(store.find_within(SEARCH, &of("nowhere")).unwrap().len(), 0);
+        assert_eq!(store.find_within(SEARCH, &of("5b8e")).unwrap().len(), 1);
+        let cut_off = store.find_within(Duration::ZERO, &of("5b8e"));
+        assert_eq!(cut_off.err(), Some(TooLong));
+    }
 }

@@ -7,14 +7,13 @@ mod plain;
 use std::{
     fs,
     io::{BufRead, BufReader, Lines, Write},
-    os::unix::process::CommandExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     sync::Arc,
 };
 
-use backend::{Attributes, LogRecord, Query, Span, SpanKind, Store};
-use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+use backend::{Attributes, Backend, LogRecord, Query, Settings, Span, SpanKind, Store};
 use tempfile::TempDir;
 
 const BOUND: u64 = 16 << 20;
@@ -61,7 +60,8 @@ fn what_is_in_the_file_is_there_again() {
     let store = Store::open(&file(&directory), BOUND).unwrap();
     store.insert_spans(vec![span(1, 1), span(2, 1)]);
     store.insert_logs(vec![log("a line")]);
-    store.insert_metrics(&ResourceMetrics::default());
+    let metrics = plain::metrics("memory", 7.0);
+    assert!(store.insert_metrics(metrics.clone()));
     let (traces, logs) = (store.latest(10), store.logs());
     drop(store);
     let left = fs::read_dir(directory.path())
@@ -77,7 +77,7 @@ fn what_is_in_the_file_is_there_again() {
         (2, 2, 1)
     );
     assert_eq!((store.latest(10), store.logs()), (traces, logs));
-    assert_eq!(store.metrics(), [ResourceMetrics::default()]);
+    assert_eq!(store.metrics(), [metrics]);
     assert_eq!(store.services(), ["Ping"]);
     store.insert_spans(vec![span(1, 1), span(1, 2), span(3, 1)]);
     let pings = Query {
@@ -159,6 +159,46 @@ fn a_file_that_was_cut_off_is_refused() {
     }
     fs::write(&file, &whole).unwrap();
     assert_eq!(Store::open(&file, BOUND).unwrap().len(), 999);
+}
+
+/// Lets this thread, not its process, do only what everybody may: nothing is read-only to root.
+#[cfg(target_os = "linux")]
+fn become_nobody() {
+    let nobody = rustix::thread::Uid::from_raw(65534);
+    let _ = rustix::thread::set_thread_uid(nobody); // refused to whoever is not root, and not needed then
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_may_not_be_written_to_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let file = file(&directory);
+    drop(Store::open(&file, BOUND).unwrap());
+    let permit = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let lock = directory.path().join("telemetry.db-lock");
+    permit(&lock, 0o666);
+    permit(&file, 0o444);
+    permit(directory.path(), 0o777);
+    let as_nobody = || {
+        let refused = || {
+            become_nobody();
+            refusal(&file)
+        };
+        std::thread::scope(|scope| scope.spawn(refused).join().unwrap())
+    };
+    let of_file = as_nobody();
+    fs::remove_file(&lock).unwrap();
+    permit(directory.path(), 0o555);
+    let of_directory = as_nobody();
+    permit(directory.path(), 0o755);
+    for refused in [of_file, of_directory] {
+        assert!(
+            refused.ends_with("it cannot be written to; change its permissions and its directory's, or name another file"),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
@@ -258,6 +298,9 @@ fn process() {
         return;
     };
     let (task, file) = task.split_once(' ').unwrap();
+    if task == "receive" {
+        return receive(file.into());
+    }
     let store = match task {
         "temporary" => Store::temporary(BOUND).unwrap(),
         _ => Store::open(Path::new(file), 1 << 30).unwrap(),
@@ -275,6 +318,18 @@ fn process() {
             std::thread::park();
         }
     }
+}
+
+/// Receives until it is killed.
+#[tokio::main]
+async fn receive(file: PathBuf) {
+    let settings = Settings {
+        store_file: Some(file),
+        ..Settings::on_free_ports()
+    };
+    let backend = Backend::start(settings).unwrap();
+    println!("\nlistens {}", backend.otlp_http());
+    std::future::pending().await
 }
 
 const PLAINLY: &str = r#"exec "$0" "$@""#;
@@ -296,16 +351,14 @@ fn what_was_kept_is_there_after_the_process_was_killed_while_it_wrote() {
     }
 }
 
+/// A file may not have more than so many blocks of 512 bytes: as if the disk ended there.
+const ON_A_SMALL_DISK: &str = r#"trap '' XFSZ; ulimit -f 4000; exec "$0" "$@""#;
+
 #[test]
 fn a_full_disk_refuses_what_comes_and_loses_nothing_else() {
     let directory = TempDir::new().unwrap();
     let file = file(&directory);
-    // A file may not have more than so many blocks of 512 bytes: as if the disk ended there.
-    let mut process = Process::start(
-        "write",
-        &file,
-        r#"trap '' XFSZ; ulimit -f 4000; exec "$0" "$@""#,
-    );
+    let mut process = Process::start("write", &file, ON_A_SMALL_DISK);
     for _ in 0..3 {
         let said = process.says("refused ");
         let (kept, read) = said.split_once(' ').unwrap();
@@ -320,6 +373,32 @@ fn a_full_disk_refuses_what_comes_and_loses_nothing_else() {
         store.insert_spans(vec![span(u64::MAX, 1)]),
         0,
         "there is room again"
+    );
+}
+
+#[test]
+fn whoever_sends_to_a_full_disk_is_told_to_come_again() {
+    let directory = TempDir::new().unwrap();
+    let mut process = Process::start("receive", &file(&directory), ON_A_SMALL_DISK);
+    let url = format!("http://{}/v1/logs", process.says("listens "));
+    let text = "x".repeat(100_000);
+    let log = format!(
+        r#"{{"resourceLogs": [{{"scopeLogs": [{{"logRecords": [{{"body": {{"stringValue": "{text}"}}}}]}}]}}]}}"#
+    );
+    let http = reqwest::blocking::Client::new();
+    let post = || {
+        let request = http.post(&url).header("content-type", "application/json");
+        request.body(log.clone()).send().unwrap()
+    };
+    let mut answers = std::iter::repeat_with(post).take(100);
+    let refused = answers.find(|answer| answer.status() != 200).unwrap();
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let why = refused.text().unwrap();
+    // Of a disk that ends, not of a limit, SQLite would say that it is full.
+    assert!(
+        why.contains("it cannot be kept: disk I/O error; name another file"),
+        "{why}"
     );
 }
 

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{Events, summary::Summary};
 use crate::{
-    id::TraceId,
+    model::id::TraceId,
     store::{Change, Store},
 };
 

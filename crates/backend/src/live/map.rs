@@ -13,7 +13,7 @@ use axum::Json;
 use serde::Serialize;
 
 use super::{Live, Refused, State, blocking, summary::short};
-use crate::{Span, SpanKind, Trace, scrape::Target, search::Query};
+use crate::{Span, SpanKind, Trace, model::search::Query, scrape::Target, store::TooLong};
 
 /// Traces that are looked at: those that began so long ago or later, of these the newest.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -62,11 +62,11 @@ pub(super) async fn map(State(live): State<Live>) -> Result<Json<Map>, Refused> 
         };
         let mut drawing = Drawing::default();
         for trace in live.store.beginnings(&query) {
-            drawing.add(&trace);
+            drawing.add(&trace?);
         }
-        drawing.finish(now, live.window.targets())
+        Ok::<_, TooLong>(drawing.finish(now, live.window.targets()))
     });
-    map.await.map(Json)
+    Ok(Json(map.await??))
 }
 
 /// A map in the making.
@@ -155,7 +155,7 @@ impl Drawing {
         *first = start.min(*first);
     }
 
-    fn finish<'a>(mut self, now: u64, targets: impl Iterator<Item = &'a Target>) -> Map {
+    fn finish(mut self, now: u64, targets: &[Target]) -> Map {
         for target in targets {
             let address = target.url.split("://").last().unwrap_or_default();
             let address = address.trim_end_matches('/').to_owned();

@@ -4,7 +4,7 @@ use axum::Json;
 use serde::Serialize;
 
 use super::{Live, State};
-use crate::{received::Received, scrape::Health};
+use crate::{receive::received::Received, scrape::Health};
 
 #[derive(Serialize)]
 pub(super) struct Status {

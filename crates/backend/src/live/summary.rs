@@ -6,7 +6,11 @@ use axum::{Json, extract};
 use serde::Serialize;
 
 use super::{Live, Refused, State, blocking, milliseconds, parameters::Parameters};
-use crate::{TraceId, search::Query, store::Outline};
+use crate::{
+    TraceId,
+    model::search::Query,
+    store::{Outline, TooLong},
+};
 
 /// Traces that are answered if nothing else is asked for, and at most.
 const LIMIT: usize = 200;
@@ -90,11 +94,15 @@ pub(super) async fn summaries(
     parameters: extract::Query<Vec<(String, String)>>,
 ) -> Result<Json<Summaries>, Refused> {
     let query = query(&parameters.into())?;
-    let summaries = blocking(move || Summaries {
-        traces: live.store.outlines(&query).map(Summary::of).collect(),
-        kept: live.store.len(),
+    let summaries = blocking(move || {
+        let found = live.store.find_all(&query)?.into_iter();
+        let outlines = found.filter_map(|found| live.store.outline(found));
+        Ok::<_, TooLong>(Summaries {
+            traces: outlines.map(Summary::of).collect(),
+            kept: live.store.len(),
+        })
     });
-    summaries.await.map(Json)
+    Ok(Json(summaries.await??))
 }
 
 fn query(parameters: &Parameters) -> Result<Query, Refused> {
@@ -102,7 +110,7 @@ fn query(parameters: &Parameters) -> Result<Query, Refused> {
         let (key, value) = attribute
             .split_once('=')
             .ok_or_else(|| Refused::wrong("attribute is key=value"))?;
-        Ok((key.to_owned(), value.to_owned()))
+        Ok::<_, Refused>((key.to_owned(), value.to_owned()))
     });
     let duration_min = parameters.parse("minDuration")?.map(|milliseconds: f64| {
         Duration::try_from_secs_f64(milliseconds / 1e3)

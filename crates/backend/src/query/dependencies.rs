@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::trace::parent;
-use crate::trace::Trace;
+use crate::model::trace::Trace;
 
 /// The default time back from the end.
 pub(crate) const LOOKBACK: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,12 +24,17 @@ pub(crate) struct Dependency {
 }
 
 /// The dependencies within `traces`, sorted; only those of `service`, if there is one.
-pub(crate) fn dependencies(
-    traces: impl IntoIterator<Item = Trace>,
+///
+/// # Errors
+///
+/// The first one in `traces`.
+pub(crate) fn dependencies<E>(
+    traces: impl IntoIterator<Item = Result<Trace, E>>,
     service: Option<&str>,
-) -> Vec<Dependency> {
+) -> Result<Vec<Dependency>, E> {
     let mut counts = BTreeMap::new();
-    for Trace { spans, .. } in traces {
+    for trace in traces {
+        let Trace { spans, .. } = trace?;
         let services: HashMap<_, _> = spans
             .iter()
             .map(|span| (span.span_id, span.service()))
@@ -46,11 +51,10 @@ pub(crate) fn dependencies(
         service.is_none_or(|service| call.iter().any(|other| other == service))
     };
     let calls = counts.into_iter().filter(|(call, _)| wanted(call));
-    calls
-        .map(|([parent, child], call_count)| Dependency {
-            parent,
-            child,
-            call_count,
-        })
-        .collect()
+    let dependencies = calls.map(|([parent, child], call_count)| Dependency {
+        parent,
+        child,
+        call_count,
+    });
+    Ok(dependencies.collect())
 }

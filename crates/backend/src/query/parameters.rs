@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::DateTime;
 
-use crate::id::TraceId;
+use crate::model::id::TraceId;
 
 /// The query of a URL, decoded. An empty parameter counts as absent.
 pub(crate) struct Parameters(Vec<(String, String)>);

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::{
-    attributes::as_text,
-    id::TraceId,
-    search::Query,
-    store::{Outline, Store},
+    model::{attributes::as_text, id::TraceId},
+    store::{Found, Outline, Store},
 };
 
-/// `FindTraceSummariesResponse`: the summaries of the traces that `query` finds, looked for while they are written.
+/// `FindTraceSummariesResponse`: the summaries of the traces found, read while they are written.
 pub(crate) struct Summaries {
     pub(crate) store: Arc<Store>,
-    pub(crate) query: Query,
+    pub(crate) found: Vec<Found>,
 }
 
 impl Serialize for Summaries {
@@ -29,8 +27,9 @@ struct Each<'a>(&'a Summaries);
 
 impl Serialize for Each<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Summaries { store, query } = self.0;
-        serializer.collect_seq(store.outlines(query).map(Summary::of))
+        let Summaries { store, found } = self.0;
+        let outlines = found.iter().filter_map(|found| store.outline(*found));
+        serializer.collect_seq(outlines.map(Summary::of))
     }
 }
 

@@ -25,11 +25,13 @@ use serde::{
 };
 
 use crate::{
-    attributes::{Attributes, Value, as_number_or_text},
-    id::{SpanId, TraceId},
-    resource::Resource,
-    search::{EVENT, event_name},
-    span::{Event, Span, StatusCode},
+    model::{
+        attributes::{Attributes, Value, as_number_or_text},
+        id::{SpanId, TraceId},
+        resource::Resource,
+        search::{EVENT, event_name},
+        span::{Event, Span, StatusCode},
+    },
     store::Pages,
 };
 

@@ -19,14 +19,14 @@ use tokio::{
 
 use super::{Envelope, Fault, Refusal, answer, parameters::Parameters, trace::JaegerTrace};
 use crate::{
-    answer::{Encoding, Failure},
-    body::{Bodies, Read, swallow},
-    decode,
-    id::TraceId,
-    messages, receiver,
-    signal::Signal,
+    model::{decode, id::TraceId, trace::Trace},
+    receive::{
+        answer::{Encoding, Failure},
+        body::{Bodies, Read, swallow},
+        messages, receiver,
+        signal::Signal,
+    },
     store::Store,
-    trace::Trace,
 };
 
 /// How long an upload waits for its turn.

@@ -14,17 +14,16 @@ use serde::{
     ser::{SerializeSeq, SerializeStruct},
 };
 use serde_json::json;
-use tokio::task::spawn_blocking;
 
 use super::{
+    Unanswered, blocking,
     parameters::{self, Malformed, Parameters},
     stream,
     summaries::Summaries,
 };
 use crate::{
-    encode::by_resource,
-    search::Query,
-    store::{Pages, Store, Stored},
+    model::{encode::by_resource, search::Query},
+    store::{Found, Pages, Store, Stored},
 };
 
 pub(crate) fn router() -> Router<Arc<Store>> {
@@ -44,6 +43,12 @@ impl IntoResponse for Refusal {
         let Self(status, message) = self;
         let error = json!({ "error": { "httpCode": status.as_u16(), "message": message } });
         (status, Json(error)).into_response()
+    }
+}
+
+impl From<Unanswered> for Refusal {
+    fn from(Unanswered(status, why): Unanswered) -> Self {
+        Self(status, why)
     }
 }
 
@@ -85,7 +90,7 @@ async fn trace(
         .and_then(|id| Stored::find(&store, id))
         .ok_or_else(not_found)?;
     Ok(stream::json(Answer {
-        result: TracesData(trace),
+        result: TracesData(vec![trace]),
     }))
 }
 
@@ -93,14 +98,13 @@ async fn traces(
     State(store): State<Arc<Store>>,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let query = query(&parameters)?;
-    let (searched, wanted) = (store.clone(), query.clone());
-    let is_found = spawn_blocking(move || searched.found(&wanted).next().is_some());
-    if !is_found.await.unwrap_or_default() {
+    let found = find_all(&store, &parameters).await?;
+    if found.is_empty() {
         return Err(not_found());
     }
+    let traces = found.into_iter().map(|found| Stored::new(&store, found));
     Ok(stream::json(Answer {
-        result: Found { store, query },
+        result: TracesData(traces.collect()),
     }))
 }
 
@@ -108,8 +112,14 @@ async fn summaries(
     State(store): State<Arc<Store>>,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let query = query(&parameters)?;
-    Ok(stream::json(Summaries { store, query }))
+    let found = find_all(&store, &parameters).await?;
+    Ok(stream::json(Summaries { store, found }))
+}
+
+/// Where the traces are that the parameters look for.
+async fn find_all(store: &Arc<Store>, parameters: &Parameters) -> Result<Vec<Found>, Refusal> {
+    let (store, query) = (store.clone(), query(parameters)?);
+    Ok(blocking(move || store.find_all(&query)).await?)
 }
 
 fn not_found() -> Refusal {
@@ -195,58 +205,27 @@ struct Answer<T> {
     result: T,
 }
 
-struct TracesData(Stored);
+/// One trace after the other, read while they are written.
+struct TracesData(Vec<Stored>);
 
 impl Serialize for TracesData {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut data = serializer.serialize_struct("TracesData", 1)?;
-        data.serialize_field("resourceSpans", &OfTrace(&self.0))?;
+        data.serialize_field("resourceSpans", &ResourceSpans(&self.0))?;
         data.end()
     }
 }
 
-struct OfTrace<'a>(&'a Stored);
-
-impl Serialize for OfTrace<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut all = serializer.serialize_seq(None)?;
-        add(self.0, &mut all)?;
-        all.end()
-    }
-}
-
-/// Adds the `ResourceSpans` of a trace; of a large one, a resource has several.
-fn add<S: SerializeSeq>(trace: &Stored, all: &mut S) -> Result<(), S::Error> {
-    for page in trace.pages() {
-        for of_resource in by_resource(&page) {
-            all.serialize_element(&of_resource)?;
-        }
-    }
-    Ok(())
-}
-
-/// `TracesData` of one trace after the other, looked for while they are written.
-struct Found {
-    store: Arc<Store>,
-    query: Query,
-}
-
-impl Serialize for Found {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut data = serializer.serialize_struct("TracesData", 1)?;
-        data.serialize_field("resourceSpans", &ResourceSpans(self))?;
-        data.end()
-    }
-}
-
-struct ResourceSpans<'a>(&'a Found);
+/// Those of a trace; of a large one, a resource has several.
+struct ResourceSpans<'a>(&'a [Stored]);
 
 impl Serialize for ResourceSpans<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Found { store, query } = self.0;
         let mut all = serializer.serialize_seq(None)?;
-        for trace in Stored::matching(store, query) {
-            add(&trace, &mut all)?;
+        for page in self.0.iter().flat_map(Stored::pages) {
+            for of_resource in by_resource(&page) {
+                all.serialize_element(&of_resource)?;
+            }
         }
         all.end()
     }

@@ -23,9 +23,12 @@ pub(crate) struct Exemplar<'a> {
     pub(crate) timestamp: Option<f64>,
 }
 
-/// Names and values, in the order given.
+/// A name and a value.
+pub(crate) type Label<'a> = (&'a str, String);
+
+/// In the order given.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Labels<'a>(Vec<(&'a str, String)>);
+pub(crate) struct Labels<'a>(pub(crate) Vec<Label<'a>>);
 
 impl Labels<'_> {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -34,9 +37,36 @@ impl Labels<'_> {
     }
 }
 
-/// The samples of an exposition. Lines that are none, comments among them, are left out.
+/// A line that says something: of a family what it is, or a sample.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Line<'a> {
+    Type(&'a str, &'a str),
+    Unit(&'a str, &'a str),
+    Help(&'a str, String),
+    Sample(Sample<'a>),
+}
+
+/// The lines of an exposition. Those that say nothing, comments among them, are left out.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    text.lines()
+        .filter_map(|line| metadata(line).or_else(|| sample(line).map(Line::Sample)))
+}
+
+/// The samples of an exposition.
 pub(crate) fn samples(text: &str) -> impl Iterator<Item = Sample<'_>> {
     text.lines().filter_map(sample)
+}
+
+/// `# TYPE name kind` and the like.
+fn metadata(line: &str) -> Option<Line<'_>> {
+    let mut words = line.strip_prefix("# ")?.splitn(3, ' ');
+    let (what, family, rest) = (words.next()?, words.next()?, words.next()?);
+    match what {
+        "TYPE" => Some(Line::Type(family, rest.trim())),
+        "UNIT" => Some(Line::Unit(family, rest.trim())),
+        "HELP" => Some(Line::Help(family, unescape(rest))),
+        _ => None,
+    }
 }
 
 fn sample(line: &str) -> Option<Sample<'_>> {
@@ -92,20 +122,30 @@ fn labels(text: &str) -> Option<(Labels<'_>, &str)> {
 
 /// The text up to the quotation mark that closes it, without escapes, and what follows.
 fn unquote(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((place, char)) = chars.next() {
-        match char {
-            '"' => return Some((value, &text[place + 1..])),
-            '\\' => match chars.next()?.1 {
-                'n' => value.push('\n'),
-                escaped @ ('"' | '\\') => value.push(escaped),
-                other => value.extend(['\\', other]),
-            },
-            char => value.push(char),
+    let mut is_escaped = false;
+    let end = text.find(|char| {
+        let is_end = char == '"' && !is_escaped;
+        is_escaped = char == '\\' && !is_escaped;
+        is_end
+    })?;
+    Some((unescape(&text[..end]), &text[end + 1..]))
+}
+
+fn unescape(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match (char, chars.clone().next()) {
+            ('\\', Some('n')) => plain.push('\n'),
+            ('\\', Some(escaped @ ('"' | '\\'))) => plain.push(escaped),
+            _ => {
+                plain.push(char);
+                continue;
+            }
         }
+        chars.next();
     }
-    None
+    plain
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{
     exposition::{self, Labels, Sample},
     histogram::Histogram,
 };
-use crate::id::{SpanId, TraceId};
+use crate::model::id::{SpanId, TraceId};
 
 /// Routes that are told apart; the rest is [`OTHERS`]. And characters of a name.
 const ROUTES: usize = 32;

@@ -81,8 +81,8 @@ impl Window {
         }
     }
 
-    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.targets.iter()
+    pub(crate) fn targets(&self) -> &[Target] {
+        &self.targets
     }
 
     /// Adds a point for every target: those without a reading are down. Returns what was added.

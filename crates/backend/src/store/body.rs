@@ -9,7 +9,7 @@ use prost::{
     encoding::{WireType, decode_key, decode_varint},
 };
 
-use crate::{decode, search::EVENT};
+use crate::model::{decode, search::EVENT};
 
 /// What a body holds, in the order in which it stands there.
 pub(super) enum Part<'a> {

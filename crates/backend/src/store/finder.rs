@@ -14,7 +14,7 @@ use super::{
     row::{SERVICE, clamped},
     schema::PLACE,
 };
-use crate::{
+use crate::model::{
     decode,
     id::TraceId,
     resource::Scope,

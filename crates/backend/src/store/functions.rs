@@ -16,7 +16,7 @@ use super::{
     metric_parts::{metric_part, point_part},
     row,
 };
-use crate::{decode, id::hex};
+use crate::model::{decode, id::hex};
 
 /// A part of a message, by name.
 type Part = fn(&[u8], &str) -> Option<String>;

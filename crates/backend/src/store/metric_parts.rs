@@ -10,7 +10,7 @@ use rusqlite::types::Value;
 use serde_json::{Value as Json, json};
 
 use super::{functions::object, row::clamped};
-use crate::id::hex;
+use crate::model::id::hex;
 
 /// A part of a metric without its points.
 pub(super) fn metric_part(message: &[u8], part: &str) -> Value {

@@ -11,7 +11,7 @@ use super::{
     reader::{Found, Reader},
     schema::PLACE,
 };
-use crate::{id::TraceId, message, span::StatusCode};
+use crate::model::{id::TraceId, message, span::StatusCode};
 
 /// A trace in a few numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]

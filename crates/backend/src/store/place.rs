@@ -62,7 +62,7 @@ impl Connections {
                 let connection = open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
                 connection.pragma_update(None, "cache_size", -READER_CACHE)?;
                 // Opens the files that belong to it.
-                connection.query_row("SELECT count(*) FROM latest", [], |_| Ok(()))?;
+                connection.query_row("SELECT count(*) FROM block", [], |_| Ok(()))?;
                 Ok(connection)
             });
             readers.collect::<rusqlite::Result<Vec<_>>>()
@@ -252,6 +252,11 @@ enum Why {
     Full,
     #[error("{0}; name another file")]
     Other(String),
+}
+
+/// Why a store that is open cannot be written to.
+pub(super) fn reason(error: rusqlite::Error) -> String {
+    Why::of(error).to_string()
 }
 
 impl Why {

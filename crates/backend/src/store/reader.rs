@@ -8,7 +8,7 @@ use super::{
     row::{self, Columns, Operation, SERVICE},
     schema::SPANS_OF_TRACES,
 };
-use crate::{
+use crate::model::{
     decode,
     id::{SpanId, TraceId},
     log::LogRecord,
@@ -221,12 +221,6 @@ impl Reader {
         }
         logs.reverse();
         Ok(logs)
-    }
-
-    /// The last metrics of each resource, encoded; the last sent is last.
-    pub(super) fn metrics(&mut self) -> Result<Vec<Vec<u8>>> {
-        let mut find = self.prepare("SELECT message FROM latest ORDER BY number")?;
-        find.query_map([], |row| row.get(0))?.collect()
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::{logs::v1 as logs, trace::v1 as trace};
 use prost::Message;
 
-use crate::{
+use crate::model::{
     decode,
     id::{SpanId, TraceId},
     log::LogRecord,

@@ -65,7 +65,6 @@ const TABLES: &str = "
         number INTEGER PRIMARY KEY, arrived INTEGER NOT NULL, metric INTEGER NOT NULL, time INTEGER NOT NULL, value REAL,
         body BLOB NOT NULL
     ) STRICT;
-    CREATE TABLE latest (number INTEGER PRIMARY KEY, resource BLOB NOT NULL UNIQUE, message BLOB NOT NULL) STRICT;
 ";
 
 /// Makes the tables in an empty database.

@@ -13,7 +13,7 @@ use super::{
     schema::PLACE,
     writer::MANY,
 };
-use crate::{id::SpanId, span::Span};
+use crate::model::{id::SpanId, span::Span};
 
 /// Spans whose places are read at once, and bytes of their bodies.
 const PLACES: i64 = 2 * MANY;

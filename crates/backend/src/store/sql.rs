@@ -22,7 +22,7 @@ use rusqlite::{
 use serde::Serialize;
 
 use super::{functions, schema::SPANS_OF_TRACES};
-use crate::id::hex;
+use crate::model::id::hex;
 
 /// How long a query may take.
 pub(super) const TIME: Duration = Duration::from_secs(5);

@@ -3,9 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{Found, Store};
-use crate::{
+use crate::model::{
     id::{SpanId, TraceId},
-    search::Query,
     span::Span,
     trace::Trace,
 };
@@ -45,19 +44,15 @@ pub(crate) struct Stored {
 impl Stored {
     /// The trace `id`, if it is there.
     pub(crate) fn find(store: &Arc<Store>, id: TraceId) -> Option<Self> {
-        let found = store.find(id)?;
-        Some(Self {
-            store: store.clone(),
-            found,
-        })
+        store.find(id).map(|found| Self::new(store, found))
     }
 
-    /// The traces that `query` looks for, the one that began to arrive last first.
-    pub(crate) fn matching(store: &Arc<Store>, query: &Query) -> impl Iterator<Item = Self> {
-        store.found(query).map(|found| Self {
+    /// One that was found.
+    pub(crate) fn new(store: &Arc<Store>, found: Found) -> Self {
+        Self {
             store: store.clone(),
             found,
-        })
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
     row::{self, Columns},
     schema::{PAGE, PLACE},
 };
-use crate::{
+use crate::model::{
     decode,
     id::TraceId,
     log::LogRecord,
@@ -34,9 +34,6 @@ use crate::{
 
 /// Spans of a trace from which on they are found by indexes, and not by looking at each.
 pub(super) const MANY: i64 = 512;
-
-/// Resources whose last metrics are kept.
-const RESOURCES: i64 = 64;
 
 /// What a row takes besides its body, with its part of the indexes.
 const ROW: usize = 150;
@@ -643,50 +640,50 @@ impl Writer {
         })
     }
 
-    /// Adds the points of a resource's metrics, and keeps all in the place of the last ones of it. `false`: refused, too
+    /// Adds the points of a resource's metrics. Returns how many were kept, and how many were refused because they are too
     /// large.
-    pub(super) fn insert_metrics(&mut self, metrics: &ResourceMetrics) -> Result<bool> {
-        let key = metrics
-            .resource
-            .as_ref()
-            .map(Message::encode_to_vec)
-            .unwrap_or_default();
-        let message = metrics.encode_to_vec();
-        if self.is_too_large(key.len() + message.len()) {
-            return Ok(false);
-        }
-        let resource = decode::resource_of(metrics.resource.clone(), metrics.schema_url.clone());
-        let mut points = 0;
-        let all = metrics.scope_metrics.iter().map(|of_scope| {
-            let scope = decode::scope_of(of_scope.scope.clone(), of_scope.schema_url.clone());
-            let metrics = of_scope.metrics.iter().cloned().map(|mut metric| {
+    pub(super) fn insert_metrics(&mut self, metrics: ResourceMetrics) -> Result<[usize; 2]> {
+        let resource = decode::resource_of(metrics.resource, metrics.schema_url);
+        let of_resource = row::encode_resource(&resource);
+        let (mut all, mut points) = (Vec::new(), 0);
+        let mut bytes = ROW + 2 * of_resource.len(); // what is shared is indexed, too
+        for of_scope in metrics.scope_metrics {
+            let scope = decode::scope_of(of_scope.scope, of_scope.schema_url);
+            let scope = row::encode_scope(&scope);
+            bytes += ROW + 2 * scope.len();
+            for mut metric in of_scope.metrics {
                 let of_metric = take_points(&mut metric);
+                let metric = metric.encode_to_vec();
+                bytes += ROW + 2 * metric.len();
+                bytes += of_metric
+                    .iter()
+                    .map(|point| ROW + point.body.len())
+                    .sum::<usize>();
                 points += of_metric.len();
-                (metric.encode_to_vec(), of_metric)
-            });
-            (row::encode_scope(&scope), metrics.collect::<Vec<_>>())
-        });
-        let all: Vec<_> = all.collect();
-        self.transaction(|writer| {
-            writer.make_room(2 * (key.len() + message.len()) + points * ROW)?;
-            for (scope, metrics) in &all {
-                writer.insert_points(&resource, scope, metrics)?;
+                all.push((scope.clone(), metric, of_metric));
             }
-            let connection = &writer.connection;
-            connection.prepare_cached("DELETE FROM latest WHERE resource = ?1")?.execute([&key])?;
-            let sql = "INSERT INTO latest SELECT 1 + coalesce(max(number), 0), ?1, ?2 FROM latest";
-            connection.prepare_cached(sql)?.execute(params![key, message])?;
-            let sql = "DELETE FROM latest WHERE number <= (SELECT number FROM latest ORDER BY number DESC LIMIT 1 OFFSET ?1)";
-            connection.prepare_cached(sql)?.execute([RESOURCES])?;
-            Ok(true)
+        }
+        if self.is_too_large(bytes) {
+            return Ok([0, points]);
+        }
+        self.transaction(|writer| {
+            writer.make_room(bytes)?;
+            for (scope, metric, of_metric) in all {
+                writer.insert_points(
+                    resource.service(),
+                    [&of_resource, &scope, &metric],
+                    of_metric,
+                )?;
+            }
+            Ok([points, 0])
         })
     }
 
     fn insert_points(
         &mut self,
-        resource: &Resource,
-        scope: &[u8],
-        metrics: &[(Vec<u8>, Vec<Point>)],
+        service: &str,
+        [resource, scope, metric]: [&[u8]; 3],
+        points: Vec<Point>,
     ) -> Result<()> {
         let now = now();
         let Self {
@@ -694,26 +691,20 @@ impl Writer {
             numbers,
             ..
         } = self;
-        let resource = numbers.resource(
-            connection,
-            resource.service(),
-            &row::encode_resource(resource),
-        )?;
+        let resource = numbers.resource(connection, service, resource)?;
         let scope = numbers.scope(connection, scope)?;
-        for (message, points) in metrics {
-            let metric = numbers.metric(connection, resource, scope, message)?;
-            let users = i64::try_from(points.len()).unwrap_or(0);
-            numbers.use_by(Table::Metric, metric, users);
-            numbers.use_by(Table::Resource, resource, users);
-            numbers.use_by(Table::Scope, scope, users);
-            for Point { time, value, body } in points {
-                let sql = "INSERT INTO point VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-                let values = params![self.next_point, now, metric, time, value, body];
-                connection.prepare_cached(sql)?.execute(values)?;
-                self.next_point += 1;
-            }
-            self.contents.points += users;
+        let metric = numbers.metric(connection, resource, scope, metric)?;
+        let users = i64::try_from(points.len()).unwrap_or(0);
+        numbers.use_by(Table::Metric, metric, users);
+        numbers.use_by(Table::Resource, resource, users);
+        numbers.use_by(Table::Scope, scope, users);
+        for Point { time, value, body } in points {
+            let sql = "INSERT INTO point VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let values = params![self.next_point, now, metric, time, value, body];
+            connection.prepare_cached(sql)?.execute(values)?;
+            self.next_point += 1;
         }
+        self.contents.points += users;
         Ok(())
     }
 }

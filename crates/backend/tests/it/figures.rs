@@ -208,3 +208,202 @@ async fn target_that_never_answers_holds_up_neither_the_others_nor_the_stop() {
     point(&backend, |point| point["memory"] == 6.0).await;
     timeout(LIMIT, backend.stop()).await.unwrap();
 }
+
+/// OpenMetrics with every type, and one line that is not meant to be there.
+const EXPOSITION: &str = r#"# TYPE target info
+target_info{service_version="2.1",host_name="a"} 1
+# TYPE jobs counter
+# HELP jobs Jobs that ended, with a \"quote\"\nand a line.
+jobs_total{queue="mail",otel_scope_name="worker",otel_scope_version="3",otel_scope_schema_url="https://example.com/1",otel_scope_team="blue"} 7.0 # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736",span_id="00f067aa0ba902b7",size="3"} 1.0 1700000000.5
+jobs_created{queue="mail",otel_scope_name="worker",otel_scope_version="3",otel_scope_schema_url="https://example.com/1",otel_scope_team="blue"} 1700000000.0
+# TYPE waiting gauge
+# UNIT waiting bytes_per_second
+waiting{queue="mail"} 3
+not a sample
+# TYPE length_seconds histogram
+# UNIT length_seconds seconds
+length_seconds_bucket{le="0.5"} 1
+length_seconds_bucket{le="0.1"} 1
+length_seconds_bucket{le="+Inf"} 4
+length_seconds_count 4
+length_seconds_sum 6.5
+# TYPE lost histogram
+lost_bucket{le="+Inf"} 4
+# TYPE old_seconds summary
+old_seconds{quantile="0.5"} 0.25
+old_seconds_count 2
+# TYPE build info
+build_info{commit="abc"} 1
+# TYPE door stateset
+door{door="open"} 1
+# TYPE sizes gaugehistogram
+sizes_bucket{le="+Inf"} 1
+sizes_gcount 1
+whatever_count 5
+# EOF
+"#;
+
+#[tokio::test]
+async fn what_a_service_says_is_kept_as_metric_points() {
+    let service = Service::default();
+    service.say(EXPOSITION);
+    let address = service.start().await;
+    let backend = scraping(&[("Shop", address)]);
+    let mut rows = json!([]);
+    for _ in 0..LIMIT.as_millis() / 50 {
+        let sql = "select name, kind, temporality, monotonic, unit, value, count, sum, attributes, buckets, scope_name,
+            scope_version, service from metrics order by name";
+        rows = crate::metrics::rows(&backend, sql).await;
+        if rows != json!([]) {
+            break;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    let own = json!(["backend", null, "Shop"]);
+    let row = |columns: Value, origin: &Value| {
+        let mut row = columns.as_array().unwrap().clone();
+        row.extend(origin.as_array().unwrap().clone());
+        Value::Array(row)
+    };
+    let buckets = r#"[{"count":1,"le":0.1},{"count":0,"le":0.5},{"count":3,"le":null}]"#;
+    let quantiles = r#"[{"quantile":0.5,"value":0.25}]"#;
+    let worker = json!(["worker", "3", "Shop"]);
+    let expected = [
+        row(
+            json!([
+                "build_info",
+                "sum",
+                "cumulative",
+                0,
+                null,
+                1.0,
+                null,
+                null,
+                r#"{"commit":"abc"}"#,
+                null
+            ]),
+            &own,
+        ),
+        row(
+            json!([
+                "door",
+                "sum",
+                "cumulative",
+                0,
+                null,
+                1.0,
+                null,
+                null,
+                r#"{"door":"open"}"#,
+                null
+            ]),
+            &own,
+        ),
+        row(
+            json!([
+                "jobs_total",
+                "sum",
+                "cumulative",
+                1,
+                null,
+                7.0,
+                null,
+                null,
+                r#"{"queue":"mail"}"#,
+                null
+            ]),
+            &worker,
+        ),
+        row(
+            json!([
+                "length_seconds",
+                "histogram",
+                "cumulative",
+                null,
+                "s",
+                null,
+                4,
+                6.5,
+                "{}",
+                buckets
+            ]),
+            &own,
+        ),
+        row(
+            json!([
+                "old_seconds",
+                "summary",
+                null,
+                null,
+                null,
+                null,
+                2,
+                0.0,
+                "{}",
+                quantiles
+            ]),
+            &own,
+        ),
+        row(
+            json!([
+                "waiting",
+                "gauge",
+                null,
+                null,
+                "By/s",
+                3.0,
+                null,
+                null,
+                r#"{"queue":"mail"}"#,
+                null
+            ]),
+            &own,
+        ),
+        row(
+            json!([
+                "whatever_count",
+                "gauge",
+                null,
+                null,
+                null,
+                5.0,
+                null,
+                null,
+                "{}",
+                null
+            ]),
+            &own,
+        ),
+    ];
+    assert_eq!(rows, json!(expected));
+
+    let sql = "select start_unix_nanos, description, exemplars, r.attributes ->> '$.service_version',
+        r.attributes ->> '$.\"service.instance.id\"', r.attributes ->> '$.\"server.port\"', r.attributes ->> '$.host_name'
+        from metrics m join resources r using (resource) where name = 'jobs_total' limit 1";
+    let exemplars = r#"[{"attributes":{"size":"3"},"span_id":"00f067aa0ba902b7","time_unix_nanos":1700000000500000000,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","value":1.0}]"#;
+    let description = "Jobs that ended, with a \"quote\"\nand a line.";
+    let (instance, port) = (address.to_string(), address.port().to_string());
+    assert_eq!(
+        crate::metrics::rows(&backend, sql).await,
+        json!([[
+            1_700_000_000_000_000_000_u64,
+            description,
+            exemplars,
+            "2.1",
+            instance,
+            port,
+            "a"
+        ]])
+    );
+    let all = backend.store().metrics();
+    let [of_worker] = all[0]
+        .scope_metrics
+        .iter()
+        .filter(|of| !of.schema_url.is_empty())
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("{all:?}");
+    };
+    assert_eq!(of_worker.scope.as_ref().unwrap().attributes[0].key, "team");
+    assert_eq!(of_worker.metrics[0].metadata[0].key, "prometheus.type");
+}

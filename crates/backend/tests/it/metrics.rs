@@ -22,7 +22,7 @@ const METRICS: &str = r#"{"resourceMetrics": [{"resource": {"attributes": [{"key
         {"timeUnixNano": "60", "count": "2", "sum": 3, "quantileValues": [{"quantile": 0.5, "value": 1.25}]}]}}
   ]}]}]}"#;
 
-async fn rows(backend: &Backend, sql: &str) -> Value {
+pub(crate) async fn rows(backend: &Backend, sql: &str) -> Value {
     let url = format!("http://{}/api/sql", backend.query());
     let request = CLIENT.post(url).header("content-type", "application/json");
     let answer = request

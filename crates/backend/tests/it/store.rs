@@ -3,14 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use backend::{Attributes, Change, Query, Span, Status, StatusCode, Store};
-use opentelemetry_proto::tonic::{
-    common::v1 as common, metrics::v1::ResourceMetrics, resource::v1 as resource,
-};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::{
     LIMIT,
-    plain::{log, of_service, span},
+    plain::{self, log, of_service, span},
 };
 
 fn names(traces: &[backend::Trace]) -> Vec<Vec<&str>> {
@@ -292,42 +289,23 @@ fn of_traces_and_logs_the_oldest_go_first() {
 }
 
 #[test]
-fn the_last_metrics_of_a_resource_take_the_place_of_those_before() {
+fn metric_points_are_kept_in_the_order_in_which_they_came() {
     let store = Store::temporary(SMALL).unwrap();
-    for n in 0..100 {
-        assert!(store.insert_metrics(&of_host(&format!("host {n}"), 100)));
+    let all: Vec<_> = (0..5_u8)
+        .map(|n| plain::metrics(&format!("metric {n}"), n.into()))
+        .collect();
+    for metrics in &all {
+        assert!(store.insert_metrics(metrics.clone()));
     }
-    let metrics = store.metrics();
-    assert_eq!(metrics.len(), 64);
-    assert_eq!(metrics.last(), Some(&of_host("host 99", 100)));
-
-    assert!(!store.insert_metrics(&of_host("huge", 200_000)));
-    store.insert_metrics(&of_host("host 50", 7));
-    let metrics = store.metrics();
-    assert_eq!(
-        (metrics.len(), metrics.last()),
-        (64, Some(&of_host("host 50", 7)))
-    );
-    assert!(!metrics.contains(&of_host("host 50", 100)));
-}
-
-fn of_host(name: &str, schema_url: usize) -> ResourceMetrics {
-    let value = common::AnyValue {
-        value: Some(common::any_value::Value::StringValue(name.into())),
-    };
-    let attributes = vec![common::KeyValue {
-        key: "host.name".into(),
-        value: Some(value),
-        ..Default::default()
-    }];
-    ResourceMetrics {
-        resource: Some(resource::Resource {
-            attributes,
-            ..Default::default()
-        }),
-        schema_url: "x".repeat(schema_url),
-        ..ResourceMetrics::default()
-    }
+    let huge = plain::metrics(&"x".repeat(200_000), 1.0);
+    assert!(!store.insert_metrics(huge), "a quarter of the store");
+    let kept = store.metrics();
+    let metrics = kept[0].scope_metrics[0].metrics.iter();
+    let sent = all
+        .iter()
+        .map(|metrics| &metrics.scope_metrics[0].metrics[0]);
+    assert!(kept.len() == 1 && metrics.eq(sent), "{kept:?}");
+    assert_eq!(store.point_count(), 5);
 }
 
 #[tokio::test]
@@ -338,7 +316,7 @@ async fn a_subscriber_is_told_of_each_trace_once_a_batch_and_of_logs_and_metrics
     store.insert_spans(vec![span(1, 1), span(1, 2), span(1, 3)]);
     store.insert_spans(vec![span(1, 4)]);
     store.insert_logs(vec![log("a".into()), log("b".into())]);
-    store.insert_metrics(&ResourceMetrics::default());
+    store.insert_metrics(plain::metrics("memory", 7.0));
     store.insert_spans(vec![]);
     store.insert_logs(vec![]);
     let id = span(1, 1).trace_id;

@@ -1,10 +1,18 @@
-//! A span and a log record with hardly anything in them, for tests to fill.
+//! A span, a log record and a metric with hardly anything in them, for tests to fill.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
 use backend::{Attributes, LogRecord, Resource, Scope, Span, SpanKind, Status, Value};
+use opentelemetry_proto::tonic::{
+    common::v1::InstrumentationScope,
+    metrics::v1::{
+        Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
+        number_data_point,
+    },
+    resource::v1 as resource,
+};
 
 pub(crate) fn span(trace: u64, id: u64) -> Span {
     Span {
@@ -55,5 +63,28 @@ pub(crate) fn log(text: String) -> LogRecord {
         span_id: None,
         resource: Arc::new(of_service("Ping")),
         scope: Arc::new(Scope::default()),
+    }
+}
+
+/// A gauge of nobody.
+pub(crate) fn metrics(name: &str, value: f64) -> ResourceMetrics {
+    let point = NumberDataPoint {
+        value: Some(number_data_point::Value::AsDouble(value)),
+        ..NumberDataPoint::default()
+    };
+    ResourceMetrics {
+        resource: Some(resource::Resource::default()),
+        scope_metrics: vec![ScopeMetrics {
+            scope: Some(InstrumentationScope::default()),
+            metrics: vec![Metric {
+                name: name.into(),
+                data: Some(Data::Gauge(Gauge {
+                    data_points: vec![point],
+                })),
+                ..Metric::default()
+            }],
+            ..ScopeMetrics::default()
+        }],
+        ..ResourceMetrics::default()
     }
 }

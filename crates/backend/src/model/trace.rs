@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{
+use crate::model::{
     id::TraceId,
     span::Span,
     tree::{Tree, tree},

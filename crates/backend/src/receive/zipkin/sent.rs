@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::{
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::tags::{take_scope, take_status};
-use crate::foreign::{attribute, id, text};
+use crate::receive::foreign::{attribute, id, text};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

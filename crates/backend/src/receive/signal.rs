@@ -6,19 +6,20 @@ use opentelemetry_proto::tonic::{
         trace::v1::ExportTraceServiceRequest,
     },
     logs::v1::LogRecord,
-    metrics::v1::{Metric, ResourceMetrics, metric::Data},
+    metrics::v1::Metric,
     trace::v1::Span,
 };
 use prost::Message;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    answer::Kept,
-    decode,
-    encode::Item as _,
-    messages::{self, Shape},
-    salvage::Faults,
-    store::Store,
+    model::{decode, encode::Item as _},
+    receive::{
+        answer::Kept,
+        messages::{self, Shape},
+        salvage::Faults,
+    },
+    store::{Store, Unwritable},
 };
 
 /// An export request of one signal.
@@ -33,7 +34,11 @@ pub(crate) trait Signal: DeserializeOwned + Message + Default + 'static {
     type Item: DeserializeOwned + Message + Default;
 
     /// Moves its items into `store`. `faults` are of those that could not be decoded.
-    fn keep(self, faults: Faults, store: &Store) -> Kept;
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be written to.
+    fn keep(self, faults: Faults, store: &Store) -> Result<Kept, Unwritable>;
 }
 
 impl Signal for ExportTraceServiceRequest {
@@ -42,10 +47,10 @@ impl Signal for ExportTraceServiceRequest {
     const FIELDS: [&'static str; 3] = crate::Span::FIELDS;
     type Item = Span;
 
-    fn keep(self, faults: Faults, store: &Store) -> Kept {
-        let insert = |spans| store.insert_spans(spans);
-        let (spans, kept) = keep_all(decode::spans(self), faults, insert);
-        Kept { spans, ..kept }
+    fn keep(self, faults: Faults, store: &Store) -> Result<Kept, Unwritable> {
+        let keep = |spans| store.keep_spans(spans);
+        let (spans, kept) = keep_all(decode::spans(self), faults, keep)?;
+        Ok(Kept { spans, ..kept })
     }
 }
 
@@ -55,10 +60,10 @@ impl Signal for ExportLogsServiceRequest {
     const FIELDS: [&'static str; 3] = crate::LogRecord::FIELDS;
     type Item = LogRecord;
 
-    fn keep(self, faults: Faults, store: &Store) -> Kept {
-        let insert = |logs| store.insert_logs(logs);
-        let (logs, kept) = keep_all(decode::log_records(self), faults, insert);
-        Kept { logs, ..kept }
+    fn keep(self, faults: Faults, store: &Store) -> Result<Kept, Unwritable> {
+        let keep = |logs| store.keep_logs(logs);
+        let (logs, kept) = keep_all(decode::log_records(self), faults, keep)?;
+        Ok(Kept { logs, ..kept })
     }
 }
 
@@ -68,17 +73,15 @@ impl Signal for ExportMetricsServiceRequest {
     const FIELDS: [&'static str; 3] = ["resourceMetrics", "scopeMetrics", "metrics"];
     type Item = Metric;
 
-    fn keep(self, faults: Faults, store: &Store) -> Kept {
+    fn keep(self, faults: Faults, store: &Store) -> Result<Kept, Unwritable> {
         let (mut points, mut too_large) = (0, 0);
-        for metrics in &self.resource_metrics {
-            let count = match store.insert_metrics(metrics) {
-                true => &mut points,
-                false => &mut too_large,
-            };
-            *count += data_points(metrics);
+        for metrics in self.resource_metrics {
+            let [kept, refused] = store.keep_metrics(metrics)?;
+            points += kept;
+            too_large += refused;
         }
         let kept = kept(faults, too_large);
-        Kept { points, ..kept }
+        Ok(Kept { points, ..kept })
     }
 }
 
@@ -86,12 +89,12 @@ impl Signal for ExportMetricsServiceRequest {
 /// above the store's bound.
 const CHUNK: usize = 1000;
 
-/// Inserts the items that are valid; `insert` gives how many were too large. The number taken comes first.
+/// Keeps the items that are valid; `keep` gives how many were too large. The number taken comes first.
 fn keep_all<T>(
     items: impl Iterator<Item = Result<T, String>>,
     mut faults: Faults,
-    insert: impl Fn(Vec<T>) -> usize,
-) -> (usize, Kept) {
+    keep: impl Fn(Vec<T>) -> Result<usize, Unwritable>,
+) -> Result<(usize, Kept), Unwritable> {
     let mut chunk = Vec::new();
     let (mut valid, mut too_large) = (0, 0);
     for item in items {
@@ -103,11 +106,11 @@ fn keep_all<T>(
             Err(fault) => faults.add(1, fault),
         }
         if chunk.len() == CHUNK {
-            too_large += insert(std::mem::take(&mut chunk));
+            too_large += keep(std::mem::take(&mut chunk))?;
         }
     }
-    too_large += insert(chunk);
-    (valid - too_large, kept(faults, too_large))
+    too_large += keep(chunk)?;
+    Ok((valid - too_large, kept(faults, too_large)))
 }
 
 fn kept(faults: Faults, too_large: usize) -> Kept {
@@ -120,20 +123,4 @@ fn kept(faults: Faults, too_large: usize) -> Kept {
         reason: reasons.join("; "),
         ..Kept::default()
     }
-}
-
-fn data_points(metrics: &ResourceMetrics) -> usize {
-    let data = metrics
-        .scope_metrics
-        .iter()
-        .flat_map(|scope| &scope.metrics)
-        .filter_map(|metric| metric.data.as_ref());
-    data.map(|data| match data {
-        Data::Gauge(gauge) => gauge.data_points.len(),
-        Data::Sum(sum) => sum.data_points.len(),
-        Data::Histogram(histogram) => histogram.data_points.len(),
-        Data::ExponentialHistogram(histogram) => histogram.data_points.len(),
-        Data::Summary(summary) => summary.data_points.len(),
-    })
-    .sum()
 }

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::{
     trace::v1 as trace,
 };
 
-use crate::{
+use crate::model::{
     attributes::{Attributes, Value},
     id::{InvalidId, SpanId, TraceId},
     log::LogRecord,

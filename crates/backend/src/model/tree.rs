@@ -10,7 +10,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{id::SpanId, span::Span};
+use crate::model::{id::SpanId, span::Span};
 
 /// The rows of a tree, parents before their children, children by start.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -158,7 +158,7 @@ mod tests {
     use proptest::{collection::btree_map, option, prelude::*};
 
     use super::*;
-    use crate::{Attributes, Scope, SpanKind, Status, resource::Resource};
+    use crate::{Attributes, Scope, SpanKind, Status, model::resource::Resource};
 
     /// A span with an id, a parent and a start; only these matter here.
     fn span(id: u64, parent: Option<u64>, start_unix_nanos: u64) -> Arc<Span> {

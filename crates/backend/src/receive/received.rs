@@ -11,7 +11,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::answer::{self, Failure, Kept};
+use crate::receive::answer::{self, Failure, Kept};
 
 /// A receiver, and what it has taken since the start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -10,7 +10,7 @@
 //! | `PERMISSION_DENIED` | a web page of another origin asks |
 //! | `RESOURCE_EXHAUSTED` | the message is larger than 16 MiB, unpacked, or holds more than half a million messages; not to be sent again |
 //! | `UNIMPLEMENTED` | any other service or method, or another packing |
-//! | `UNAVAILABLE` | messages being received are 64 MiB together; `RetryInfo` says when to try again |
+//! | `UNAVAILABLE` | messages being received are 64 MiB together, or the store cannot be written to; `RetryInfo` says when to try again |
 //!
 //! A unary call is a POST whose body is one length-prefixed message ("gRPC over HTTP2"). The body is read as one of
 //! OTLP/HTTP is, within the same limits: a generated server would unpack and decode it before anybody could look.
@@ -35,7 +35,7 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::{
+use crate::receive::{
     answer::{Encoding, Failure, Kept},
     body::PACKINGS,
     receiver::{Receiver, decode},

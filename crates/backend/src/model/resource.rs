@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::attributes::Attributes;
+use crate::model::attributes::Attributes;
 
 /// The entity that telemetry comes from: a process of a service.
 #[derive(Clone, Debug, Default, PartialEq, Hash, Serialize)]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{
+use crate::model::{
     attributes::{Attributes, as_text},
     id::{SpanId, TraceId},
     resource::{Resource, Scope},

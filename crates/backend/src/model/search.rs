@@ -5,7 +5,7 @@ use std::time::Duration;
 use memchr::memmem::Finder;
 use serde::Serialize;
 
-use crate::{
+use crate::model::{
     attributes::Attributes,
     resource::{Resource, Scope},
     span::{Event, Span, SpanKind, StatusCode},

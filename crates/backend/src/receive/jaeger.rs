@@ -22,9 +22,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    foreign::{attribute, id, text},
-    json,
-    salvage::Faults,
+    model::json,
+    receive::{
+        foreign::{attribute, id, text},
+        salvage::Faults,
+    },
 };
 
 #[derive(Default, Deserialize)]

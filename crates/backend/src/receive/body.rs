@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::answer::Failure;
+use crate::receive::answer::Failure;
 
 /// Largest body, unpacked: a few packed kilobytes could otherwise fill the memory.
 pub(crate) const LARGEST: usize = 16 << 20;

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::{
+use crate::model::{
     attributes::{Attributes, Value, as_number_or_text, as_text},
     id::{SpanId, TraceId},
     log::LogRecord,

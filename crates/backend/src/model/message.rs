@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::{
     trace::v1 as trace,
 };
 
-use crate::{
+use crate::model::{
     attributes::{Attributes, Value},
     id::{SpanId, TraceId},
     log::LogRecord,

@@ -9,7 +9,10 @@ use prost::{DecodeError, Message};
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::{Error, Value};
 
-use crate::{answer::shortened, json, signal::Signal};
+use crate::{
+    model::json,
+    receive::{answer::shortened, signal::Signal},
+};
 
 /// Items that cannot be decoded.
 #[derive(Debug, Default)]

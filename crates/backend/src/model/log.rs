@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{
+use crate::model::{
     attributes::{Attributes, Value, as_text},
     id::{SpanId, TraceId},
     resource::{Resource, Scope},

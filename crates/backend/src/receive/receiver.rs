@@ -11,7 +11,7 @@
 //! | 408 | the body took longer than 10 s |
 //! | 413 | the body is larger than 16 MiB, unpacked, or holds more than half a million messages (half of that in JSON) |
 //! | 415 | neither protobuf nor JSON, or another packing |
-//! | 503 | bodies being received are 64 MiB together; `Retry-After` says when to try again |
+//! | 503 | bodies being received are 64 MiB together, or the store cannot be written to; `Retry-After` says when to try again |
 
 use std::{error::Error, io, sync::Arc};
 
@@ -29,16 +29,18 @@ use opentelemetry_proto::tonic::collector::{
 };
 
 use crate::{
-    access::Access,
-    answer::{Encoding, Failure, Kept, shortened},
-    body::{Bodies, Read, swallow},
-    json,
-    messages::{self, Shape},
-    received::Count,
-    salvage::{self, Faults},
-    signal::Signal,
+    model::json,
+    receive::{
+        access::Access,
+        answer::{Encoding, Failure, Kept, shortened},
+        body::{Bodies, Read, swallow},
+        messages::{self, Shape},
+        received::Count,
+        salvage::{self, Faults},
+        signal::Signal,
+        worker::Worker,
+    },
     store::Store,
-    worker::Worker,
 };
 
 /// Largest body that is decoded where it was read, in bytes and in messages: an exporter's usual batch. A larger one
@@ -112,7 +114,7 @@ impl Receiver {
     ///
     /// # Errors
     ///
-    /// 413 it holds too many messages, and those of `decode`.
+    /// 413 it holds too many messages, 503 the store cannot be written to, and those of `decode`.
     pub(crate) async fn take<R: Signal>(
         &self,
         encoding: Encoding,
@@ -131,7 +133,8 @@ impl Receiver {
             }
             let (request, faults) = decode(encoding, &body.bytes)?;
             drop(body);
-            Ok(request.keep(faults, &store))
+            let kept = request.keep(faults, &store);
+            kept.map_err(|error| Failure::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
         };
         if is_small {
             return keep();

@@ -8,7 +8,7 @@ use std::{
 use prost::{DecodeError, Message};
 
 use super::sent::{self, Micros, Sent, Tag};
-use crate::id::hex;
+use crate::model::id::hex;
 
 /// `ListOfSpans`, each as it was sent.
 ///

@@ -27,10 +27,13 @@ use serde_json::{Error, Value};
 
 use self::sent::Sent;
 use crate::{
-    answer::{Encoding, Failure, Kept},
-    json, messages,
-    receiver::{Receiver, guarded, refuse, undecodable},
-    salvage::Faults,
+    model::json,
+    receive::{
+        answer::{Encoding, Failure, Kept},
+        messages,
+        receiver::{Receiver, guarded, refuse, undecodable},
+        salvage::Faults,
+    },
 };
 
 /// The route.

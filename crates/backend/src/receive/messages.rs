@@ -5,7 +5,7 @@
 //! some 200 MiB while it is decoded, and large ones are decoded one after the other. What is wrong with its bytes is not said here: where
 //! the walk cannot go on, decoding fails.
 
-use crate::answer::Encoding;
+use crate::receive::answer::Encoding;
 
 /// Most messages that a request may hold. A batch of ten thousand rich spans has two thirds of it.
 pub(crate) const MOST: usize = 500_000;
