@@ -20,7 +20,7 @@
 //!
 //! `/api/export` is no part of it: everything kept, traces, logs and metrics, as lines of OTLP's JSON; see [`Store::save`].
 //!
-//! Answers are written while they are sent, so that their size costs no memory. A search that takes longer than ten seconds
+//! Answers are written while they are sent, so that their size costs no memory. A search that takes longer than 30 seconds
 //! is cut off: 503 says so.
 //!
 //! # Differences

@@ -84,10 +84,10 @@ const SMALLEST: u64 = 1 << 20;
 const IN_MEMORY: u64 = 64 << 20;
 
 /// How long a batch waits for the journal to be emptied.
-const JOURNAL_PATIENCE: Duration = Duration::from_millis(100);
+const JOURNAL_PATIENCE: Duration = Duration::from_millis(50);
 
 /// How long a search may take that somebody waits for.
-const SEARCH: Duration = Duration::from_secs(10);
+const SEARCH: Duration = Duration::from_secs(30);
 
 /// How old something may become.
 const AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -471,9 +471,17 @@ impl Store {
 
     fn found(&self, query: &Query) -> impl Iterator<Item = Found> {
         let mut finder = Finder::new(query);
-        let steps =
-            std::iter::from_fn(move || self.read(&self.searches, |reader| finder.step(reader)));
+        let steps = std::iter::from_fn(move || self.step(&mut finder));
         steps.flatten().take(query.limit)
+    }
+
+    /// Goes on with a search. One that indexes answer does not wait for those that look into spans.
+    fn step(&self, finder: &mut Finder<'_>) -> Option<Vec<Found>> {
+        let pool = match finder.looks_into_spans() {
+            true => &self.searches,
+            false => &self.quick,
+        };
+        self.read(pool, |reader| finder.step(reader))
     }
 
     /// Where the traces are that `query` looks for, the one that began to arrive last first.
@@ -490,7 +498,7 @@ impl Store {
         let mut finder = Finder::new(query);
         let mut all = Vec::new();
         while all.len() < query.limit
-            && let Some(found) = self.read(&self.searches, |reader| finder.step(reader))
+            && let Some(found) = self.step(&mut finder)
         {
             all.extend(found);
             if start.elapsed() >= limit {

@@ -23,7 +23,7 @@ use crate::model::{
 };
 
 /// How long a step takes, and how many traces it may find: whoever searches seldom wants more.
-const STEP: Duration = Duration::from_millis(20);
+const STEP: Duration = Duration::from_millis(10);
 const FOUND: usize = 32;
 
 /// Blocks that are looked at in one go: few at first, since what is looked for is mostly among the newest.
@@ -65,6 +65,11 @@ impl<'a> Finder<'a> {
             width: FIRST,
             seen: Seen::default(),
         }
+    }
+
+    /// Whether columns do not tell which spans match.
+    pub(super) fn looks_into_spans(&self) -> bool {
+        self.text.is_some() || !self.query.attributes.is_empty()
     }
 
     /// Goes on where the step before ended: some traces, newest first. `None`: that was all.
