@@ -206,13 +206,17 @@ fn origins() -> Vec<(Arc<Resource>, Arc<Scope>)> {
 
 fn filled(traces: u64) -> Store {
     let store = Store::temporary(1 << 30).unwrap();
+    fill(&store, traces);
+    store
+}
+
+fn fill(store: &Store, traces: u64) {
     let origins = origins();
     for first in (0..traces).step_by(100) {
         let some = (first..first + 100).flat_map(|trace| spans(trace, &origins));
         assert_eq!(store.insert_spans(some.collect()), 0);
     }
     assert_eq!(store.len() as u64, traces);
-    store
 }
 
 /// A POST on a connection that stays open, and its answer.
@@ -386,6 +390,37 @@ fn queries() -> Vec<(&'static str, Query)> {
     ]
 }
 
+/// In what a thousand traces differ from a thousand others, over HTTP, among a hundred thousand.
+fn differ(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let settings = Settings::on_free_ports();
+    let backend = runtime
+        .block_on(async { Backend::start(settings) })
+        .unwrap();
+    fill(backend.store(), 100_000);
+    let ids = |first: u64| {
+        let ids = (first..100_000).step_by(100);
+        let ids = ids.map(|trace| format!("\"{:032x}\"", trace + 1));
+        ids.collect::<Vec<_>>().join(",")
+    };
+    let question = format!("{{\"selected\":[{}],\"others\":[{}]}}", ids(0), ids(1));
+    let url = format!("http://{}/api/differences", backend.query());
+    let http = reqwest::blocking::Client::new();
+    criterion.bench_function("differences of 1,000 traces from 1,000 others", |bencher| {
+        bencher.iter(|| {
+            let request = http.post(&url).header("content-type", "application/json");
+            let answer = request.body(question.clone()).send().unwrap();
+            let found = answer.text().unwrap();
+            assert!(
+                found.contains(
+                    "\"key\":\"http.response.status_code\",\"value\":\"500\",\"selected\":1000"
+                ),
+                "{found}"
+            );
+        });
+    });
+}
+
 /// How long others wait, at the longest, while four search for a text that no span has.
 fn wait(_: &mut Criterion) {
     let store = filled(100_000);
@@ -451,6 +486,6 @@ criterion_group! {
         .sample_size(30)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = ingest, wait, search
+    targets = ingest, wait, differ, search
 }
 criterion_main!(benches);

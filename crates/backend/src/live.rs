@@ -10,12 +10,15 @@
 //! | `/api/red` | rate, errors and duration percentiles of a `service`'s operations by the minute, from its spans |
 //! | `/api/status` | how the receivers, the store and the services are |
 //!
-//! `POST /api/sql` answers a select; the crate's documentation has its views.
+//! `POST /api/sql` answers a select; the crate's documentation has its views. `POST /api/differences` says in what some traces
+//! differ from others, `{"selected": ["5b8e…", …], "others": […]}`, at most 2,000 of each: ten attributes or operations,
+//! with the number of traces on either side that have them, the one whose shares differ most first.
 //!
 //! Times are milliseconds since 1970-01-01 UTC, durations milliseconds, both numbers with fractions; ids are lower-case
 //! hex. What is asked wrongly is answered with 400 and `{"error": "…"}`.
 
 mod announce;
+mod differences;
 mod events;
 mod logs;
 mod map;
@@ -72,6 +75,10 @@ pub(crate) fn router(live: Live) -> Router {
         .route(
             "/api/sql",
             post(sql::sql).layer(DefaultBodyLimit::max(sql::BODY)),
+        )
+        .route(
+            "/api/differences",
+            post(differences::differences).layer(DefaultBodyLimit::max(differences::BODY)),
         )
         .route("/api/status", get(status::status))
         .with_state(live)

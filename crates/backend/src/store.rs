@@ -5,6 +5,7 @@
 
 mod blocks;
 mod body;
+mod differences;
 mod evict;
 mod finder;
 mod functions;
@@ -42,6 +43,7 @@ use tokio::{sync::broadcast, time::timeout};
 
 pub use place::OpenError;
 pub(crate) use {
+    differences::{Difference, What},
     outline::Outline,
     place::QUERIES,
     reader::{Found, Timed},
@@ -51,6 +53,7 @@ pub(crate) use {
 };
 
 use self::{
+    differences::Differences,
     finder::Finder,
     place::Connections,
     pool::Pool,
@@ -507,6 +510,24 @@ impl Store {
         }
         all.truncate(query.limit);
         Ok(all)
+    }
+
+    /// In what the traces `selected` differ most from `others`, and how many there are of both; at most `limit` differences.
+    pub(crate) fn differences(
+        &self,
+        selected: &[TraceId],
+        others: &[TraceId],
+        limit: usize,
+    ) -> ([usize; 2], Vec<Difference>) {
+        let mut differences = Differences::default();
+        let selected = selected.iter().map(|id| (id, false));
+        for (id, is_other) in selected.chain(others.iter().map(|id| (id, true))) {
+            self.read(&self.searches, |reader| match reader.find(*id)? {
+                Some(found) => differences.add(reader, found, is_other),
+                None => Ok(()),
+            });
+        }
+        (differences.traces(), differences.largest(limit))
     }
 
     /// What a query finds: at most `limit` rows.

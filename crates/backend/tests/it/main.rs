@@ -5,6 +5,7 @@
 mod access;
 mod broken;
 mod connections;
+mod differences;
 mod exporter;
 mod figures;
 mod file;
