@@ -169,6 +169,7 @@ mod resource;
 mod salvage;
 mod scrape;
 mod search;
+mod search_logs;
 mod signal;
 mod span;
 mod store;
