@@ -5,7 +5,7 @@
 //! | `/api/summaries` | a line for each trace that matches, newest first |
 //! | `/api/live` | server-sent events: traces that are new or have changed, new figures |
 //! | `/api/figures` | what was derived from the services' metrics, of the last 15 minutes |
-//! | `/api/logs` | the log records of a trace, or of a span; bodies and attributes as JSON |
+//! | `/api/logs` | the newest log records that match a service, a least severity, a text, attributes, a trace or a span; bodies and attributes as JSON |
 //! | `/api/map` | which service calls which |
 //! | `/api/red` | rate, errors and duration percentiles of a `service`'s operations by the minute, from its spans |
 //! | `/api/status` | how the receivers, the store and the services are |

@@ -9,6 +9,7 @@ pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod resource;
 pub(crate) mod search;
+pub(crate) mod search_logs;
 pub(crate) mod span;
 pub(crate) mod trace;
 pub(crate) mod tree;

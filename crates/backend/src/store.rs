@@ -67,6 +67,7 @@ use crate::model::{
     id::{SpanId, TraceId},
     log::LogRecord,
     search::{Operation, Query},
+    search_logs::{FoundLogs, LogQuery},
     span::Span,
     trace::Trace,
 };
@@ -581,17 +582,24 @@ impl Store {
 
     /// The log records kept that were made in the trace, or in one span of it, oldest arrival first.
     pub fn logs_of(&self, trace: TraceId, span: Option<SpanId>) -> Vec<Arc<LogRecord>> {
-        self.latest_logs(Some(trace), span, usize::MAX)
+        let query = LogQuery {
+            trace: Some(trace),
+            span,
+            limit: usize::MAX,
+            ..LogQuery::default()
+        };
+        self.latest_logs(&query).logs
     }
 
-    /// The log records that arrived last, of a trace or of one span of it if there is one, oldest first.
-    pub(crate) fn latest_logs(
-        &self,
-        trace: Option<TraceId>,
-        span: Option<SpanId>,
-        limit: usize,
-    ) -> Vec<Arc<LogRecord>> {
-        self.read(&self.quick, |reader| reader.latest_logs(trace, span, limit))
+    /// The log records that arrived last of those that match.
+    pub(crate) fn latest_logs(&self, query: &LogQuery) -> FoundLogs {
+        let searches = query.text.is_some() || !query.attributes.is_empty();
+        let pool = if searches {
+            &self.searches
+        } else {
+            &self.quick
+        };
+        self.read(pool, |reader| reader.latest_logs(query))
     }
 
     /// The metric points kept, oldest arrival first: all of them, in memory. Those of a metric that came one after the other

@@ -1,14 +1,27 @@
 // The keyboard.
 
 import { viewOf } from "./view/app.js";
+import { rowHeight as logRow } from "./view/logs.js";
 import { rowHeight as listRow } from "./view/traces.js";
+import { choose, keyOf, logs } from "./model/logs.js";
 import { fold, moveTo, visibleSpans } from "./model/trace.js";
 import { bringIntoView } from "./model/place.js";
 import { pause } from "./model/summaries.js";
 import { go } from "./route.js";
 import { changed, state, update } from "./store.js";
 
-const GO = { o: "", t: "traces", m: "map", c: "compare", y: "try", n: "status" };
+const GO = {
+  o: "",
+  s: "services",
+  t: "traces",
+  l: "logs",
+  i: "metrics",
+  m: "map",
+  q: "sql",
+  c: "compare",
+  y: "try",
+  n: "status",
+};
 /** How long after `g` the other letter may come, in milliseconds. */
 const CHORD = 1200;
 
@@ -23,7 +36,7 @@ export function startKeys() {
 
 /** @param {EventTarget | null} target */
 function isTyping(target) {
-  return target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
+  return target instanceof Element && target.matches("input, select, textarea");
 }
 
 /** @param {KeyboardEvent} event @param {boolean} typing @returns {boolean} Whether that was all. */
@@ -45,6 +58,7 @@ function pressed(event, typing) {
   if (key === "?") update({ help: true });
   else if (key === "/") search(view);
   else if (view === "traces") return inList(key);
+  else if (view === "logs") return inLogs(key);
   else if (view === "trace") return inTrace(key, event.target);
   else return false;
   return true;
@@ -52,7 +66,7 @@ function pressed(event, typing) {
 
 /** @param {string} view */
 function search(view) {
-  if (view !== "traces") go("#/traces");
+  if (!["traces", "logs", "metrics"].includes(view)) go("#/traces");
   // It is there with the frame after the next.
   requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById("search")?.focus()));
 }
@@ -81,6 +95,22 @@ function inList(key) {
   pause(true);
   bringIntoView(traces, next, row);
   changed();
+  return true;
+}
+
+/** @param {string} key */
+function inLogs(key) {
+  const { list, chosen, height } = logs;
+  if (key === "Escape" && chosen) {
+    choose(null);
+    return true;
+  }
+  const step = steps(key, Math.max(1, Math.floor(height / logRow()) - 1), list.length);
+  if (step === undefined || list.length === 0) return false;
+  const at = chosen ? list.findIndex((line) => keyOf(line) === keyOf(chosen)) : -1;
+  const next = Math.min(list.length - 1, Math.max(0, at + step));
+  bringIntoView(logs, next, logRow());
+  choose(list[next] ?? null);
   return true;
 }
 

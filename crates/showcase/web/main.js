@@ -5,8 +5,12 @@ import { startKeys } from "./keys.js";
 import { loadCompared } from "./model/compare.js";
 import { loadFigures } from "./model/figures.js";
 import { startLive } from "./model/live.js";
+import { loadLogTable } from "./model/logs.js";
 import { loadMap } from "./model/map.js";
+import { loadMetrics } from "./model/metrics.js";
+import { loadRed } from "./model/red.js";
 import { loadOperations, loadServices } from "./model/services.js";
+import { openEditor } from "./model/sql.js";
 import { loadStatus } from "./model/status.js";
 import { loadSummaries, pause } from "./model/summaries.js";
 import { loadLogs, openTrace } from "./model/trace.js";
@@ -33,6 +37,10 @@ function entered({ view, path, query }) {
     pause(state.traces.scroll > 0 || state.traces.cursor !== "");
   }
   if (current === "trace") void openTrace(path[0] ?? "", path[1] ?? "");
+  if (current === "services") void loadRed(path[0] ?? "", true);
+  if (current === "logs") void loadLogTable(true);
+  if (current === "metrics") void loadMetrics(true);
+  if (current === "sql") openEditor(query);
   if (current === "compare") void loadCompared(path.slice(0, 2));
   if (current === "overview" && !state.figures) void loadFigures();
   poll();
@@ -44,6 +52,9 @@ function poll() {
   const current = viewOf(state.route.view);
   if (current === "map") void loadMap();
   if (current === "status") void loadStatus();
+  if (current === "services") void loadRed(state.route.path[0] ?? "");
+  if (current === "logs") void loadLogTable();
+  if (current === "metrics") void loadMetrics();
   void loadTry(); // on every view: a service that has ended is said wherever one looks
   if (current === "trace") void loadLogs();
 }

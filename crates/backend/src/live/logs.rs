@@ -1,18 +1,21 @@
-//! Log records, by trace and by span.
+//! Log records: of a trace or a span, and those that match a search.
 
 use axum::{Json, extract::Query};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Live, Refused, State, milliseconds, parameters::Parameters};
-use crate::{Attributes, LogRecord, SpanId, TraceId};
+use super::{Live, Refused, State, blocking, milliseconds, parameters::Parameters};
+use crate::{Attributes, LogRecord, SpanId, TraceId, model::search_logs::LogQuery};
 
-/// Records that are answered, the newest.
-const MOST: usize = 1_000;
+/// Records that are answered, the newest, if no other number is asked for; and at most.
+const LIMIT: usize = 1_000;
+const MOST: usize = 10_000;
 
 #[derive(Serialize)]
 pub(super) struct Logs {
     logs: Vec<Line>,
+    /// Whether older ones may match.
+    truncated: bool,
 }
 
 #[derive(Serialize)]
@@ -87,20 +90,38 @@ fn trace_id(digits: &str) -> Result<TraceId, Refused> {
     id.map_err(|error| Refused::wrong(format!("trace is not understood: {error}")))
 }
 
-/// `GET /api/logs`: by time, at most the newest thousand.
+/// `GET /api/logs`, with `trace`, `span`, `service`, `severity` (a number, at least), `text`, `attribute` (`key=value`, any
+/// number of them) and `limit`: by time, the newest that match.
 pub(super) async fn logs(
     State(live): State<Live>,
     parameters: Query<Vec<(String, String)>>,
 ) -> Result<Json<Logs>, Refused> {
-    let parameters = Parameters::from(parameters);
+    let query = query(&parameters.into())?;
+    let answer = blocking(move || {
+        let found = live.store.latest_logs(&query);
+        let mut logs: Vec<_> = found.logs.iter().map(|log| Line::of(log)).collect();
+        logs.sort_by(|one, other| one.time.total_cmp(&other.time));
+        Logs {
+            logs,
+            truncated: found.truncated,
+        }
+    });
+    answer.await.map(Json)
+}
+
+fn query(parameters: &Parameters) -> Result<LogQuery, Refused> {
     let trace = parameters.text("trace");
-    let trace = trace.map(|digits| trace_id(&digits)).transpose()?;
-    let span: Option<SpanId> = parameters.parse("span")?;
-    if trace.is_none() && span.is_some() {
+    let query = LogQuery {
+        trace: trace.map(|digits| trace_id(&digits)).transpose()?,
+        span: parameters.parse("span")?,
+        service: parameters.text("service"),
+        severity: parameters.parse("severity")?.unwrap_or(0),
+        text: parameters.text("text"),
+        attributes: parameters.attributes()?,
+        limit: parameters.parse("limit")?.unwrap_or(LIMIT).min(MOST),
+    };
+    if query.trace.is_none() && query.span.is_some() {
         return Err(Refused::wrong("a span is one of a trace: trace is missing"));
     }
-    let found = live.store.latest_logs(trace, span, MOST);
-    let mut logs: Vec<_> = found.iter().map(|log| Line::of(log)).collect();
-    logs.sort_by(|one, other| one.time.total_cmp(&other.time));
-    Ok(Json(Logs { logs }))
+    Ok(query)
 }

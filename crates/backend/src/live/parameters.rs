@@ -29,6 +29,17 @@ impl Parameters {
         self.all(name).next().map(str::to_owned)
     }
 
+    /// What `attribute` says, each `key=value`.
+    pub(super) fn attributes(&self) -> Result<Vec<(String, String)>, Refused> {
+        let attributes = self.all("attribute").map(|attribute| {
+            let (key, value) = attribute
+                .split_once('=')
+                .ok_or_else(|| Refused::wrong("attribute is key=value"))?;
+            Ok((key.to_owned(), value.to_owned()))
+        });
+        attributes.collect()
+    }
+
     /// The first value of `name` that is not empty, understood.
     pub(super) fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Refused> {
         let Some(value) = self.all(name).next() else {

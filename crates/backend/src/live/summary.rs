@@ -106,12 +106,6 @@ pub(super) async fn summaries(
 }
 
 fn query(parameters: &Parameters) -> Result<Query, Refused> {
-    let attributes = parameters.all("attribute").map(|attribute| {
-        let (key, value) = attribute
-            .split_once('=')
-            .ok_or_else(|| Refused::wrong("attribute is key=value"))?;
-        Ok::<_, Refused>((key.to_owned(), value.to_owned()))
-    });
     let duration_min = parameters.parse("minDuration")?.map(|milliseconds: f64| {
         Duration::try_from_secs_f64(milliseconds / 1e3)
             .map_err(|error| Refused::wrong(format!("minDuration is not understood: {error}")))
@@ -119,7 +113,7 @@ fn query(parameters: &Parameters) -> Result<Query, Refused> {
     Ok(Query {
         service: parameters.text("service"),
         operation: parameters.text("operation"),
-        attributes: attributes.collect::<Result<_, _>>()?,
+        attributes: parameters.attributes()?,
         duration_min: duration_min.transpose()?,
         errors_only: parameters.parse("errors")?.unwrap_or(false),
         text: parameters.text("text"),

@@ -221,7 +221,7 @@ impl TextQuery {
         self.is_in(resource.service()) || self.is_among(&resource.attributes)
     }
 
-    fn is_among(&self, attributes: &Attributes) -> bool {
+    pub(crate) fn is_among(&self, attributes: &Attributes) -> bool {
         attributes
             .iter()
             .any(|(_, value)| self.is_in(&value.to_text()))

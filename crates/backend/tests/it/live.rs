@@ -142,6 +142,8 @@ async fn question_that_is_not_understood_is_answered_with_what_is_wrong() {
         ("/api/summaries?attribute=x", "attribute is key=value"),
         ("/api/logs?trace=x", "trace is not understood"),
         ("/api/logs?span=00f067aa0ba902b7", "trace is missing"),
+        ("/api/logs?attribute=n", "attribute is key=value"),
+        ("/api/logs?severity=high", "severity is not understood"),
     ] {
         let (status, answer) = ask(&backend, path).await;
         assert_eq!(status, 400, "{path}");
@@ -196,7 +198,7 @@ async fn logs_are_found_by_trace_and_by_span() {
         "time": 1_700_000_000_003.0, "severity": "WARN", "body": "line 12", "event": "", "service": "Ping",
         "scope": {"name": "logger", "version": "1"}, "traceId": id(1), "spanId": format!("{:016x}", 12),
         "attributes": {"n": 5}, "resource": {"service.name": "Ping"},
-    }]});
+    }], "truncated": false});
     assert_eq!(of_span, expected);
     let short = format!("/api/logs?trace={:016x}&span={:016x}", 1, 12);
     assert_eq!(get(&backend, &short).await, expected);
@@ -235,6 +237,57 @@ async fn structured_log_records_are_answered_as_json() {
     assert_eq!(log["event"], "order.placed");
     assert_eq!(log["body"], expected);
     assert_eq!(log["attributes"], json!({"order": expected}));
+}
+
+#[tokio::test]
+async fn logs_are_found_by_service_severity_text_and_attribute() {
+    let backend = start();
+    for (service, records) in [
+        ("Ping", [(9, "ready", "a"), (17, "no Answer", "b")]),
+        ("Pong", [(13, "slow answer", "a"), (0, "{}", "")]),
+    ] {
+        let records: Vec<_> = records
+            .iter()
+            .map(|(severity, body, n)| {
+                json!({
+                    "timeUnixNano": START.to_string(), "severityNumber": severity, "body": {"stringValue": body},
+                    "attributes": [{"key": "n", "value": {"stringValue": n}}],
+                })
+            })
+            .collect();
+        let body = json!({"resourceLogs": [{
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+            "scopeLogs": [{"scope": {"name": "logger"}, "logRecords": records}],
+        }]});
+        let sent = post(&backend, "/v1/logs", &[JSON], body.to_string()).await;
+        assert_eq!(sent.status(), 200);
+    }
+    for (query, bodies, truncated) in [
+        ("", &["ready", "no Answer", "slow answer", "{}"][..], false),
+        ("service=Pong", &["slow answer", "{}"], false),
+        ("severity=13", &["no Answer", "slow answer"], false),
+        ("text=ANSWER", &["no Answer", "slow answer"], false),
+        ("text=logger&service=Ping", &["ready", "no Answer"], false),
+        ("attribute=n%3Da", &["ready", "slow answer"], false),
+        (
+            "attribute=n%3Da&attribute=service.name%3DPong",
+            &["slow answer"],
+            false,
+        ),
+        ("limit=3", &["no Answer", "slow answer", "{}"], true),
+        ("limit=1&severity=13", &["slow answer"], true),
+        ("service=none", &[], false),
+    ] {
+        let answer = get(&backend, &format!("/api/logs?{query}")).await;
+        let found: Vec<_> = answer["logs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|log| &log["body"])
+            .collect();
+        assert_eq!(found, bodies, "{query}");
+        assert_eq!(answer["truncated"], truncated, "{query}");
+    }
 }
 
 /// Why telemetry does not arrive is said where one looks for it.

@@ -13,11 +13,23 @@ const CHECK: &str = "
     const done = arguments[arguments.length - 1];
     axe.run().then(({ violations }) => done(violations.map(({ id, help, nodes }) => [id, help, ...nodes.map((node) => node.html)])));";
 
+/// The checker, to be run in a page.
+pub(crate) fn axe() -> String {
+    let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join(AXE);
+    std::fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{axe:?}: {error}"))
+}
+
+/// What is wrong with the view that is shown.
+pub(crate) async fn violations(page: &Page, axe: &str) -> Value {
+    page.run(axe, Value::Null).await;
+    let client = &page.browser.client;
+    client.execute_async(CHECK, vec![]).await.unwrap()
+}
+
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver on PATH, and axe-core in target/programs"]
 async fn no_view_has_a_violation_in_either_theme_wide_or_narrow() {
-    let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join(AXE);
-    let axe = std::fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{axe:?}: {error}"));
+    let axe = axe();
     let page = Page::open().await;
     page.go("try").await;
     page.press("30 %").await;
@@ -56,9 +68,7 @@ async fn no_view_has_a_violation_in_either_theme_wide_or_narrow() {
                     page.click(".span-row").await;
                     page.see(".details", "").await;
                 }
-                page.run(&axe, Value::Null).await;
-                let client = &page.browser.client;
-                let found = client.execute_async(CHECK, vec![]).await.unwrap();
+                let found = violations(&page, &axe).await;
                 assert_eq!(found, json!([]), "{view}, {theme}, {width}: {found:#}");
             }
         }

@@ -7,15 +7,21 @@ mod accessible;
 mod chromium;
 mod hostile;
 mod keyboard;
+mod logs;
 mod look;
 mod lost;
 mod many;
+mod metrics;
 mod model;
 mod page;
 #[path = "../parts/ports.rs"]
 mod ports;
+mod recorded;
+mod services;
 mod showcase;
 mod spans;
+mod sql;
 mod story;
+mod views;
 #[path = "../parts/within.rs"]
 mod within;

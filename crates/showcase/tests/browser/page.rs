@@ -98,6 +98,16 @@ impl Page {
             .unwrap();
     }
 
+    /// The link that says so.
+    pub(crate) async fn press_link(&self, label: &str) {
+        let path = format!("//main//a[normalize-space()='{label}']");
+        self.find(Locator::XPath(&path))
+            .await
+            .click()
+            .await
+            .unwrap();
+    }
+
     async fn find(&self, locator: Locator<'_>) -> Element {
         let wait = self.browser.client.wait().at_most(LIMIT);
         wait.for_element(locator)
@@ -149,5 +159,16 @@ impl Page {
         let errors = self.browser.errors().await;
         self.browser.close().await;
         assert!(errors.is_empty(), "{errors:#?}");
+    }
+
+    /// Closes the browser; on the console are errors of questions that were asked wrongly on purpose, and no others.
+    pub(crate) async fn close_after_wrong_questions(self) {
+        let errors = self.browser.errors().await;
+        self.browser.close().await;
+        let is_expected = |error: &String| error.contains("/api/sql") && error.contains("400");
+        assert!(
+            !errors.is_empty() && errors.iter().all(is_expected),
+            "{errors:#?}"
+        );
     }
 }

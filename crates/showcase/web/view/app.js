@@ -6,9 +6,13 @@ import { state, update } from "../store.js";
 import { switchTheme } from "../theme.js";
 import { compareView } from "./compare.js";
 import { help } from "./help.js";
+import { logsView } from "./logs.js";
 import { mapView } from "./map.js";
+import { metricsView } from "./metrics.js";
 import { overviewView } from "./overview.js";
 import { connection, empty } from "./parts.js";
+import { servicesView } from "./services.js";
+import { sqlView } from "./sql.js";
 import { statusView } from "./status.js";
 import { traceView } from "./trace.js";
 import { tracesView } from "./traces.js";
@@ -23,11 +27,15 @@ const MOON = "M13.5 9.6A5.8 5.8 0 0 1 6.4 2.5a5.8 5.8 0 1 0 7.1 7.1z";
 /** @type {Record<string, { name: string, view: () => Child, parent?: string }>} */
 const VIEWS = {
   overview: { name: "Overview", view: overviewView },
+  services: { name: "Services", view: servicesView },
   traces: { name: "Traces", view: tracesView },
+  logs: { name: "Logs", view: logsView },
+  metrics: { name: "Metrics", view: metricsView },
   map: { name: "Map", view: mapView },
+  sql: { name: "SQL", view: sqlView },
   compare: { name: "Compare", view: compareView },
   try: { name: "Try it", view: tryView },
-  status: { name: "No traces?", view: statusView },
+  status: { name: "Connect", view: statusView },
   trace: { name: "", view: traceView, parent: "traces" },
 };
 
@@ -42,7 +50,7 @@ export const viewOf = (/** @type {string} */ name) => (Object.hasOwn(VIEWS, name
 export function app() {
   const current = viewOf(state.route.view);
   const { view, parent } = /** @type {NonNullable<typeof VIEWS[string]>} */ (VIEWS[current]);
-  const full = current === "trace" || current === "traces";
+  const full = ["trace", "traces", "logs"].includes(current);
   return [
     h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to the content"),
     h(

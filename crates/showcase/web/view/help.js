@@ -6,11 +6,12 @@ import { state, update } from "../store.js";
 /** @type {[string[], string][]} */
 const KEYS = [
   [["/"], "Search the traces"],
-  [["↑", "↓"], "The trace or span before, after"],
+  [["↑", "↓"], "The trace, span or log record before, after"],
   [["←", "→"], "Fold, unfold the span"],
   [["Enter"], "Open the trace; the span's details"],
   [["Esc"], "Close, or back to the list"],
-  [["g", "o / t / m / c / y / n"], "Go to Overview, Traces, Map, Compare, Try it, No traces?"],
+  [["g", "o / s / t / l / i / m"], "Go to Overview, Services, Traces, Logs, Metrics (instruments), Map"],
+  [["g", "q / c / y / n"], "Go to SQL, Compare, Try it, Connect"],
   [["?"], "This"],
 ];
 
