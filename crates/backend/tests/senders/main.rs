@@ -2,7 +2,8 @@
 //!
 //! Each folder beside this file has a program that anybody can copy, with its versions pinned. All send the same by
 //! OpenTelemetry's API: an order that is refused ([`order`] says how it looks when it has arrived). Where to and as whom
-//! comes from the variables that every OpenTelemetry SDK reads. `.ci/run` installs what they need:
+//! comes from the variables that every OpenTelemetry SDK reads. Three more call one another: [`shop`] records what they
+//! send, as something to look at. `.ci/run` installs what they need:
 //!
 //! | folder | needs |
 //! | --- | --- |
@@ -15,6 +16,7 @@
 
 mod order;
 mod program;
+mod shop;
 
 use std::{future::IntoFuture, path::Path};
 

@@ -3,6 +3,7 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use tokio::{
+    io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
     time::timeout,
 };
@@ -56,8 +57,41 @@ impl Program {
     }
 }
 
+/// A service. Dropped, it is killed.
+pub(crate) struct Server {
+    process: Child,
+    /// What it has printed: where it answers.
+    pub(crate) address: String,
+}
+
+impl Server {
+    pub(crate) async fn start(mut program: Program) -> Self {
+        let command = program.0.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address = timeout(LIMIT, lines.next_line()).await;
+        let address = address.expect("it starts in time").unwrap();
+        Self {
+            process,
+            address: address.unwrap_or_else(|| panic!("{:?} ends at once", program.0)),
+        }
+    }
+
+    /// Ends it by the end of its standard input, so that it sends what waits.
+    pub(crate) async fn stop(mut self) {
+        drop(self.process.stdin.take());
+        let status = timeout(LIMIT, self.process.wait()).await;
+        let status = status.expect("it ends in time").unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
 pub(crate) fn python() -> Program {
     of_python("sender.py")
+}
+
+pub(crate) fn payments() -> Program {
+    of_python("payments.py")
 }
 
 pub(crate) fn aiozipkin() -> Program {
@@ -73,6 +107,10 @@ fn of_python(script: &str) -> Program {
 
 pub(crate) fn node() -> Program {
     Program::new("javascript", "node", &["node.js"])
+}
+
+pub(crate) fn storefront() -> Program {
+    Program::new("javascript", "node", &["storefront.js"])
 }
 
 /// A browser that shows a page until it is dropped. It remembers nothing of the time before.
@@ -99,6 +137,10 @@ pub(crate) fn page_script() -> String {
 
 pub(crate) fn go() -> Program {
     Program::new("go", "go", &["run", "."])
+}
+
+pub(crate) fn stock() -> Program {
+    Program::new("go", "go", &["run", "./stock"])
 }
 
 pub(crate) fn java() -> Program {

@@ -14,6 +14,7 @@ mod model;
 mod page;
 #[path = "../parts/ports.rs"]
 mod ports;
+mod recorded;
 mod showcase;
 mod spans;
 mod story;

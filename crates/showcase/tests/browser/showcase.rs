@@ -66,10 +66,15 @@ impl Showcase {
 
     /// Sends spans, as OTLP's JSON. Returns the answer.
     pub(crate) async fn send(&self, spans: &Value) -> String {
-        let url = format!("http://127.0.0.1:{}/v1/traces", self.otlp);
+        self.post("/v1/traces", spans).await
+    }
+
+    /// Sends a message of OTLP's JSON to the path of its signal. Returns the answer.
+    pub(crate) async fn post(&self, path: &str, message: &Value) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.otlp);
         let request = reqwest::Client::new().post(url);
         let request = request.header("content-type", "application/json");
-        let answer = request.body(spans.to_string()).send().await.unwrap();
+        let answer = request.body(message.to_string()).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         answer.text().await.unwrap()
     }
