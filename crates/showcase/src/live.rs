@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use backend::{Change, Store, TraceId};
@@ -97,7 +97,7 @@ impl Live {
         for due in due {
             let text = match due {
                 Due::Trace { id, updated } => match self.store.trace(id) {
-                    Some(trace) => print(&trace, updated, self.screen.width()),
+                    Some(trace) => print(&trace, updated, self.screen.width(), SystemTime::now()),
                     None => {
                         self.queue.skipped += 1; // so many came that the store has dropped it
                         continue;

@@ -9,10 +9,14 @@
 //!
 //! Always with colours: whoever writes it to something that wants none takes them out.
 
-use std::fmt::{Display, Write};
+use std::{
+    collections::HashSet,
+    fmt::{Display, Write},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anstyle::{AnsiColor, Style};
-use backend::{Event, Row, Span, Trace};
+use backend::{Event, Orphan, Row, Span, SpanKind, Trace};
 
 use crate::{duration::duration, text::Text, timeline::Timeline};
 
@@ -21,6 +25,9 @@ const LINES: usize = 200;
 
 /// Events of one span that are printed.
 const EVENTS: usize = 20;
+
+/// Columns of the header for what went wrong.
+const FAILURE: usize = 32;
 
 /// Depth from which on the tree is not indented any further, on a terminal that is wide enough.
 const DEPTH: usize = 10;
@@ -48,8 +55,8 @@ const PALETTE: [Style; 5] = [
 ];
 
 /// What `trace` looks like in `width` columns: a header, a line a span, a line an event, an empty line.
-/// `updated` says that an earlier state of it was printed before.
-pub(crate) fn print(trace: &Trace, updated: bool, width: usize) -> String {
+/// `updated` says that an earlier state of it was printed before. A trace of another day than `today` has its date.
+pub(crate) fn print(trace: &Trace, updated: bool, width: usize, today: SystemTime) -> String {
     // The last column stays free: some terminals wrap when it is written.
     let width = width.saturating_sub(1).clamp(NARROWEST, WIDEST);
     let rows = trace.tree().rows;
@@ -64,7 +71,7 @@ pub(crate) fn print(trace: &Trace, updated: bool, width: usize) -> String {
         start: trace.start_unix_nanos(),
         colours: Colours::new(&trace.services()),
     };
-    page.header(trace, &rows, updated, width);
+    page.header(trace, &rows, updated, width, today);
     let mut more = rows.len();
     for (row, branch) in rows.iter().zip(&branches) {
         if page.lines >= LINES {
@@ -177,31 +184,45 @@ struct Page {
 }
 
 impl Page {
-    fn header(&mut self, trace: &Trace, rows: &[Row], updated: bool, width: usize) {
-        let time = time_of_day(trace.start_unix_nanos());
+    fn header(
+        &mut self,
+        trace: &Trace,
+        rows: &[Row],
+        updated: bool,
+        width: usize,
+        today: SystemTime,
+    ) {
+        let time = moment(trace.start_unix_nanos(), today);
         let id: String = trace.id.to_string().chars().take(8).collect();
         let spans = count(rows.len(), "span");
         let services = count(trace.services().len(), "service");
+        let mut orphans = rows.iter().filter(|row| row.orphan.is_some());
+        let is_called = orphans.clone().next().is_some() && orphans.all(is_called_from_outside);
         let mut facts = format!("{}  {spans}, {services}", duration(trace.duration()));
         for (holds, fact) in [
-            (!trace.is_complete(), "  parent missing"),
+            (!trace.is_complete() && !is_called, "  parent missing"),
+            (is_called, "  called from outside"),
             (updated, "  updated"),
         ] {
             facts.push_str(if holds { fact } else { "" });
         }
-        let errors = match trace.spans.iter().filter(|span| span.is_error()).count() {
-            0 => String::new(),
-            errors => format!("  ✗ {}", count(errors, "error")),
+        let failure = match failures(rows).as_slice() {
+            [] => Text::default(),
+            [span] => Text::new(format_args!("  ✗ failed in {}", span.service()), FAILURE),
+            failures => Text::new(
+                format_args!("  ✗ {}", count(failures.len(), "failure")),
+                FAILURE,
+            ),
         };
 
-        let room = width.saturating_sub(time.len() + GAP + id.len() + GAP + errors.chars().count());
+        let room = width.saturating_sub(time.len() + GAP + id.len() + GAP + failure.columns());
         let facts = Text::new(facts, room.saturating_sub(NARROWEST_NAME + GAP));
         let name = rows.first().map_or("", |row| &row.span.name);
         let name = Text::new(name, room.saturating_sub(GAP + facts.columns()));
         self.put(DIM, &format!("{time}  {id}  "));
         self.put(BOLD, name.as_str());
         self.put(DIM, &format!("  {}", facts.as_str()));
-        self.put(ERROR, &errors);
+        self.put(ERROR, failure.as_str());
         self.line();
     }
 
@@ -379,14 +400,53 @@ fn offset(start: u64, moment: u64) -> String {
     format!("{sign}{}", duration(std::time::Duration::from_nanos(nanos)))
 }
 
-fn time_of_day(unix_nanos: u64) -> String {
-    let seconds = unix_nanos / 1_000_000_000 % 86_400;
+/// Whether the parent that is not there is another process': the span says so, or answers a request or a message.
+fn is_called_from_outside(row: &Row) -> bool {
+    const REMOTE: u32 = 0x200; // of OTLP's flags
+    let is_answer = matches!(row.span.kind, SpanKind::Server | SpanKind::Consumer);
+    row.orphan == Some(Orphan::Missing) && (is_answer || row.span.flags & REMOTE != 0)
+}
+
+/// The spans at which an error begins: one that a call brought with it is the same failure.
+fn failures(rows: &[Row]) -> Vec<&Span> {
+    let errors = rows.iter().filter(|row| row.span.is_error());
+    let callers: HashSet<_> = errors.clone().filter_map(|row| row.parent).collect();
+    let errors = rows
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| row.span.is_error());
+    let failures = errors.filter(|(place, _)| !callers.contains(place));
+    failures.map(|(_, row)| &*row.span).collect()
+}
+
+/// In UTC, with the date if that is not `today`.
+fn moment(unix_nanos: u64, today: SystemTime) -> String {
+    let seconds = unix_nanos / 1_000_000_000;
+    let today = today.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (day, second) = (seconds / 86_400, seconds % 86_400);
+    let date = match today.as_secs() / 86_400 {
+        today if today == day => String::new(),
+        _ => date(day) + " ",
+    };
     format!(
-        "{:02}:{:02}:{:02}Z",
-        seconds / 3_600,
-        seconds / 60 % 60,
-        seconds % 60
+        "{date}{:02}:{:02}:{:02}Z",
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
     )
+}
+
+/// The date of a day since 1970-01-01, in the Gregorian calendar: its cycle of 400 years has 146,097 days, and counted from
+/// March on, the leap day is a year's last.
+fn date(day: u64) -> String {
+    let day = day + 719_468; // since 0000-03-01
+    let (cycle, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153; // since March; five of them have 153 days
+    let day = day - (153 * month + 2) / 5 + 1;
+    let year = cycle * 400 + year + u64::from(month >= 10);
+    format!("{year:04}-{:02}-{day:02}", (month + 2) % 12 + 1)
 }
 
 fn count(number: usize, noun: &str) -> String {

@@ -96,10 +96,34 @@ pub(crate) enum Name {
 
 /// Both services, for people to see.
 #[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
     pub(crate) ping: ShownService,
     pub(crate) pong: ShownService,
+    pub(crate) by_hand: ByHand,
 }
+
+/// Lines for a POSIX shell that do what can be asked for as a [`Change`]. One of ours is stopped first, since its port
+/// is in use; then the line runs another one in its place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct ByHand {
+    /// Pong waits before it answers: as it is now, or some milliseconds.
+    pub(crate) slow: String,
+    /// Pong fails: as often as it does now, or sometimes.
+    pub(crate) fail: String,
+    /// Pong ends; or begins, if it does not run.
+    pub(crate) stop: String,
+    /// Ping samples as many traces as it does now, or one in ten.
+    pub(crate) sample: String,
+}
+
+/// What the lines for a shell set where the service has no such setting now.
+const EXAMPLES: [(&str, &str); 4] = [
+    (LATENCY, "100ms..400ms"),
+    (FAILURE_RATE, "0.3"),
+    (SAMPLER, "parentbased_traceidratio"),
+    (SAMPLER_ARG, "0.1"),
+];
 
 /// One service, for people to see.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -109,8 +133,6 @@ pub(crate) struct ShownService {
     /// How it ended, if nobody here told it to.
     pub(crate) ended: Option<String>,
     pub(crate) settings: BTreeMap<&'static str, String>,
-    /// What starts it like this, on a shell.
-    pub(crate) shell: String,
 }
 
 /// Both services.
@@ -236,9 +258,12 @@ impl Services {
                 Ok(())
             }
             Change::Sampling { ratio } => {
-                self.ping
-                    .set(SAMPLER, "parentbased_traceidratio".to_owned());
-                self.ping.set(SAMPLER_ARG, ratio.to_string());
+                let (sampler, arg) = match ratio {
+                    ..1.0 => ("parentbased_traceidratio", ratio.to_string()),
+                    _ => ("", String::new()), // every trace, as by default
+                };
+                self.ping.set(SAMPLER, sampler.to_owned());
+                self.ping.set(SAMPLER_ARG, arg);
                 self.ping.stop().await?;
                 self.show();
                 self.ping.start_until_ready().await
@@ -273,6 +298,15 @@ impl Services {
         self.shown.send_replace(Shown {
             ping: self.ping.shown(),
             pong: self.pong.shown(),
+            by_hand: ByHand {
+                slow: self.pong.replaced_by_hand(&[LATENCY]),
+                fail: self.pong.replaced_by_hand(&[FAILURE_RATE]),
+                stop: match self.pong.id() {
+                    Some(id) => format!("kill {id}"),
+                    None => self.pong.started_by_hand(&[]),
+                },
+                sample: self.ping.replaced_by_hand(&[SAMPLER, SAMPLER_ARG]),
+            },
         });
     }
 }
@@ -372,22 +406,57 @@ impl Service {
         let settings = self.settings.iter().filter(|(_, value)| !value.is_empty());
         ShownService {
             running: self.child.is_some(),
-            pid: self.child.as_ref().and_then(Child::id),
+            pid: self.id(),
             ended: self.ended.clone(),
             settings: settings.cloned().collect(),
-            shell: self.shell(),
         }
     }
 
-    fn shell(&self) -> String {
+    fn id(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
+    /// The line that stops it, waits until its port is free, and starts it with `shown` set as well.
+    fn replaced_by_hand(&self, shown: &[&'static str]) -> String {
+        let start = self.started_by_hand(shown);
+        match self.id() {
+            Some(id) => {
+                format!("kill {id}; while kill -0 {id} 2>/dev/null; do sleep 0.1; done; {start}")
+            }
+            None => start,
+        }
+    }
+
+    /// The line that starts this executable as the service.
+    fn started_by_hand(&self, shown: &[&'static str]) -> String {
         let mut line = String::new();
-        for (variable, value) in &self.settings {
+        let mut set = |variable: &str, value: &str| {
             let plain = format!("{variable}={value}");
             if !value.is_empty() && !UNSAID.contains(&(self.name, &plain)) {
                 line.push_str(&format!("{variable}={} ", quoted(value)));
             }
+        };
+        for (variable, value) in &self.settings {
+            set(variable, value);
         }
-        line + "cargo run -- " + self.name
+        for variable in shown {
+            let is_set = |(other, value): &(&str, String)| other == variable && !value.is_empty();
+            if !self.settings.iter().any(is_set) {
+                let mut examples = EXAMPLES.iter();
+                set(
+                    variable,
+                    examples
+                        .find(|(of, _)| of == variable)
+                        .map_or("", |(_, value)| value),
+                );
+            }
+        }
+        let executable = std::env::current_exe().unwrap_or_else(|_| "showcase".into());
+        format!(
+            "{line}{} {}",
+            quoted(&executable.to_string_lossy()),
+            self.name
+        )
     }
 }
 
@@ -412,9 +481,19 @@ mod tests {
         let mut pong = Service::new("pong", address(8082), address(14318), &[LATENCY], &env);
         pong.set(LATENCY, "10ms..80ms".to_owned());
         pong.set(FAILURE_RATE, String::new());
-        let expected = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:14318 OTEL_BSP_SCHEDULE_DELAY=200 \
-                        OTEL_LOGS_EXPORTER=otlp RUST_LOG='it'\\''s info' PONG_LATENCY=10ms..80ms cargo run -- pong";
-        assert_eq!(pong.shell(), expected);
+        let executable = std::env::current_exe().unwrap();
+        let rest = format!("{} pong", quoted(executable.to_str().unwrap()));
+        let settings = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:14318 OTEL_BSP_SCHEDULE_DELAY=200 \
+                        OTEL_LOGS_EXPORTER=otlp RUST_LOG='it'\\''s info' PONG_LATENCY=10ms..80ms";
+        assert_eq!(
+            pong.replaced_by_hand(&[LATENCY]),
+            format!("{settings} {rest}")
+        );
+        assert_eq!(
+            pong.replaced_by_hand(&[FAILURE_RATE]),
+            format!("{settings} PONG_FAILURE_RATE=0.3 {rest}"),
+            "what the card is about, also where it is not so now"
+        );
         let shown = pong.shown();
         assert_eq!(shown.settings["ADDRESS"], "127.0.0.1:8082");
         assert_eq!(shown.settings.get(FAILURE_RATE), None);

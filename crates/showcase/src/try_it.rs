@@ -2,7 +2,7 @@
 //!
 //! | request | body | does |
 //! | --- | --- | --- |
-//! | `GET /api/try` | | says how ping and pong run, and what would start them so on a shell |
+//! | `GET /api/try` | | says how ping and pong run, and which lines for a shell do the same as the requests below |
 //! | `POST /api/try/ping` | `{"count": 1..100}` | sends so many pings, and answers with their statuses |
 //! | `POST /api/try/load` | `{"rate": 0..200}` | sends so many pings a second from now on; 0 stops |
 //! | `POST /api/try/pong` | `{"running", "latency", "failureRate"}` | restarts pong so, or stops it |
@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use load::Load;
 
 use self::pings::{Pings, Sent};
-use crate::services::{Change, Command, Name, Shown, ShownService};
+use crate::services::{ByHand, Change, Command, Name, Shown, ShownService};
 
 /// Most pings at one press.
 const MOST: usize = 100;
@@ -89,11 +89,16 @@ impl TryIt {
     }
 
     fn settings(&self) -> Json<Settings> {
-        let Shown { ping, pong } = self.services.borrow().clone();
+        let Shown {
+            ping,
+            pong,
+            by_hand,
+        } = self.services.borrow().clone();
         let rate = *self.rate.borrow();
         Json(Settings {
             ping,
             pong,
+            by_hand,
             load: ShownLoad {
                 running: rate > 0,
                 rate,
@@ -120,9 +125,11 @@ impl TryIt {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Settings {
     ping: ShownService,
     pong: ShownService,
+    by_hand: ByHand,
     load: ShownLoad,
     curl: String,
 }

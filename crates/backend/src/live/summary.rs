@@ -26,17 +26,42 @@ pub(crate) struct Summary {
     id: TraceId,
     start: f64,
     duration: f64,
-    root: Option<Root>,
+    /// The span that it begins with: the root, or the first whose parent is not there. None if they form a circle.
+    root: Option<Place>,
+    caller: Caller,
     services: Vec<Participant>,
     spans: usize,
     errors: usize,
+    /// How often an error began, and where it did first.
+    failures: usize,
+    failed: Option<Place>,
     complete: bool,
 }
 
+/// Who called the span that a trace begins with.
 #[derive(Debug, PartialEq, Serialize)]
-struct Root {
+#[serde(rename_all = "lowercase")]
+enum Caller {
+    None,
+    /// Another process, which sends no spans here.
+    Outside,
+    /// A span that has not arrived.
+    Missing,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+struct Place {
     service: String,
     name: String,
+}
+
+impl From<(String, String)> for Place {
+    fn from((service, name): (String, String)) -> Self {
+        Self {
+            service: short(&service),
+            name: short(&name),
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -61,10 +86,17 @@ impl Summary {
             id: outline.id,
             start: milliseconds(outline.start_unix_nanos),
             duration: milliseconds(outline.duration_nanos),
-            root: outline.root.map(|(service, name)| Root {
-                service: short(&service),
-                name: short(&name),
-            }),
+            caller: match &outline.called {
+                None => Caller::None,
+                Some(called) if called.from_outside => Caller::Outside,
+                Some(_) => Caller::Missing,
+            },
+            root: outline
+                .root
+                .or_else(|| outline.called.map(|called| (called.service, called.name)))
+                .map(Place::from),
+            failures: outline.failures,
+            failed: outline.failed.map(Place::from),
             services: participants.collect(),
             spans: outline.spans.all,
             errors: outline.spans.errors,

@@ -24,6 +24,21 @@ impl Histogram {
             .map_or(0.0, |(_, count)| *count)
     }
 
+    /// Adds all observations of another one.
+    pub(crate) fn join(&mut self, other: &Self) {
+        for (bound, count) in &other.buckets {
+            *self.buckets.entry(*bound).or_default() += count;
+        }
+    }
+
+    /// The upper bound of the lowest bucket, below which nothing is told apart.
+    pub(crate) fn lowest(&self) -> Option<f64> {
+        let lowest = self.buckets.keys().map(|bound| f64::from_bits(*bound));
+        lowest
+            .take(1)
+            .find(|bound| *bound > 0.0 && bound.is_finite())
+    }
+
     /// What has come since `before`; everything, if that holds more, since the counts then began anew.
     pub(crate) fn since(&self, before: &Self) -> Self {
         if before.count() > self.count() {

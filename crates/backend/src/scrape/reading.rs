@@ -28,6 +28,8 @@ pub(crate) struct Reading {
     pub(crate) instance: Option<String>,
     pub(crate) routes: BTreeMap<String, Route>,
     pub(crate) active: Option<f64>,
+    /// Seconds since the process was created.
+    pub(crate) uptime: Option<f64>,
     /// Seconds.
     pub(crate) cpu: Option<f64>,
     /// Bytes.
@@ -100,6 +102,7 @@ impl Reading {
                 self.route(labels).errors += value;
             }
             "http_server_active_requests" => add(&mut self.active, value),
+            "process_uptime_seconds" => self.uptime = Some(value),
             "process_cpu_time_seconds_total" => add(&mut self.cpu, value),
             "process_memory_usage_bytes" => add(&mut self.memory, value),
             "otel_sdk_exporter_span_exported_total" => {

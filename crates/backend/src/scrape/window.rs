@@ -3,20 +3,23 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
 
 use super::{
     INTERVAL, Target,
-    point::Point,
+    point::{Minute, Point},
     reading::{Exemplar, Reading},
 };
 
 /// Points that are kept: a window of 15 minutes.
 const POINTS: usize = 450;
 const WINDOW_MS: f64 = 15.0 * 60e3;
+
+/// What a service does now is what it did in so long.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Exemplars that are kept of a service.
 const EXEMPLARS: usize = 1_000;
@@ -31,8 +34,10 @@ pub(crate) struct Window {
 #[derive(Debug, Default)]
 struct Known {
     up: bool,
-    /// The last scrape that gave something, and when.
-    last: Option<(Reading, Instant)>,
+    /// When it was first asked.
+    asked: Option<Instant>,
+    /// Scrapes of one process that gave something, and when: those of the last minute, and one before them.
+    readings: VecDeque<(Reading, Instant)>,
     last_error: Option<String>,
     points: VecDeque<Arc<Point>>,
     exemplars: VecDeque<Arc<Exemplar>>,
@@ -134,7 +139,7 @@ impl Window {
         let services = self.targets.iter().zip(known.iter());
         services
             .map(|(target, known)| {
-                let last = known.last.as_ref().map(|(reading, _)| reading);
+                let last = known.readings.back().map(|(reading, _)| reading);
                 let exporter = last.and_then(|last| last.exporter.as_ref());
                 Health {
                     name: target.name.clone(),
@@ -164,6 +169,7 @@ impl Known {
         reading: Option<Reading>,
     ) -> (Arc<Point>, Vec<Arc<Exemplar>>) {
         self.up = reading.is_some();
+        self.asked.get_or_insert(at);
         let mut exemplars = Vec::new();
         let point = match reading {
             None => Point::down(time),
@@ -186,22 +192,41 @@ impl Known {
     }
 
     fn compare(&mut self, time: f64, at: Instant, now: Reading) -> Point {
-        let none = Reading::default();
-        let before = self.last.as_ref().map(|(before, then)| {
-            let is_same = before.instance == now.instance;
-            let seconds = at.saturating_duration_since(*then).as_secs_f64();
-            (if is_same { before } else { &none }, seconds.max(1e-3))
-        });
-        let point = Point::of(time, &now, before);
-        let known = before.map_or(&none, |(before, _)| before);
+        let since = |then: Instant| at.saturating_duration_since(then);
+        let seconds = |then| since(then).as_secs_f64().max(1e-3);
+        let last = self.readings.back();
+        if last.is_none_or(|(last, _)| last.instance != now.instance) {
+            // All that another process has counted is new; that of the first one, if it began after it was first asked.
+            let began = match (last, self.asked, now.uptime) {
+                (Some((_, then)), ..) => Some(*then),
+                (None, Some(asked), Some(uptime)) if uptime <= seconds(asked) => Some(asked),
+                _ => None,
+            };
+            let nothing = Reading {
+                instance: now.instance.clone(),
+                ..Reading::default()
+            };
+            self.readings = began.map(|then| (nothing, then)).into_iter().collect();
+        }
+        while let Some((_, then)) = self.readings.get(1)
+            && since(*then) >= MINUTE
+        {
+            self.readings.pop_front();
+        }
+        let before = self.readings.back();
+        let before = before.map(|(before, then)| (before, seconds(*then)));
+        let first = self.readings.front();
+        let minute = first.map(|(first, then)| Minute::of(&now, first, seconds(*then)));
+        let point = Point::of(time, &now, before, minute);
+        let known = |kind| before.and_then(|(before, _)| before.failures.get(kind));
         let lost = now
             .failures
             .iter()
-            .find(|(kind, count)| **count > known.failures.get(*kind).copied().unwrap_or(0.0));
+            .find(|(kind, count)| **count > known(kind.as_str()).copied().unwrap_or(0.0));
         if let Some((kind, _)) = lost {
             self.last_error = Some(kind.clone());
         }
-        self.last = Some((now, at));
+        self.readings.push_back((now, at));
         point
     }
 
@@ -316,6 +341,63 @@ http_server_active_requests{{http_request_method="POST"}} 1
         let idle = scrapes.next(Some(exposition("a", [15, 40, 40], 5, 160, 10)));
         let route = &idle.points[0].routes[0];
         assert_eq!((route.rate, route.errors, route.p99), (0.0, None, None));
+    }
+
+    #[test]
+    fn first_requests_count_if_the_process_began_after_it_was_first_asked() {
+        for (uptime, expected) in [("1.5", 1), ("600", 0)] {
+            let mut scrapes = Scrapes::new();
+            scrapes.next(None);
+            let text = exposition("a", [1, 1, 1], 0, 5, 0);
+            let figures = scrapes.next(Some(format!("{text}process_uptime_seconds {uptime}\n")));
+            let point = &figures.points[0];
+            assert_eq!(point.routes.len(), expected, "{uptime}");
+            assert_eq!(point.minute.is_some(), expected == 1, "{uptime}");
+        }
+    }
+
+    #[test]
+    fn minute_holds_what_all_routes_did_in_it_and_nothing_older() {
+        let mut scrapes = Scrapes::new();
+        scrapes.next(Some(exposition("a", [10, 20, 20], 0, 100, 0)));
+        let mut minute = |requests, errors| {
+            let figures = scrapes.next(Some(exposition("a", requests, errors, 100, 0)));
+            figures.points[0].minute.clone().unwrap()
+        };
+        let first = minute([10, 24, 24], 1);
+        let expected = Minute {
+            seconds: 2.0,
+            requests: 4.0,
+            errors: Some(0.25),
+            p95: Some(955.0),
+            least: Some(100.0),
+        };
+        assert_eq!(first, expected);
+        for _ in 0..28 {
+            assert_eq!(minute([10, 24, 24], 1).requests, 4.0);
+        }
+        assert_eq!(
+            minute([11, 25, 25], 1).requests,
+            5.0,
+            "a minute ago is in it"
+        );
+        let later = minute([11, 25, 25], 1);
+        assert_eq!((later.seconds, later.requests), (60.0, 1.0));
+        assert_eq!(
+            later.p95,
+            Some(100.0),
+            "no more is known of the lowest bucket"
+        );
+    }
+
+    #[test]
+    fn percentile_in_the_lowest_bucket_is_its_upper_bound() {
+        let mut scrapes = Scrapes::new();
+        scrapes.next(Some(exposition("a", [10, 20, 20], 0, 100, 0)));
+        let figures = scrapes.next(Some(exposition("a", [13, 24, 24], 0, 100, 0)));
+        let route = &figures.points[0].routes[0];
+        assert_eq!((route.p50, route.least), (Some(100.0), Some(100.0)));
+        assert!(route.p99 > Some(900.0));
     }
 
     #[test]

@@ -119,6 +119,12 @@ pub(super) fn decode_span(
     decode::span_of(message, resource, scope).ok()
 }
 
+/// Whether the span of this message says that its parent is another process'.
+pub(super) fn has_remote_parent(body: &[u8]) -> bool {
+    let remote = trace::SpanFlags::ContextIsRemoteMask as u32;
+    trace::Span::decode(body).is_ok_and(|span| span.flags & remote != 0)
+}
+
 /// The message of a log record, encoded.
 pub(super) fn encode_log(log: LogRecord) -> Vec<u8> {
     message::log_record(log).encode_to_vec()

@@ -77,9 +77,10 @@ async fn summary_of_a_trace_has_its_root_its_services_and_its_errors() {
     let expected = json!({
         "traces": [{
             "id": id(7), "start": 1_700_000_000_000.0, "duration": 6.5,
-            "root": {"service": "Ping", "name": "GET /ping"},
+            "root": {"service": "Ping", "name": "GET /ping"}, "caller": "none",
             "services": [{"name": "Ping", "spans": 1}, {"name": "Pong", "spans": 2}],
             "spans": 3, "errors": 2, "complete": true,
+            "failures": 1, "failed": {"service": "Pong", "name": "pong-request"},
         }],
         "kept": 1,
     });
@@ -88,9 +89,54 @@ async fn summary_of_a_trace_has_its_root_its_services_and_its_errors() {
     send(&backend, &[Span(8, 2, 1, "Pong", "GET /pong", 5000, false)]).await;
     let both = get(&backend, "/api/summaries").await;
     assert_eq!(both["traces"][0]["id"], id(8), "the newest first");
-    assert_eq!(both["traces"][0]["root"], Value::Null);
+    let root = json!({"service": "Pong", "name": "GET /pong"});
+    assert_eq!(both["traces"][0]["root"], root, "what is there of it");
+    assert_eq!(both["traces"][0]["caller"], "outside");
     assert_eq!(both["traces"][0]["complete"], false);
     assert_eq!(both["kept"], 2);
+}
+
+#[tokio::test]
+async fn caller_of_a_trace_without_a_root_is_outside_if_its_first_span_says_so() {
+    let backend = start();
+    for (trace, more, caller) in [
+        (1, json!({"kind": 2}), "outside"),
+        (2, json!({"kind": 5}), "outside"),
+        (3, json!({"kind": 1, "flags": 0x301}), "outside"),
+        (4, json!({"kind": 1, "flags": 0x101}), "missing"),
+        (5, json!({"kind": 3}), "missing"),
+    ] {
+        let mut span = json!({
+            "traceId": id(trace), "spanId": format!("{:016x}", 1), "parentSpanId": format!("{:016x}", 9),
+            "name": "first", "startTimeUnixNano": "1000", "endTimeUnixNano": "2000",
+        });
+        for (key, value) in more.as_object().unwrap() {
+            span[key] = value.clone();
+        }
+        let body = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string();
+        post(&backend, "/v1/traces", &[JSON], body).await;
+        let answer = get(&backend, &format!("/api/summaries?text={}", id(trace))).await;
+        let found = &answer["traces"][0];
+        assert_eq!(found["caller"], caller, "{more}");
+        assert_eq!(found["root"]["name"], "first", "{more}");
+    }
+}
+
+#[tokio::test]
+async fn failures_are_where_errors_begin_and_the_one_that_ended_first_is_named() {
+    let backend = start();
+    let spans = [
+        Span(7, 1, 0, "Shop", "GET /", 0, true),
+        Span(7, 2, 1, "Cart", "slow", 30, true),
+        Span(7, 3, 1, "Cart", "fast", 9, true),
+        Span(7, 4, 3, "Cart", "well", 10, false),
+        Span(7, 5, 5, "Loop", "its own parent", 50, true),
+    ];
+    send(&backend, &spans).await;
+    let trace = &get(&backend, "/api/summaries").await["traces"][0];
+    assert_eq!(trace["errors"], 4);
+    assert_eq!(trace["failures"], 3);
+    assert_eq!(trace["failed"], json!({"service": "Cart", "name": "fast"}));
 }
 
 #[tokio::test]

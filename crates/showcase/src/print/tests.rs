@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use anstream::adapter::strip_str;
-use backend::{Attributes, Resource, Scope, SpanId, SpanKind, Status, StatusCode, TraceId};
+use backend::{Attributes, Resource, Scope, SpanId, Status, StatusCode, TraceId};
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
@@ -9,6 +9,10 @@ use super::*;
 /// 12:04:31 UTC.
 const START: u64 =
     1_700_000_000_000_000_000 / 86_400_000_000_000 * 86_400_000_000_000 + 43_471_000_000_000;
+
+fn today() -> SystemTime {
+    UNIX_EPOCH + std::time::Duration::from_nanos(START)
+}
 
 fn id(number: u64) -> SpanId {
     SpanId::try_from(number.to_be_bytes().as_slice()).unwrap()
@@ -102,7 +106,7 @@ fn ping() -> Vec<Span> {
 
 /// Without colours, and within `width`.
 fn plain(trace: &Trace, width: usize) -> String {
-    let text = strip_str(&print(trace, false, width)).to_string();
+    let text = strip_str(&print(trace, false, width, today())).to_string();
     for line in text.lines() {
         assert!(line.width() < width, "{} columns: {line}", line.width());
     }
@@ -196,7 +200,7 @@ fn errors_are_marked_with_their_message_or_type() {
     assert_text(
         &plain(&trace(spans), 100),
         r"
-12:04:31Z  4b4b4b4b  GET /ping  900 µs  3 spans, 1 service  ✗ 3 errors
+12:04:31Z  4b4b4b4b  GET /ping  900 µs  3 spans, 1 service  ✗ failed in Ping
 ✗ GET /ping       server    Ping  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━     900 µs
   │ error: 502
 ✗ └ ping-request  internal  Ping        ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━           700 µs
@@ -284,7 +288,7 @@ fn hostile_text_stays_text_in_its_columns() {
     assert_text(
         &plain(&trace, 100),
         r"
-12:04:31Z  4b4b4b4b  \u{1b}[2J\u{1b}]0;owned\u{7} 支払い\…  10.0 µs  2 spans, 2 services  ✗ 1 error
+12:04:31Z  4b4b4b4b  \u{1b}[2J\u{1b}]0;owned\u{7} 支払い\…  10.0 µs  2 spans, 2 services  ✗ failed in 支払い\u{1b}[31…
 ✗ \u{1b}[2J\u{1b}]0;owned\u{7} 支払い\u{…  server    支払い\u{1b}[31…  ━━━━━━━━━━━━━━━━━    10.0 µs
   │ error: \r\nGET /ping  all is well\u{8}\r\nGET /ping  all is well\u{8}\r\nGET /pin…
   │ · exception\nexception\nexception\nexception\nexception\nexcepti…  ◆                  -472212 h
@@ -348,7 +352,7 @@ fn every_span_is_seen_on_the_timeline_wherever_its_clock_is() {
 
 #[test]
 fn updated_trace_says_so() {
-    let text = strip_str(&print(&trace(ping()), true, 100)).to_string();
+    let text = strip_str(&print(&trace(ping()), true, 100, today())).to_string();
     assert!(
         text.lines()
             .next()
@@ -375,7 +379,7 @@ fn services_of_a_trace_have_different_colours_and_a_service_the_same_in_every_tr
 fn error_is_red_in_mark_name_and_bar_only() {
     let mut spans = ping();
     spans[3] = with_error(spans[3].clone(), "");
-    let text = print(&trace(spans), false, 100);
+    let text = print(&trace(spans), false, 100, today());
     for line in text.lines() {
         assert_eq!(
             line.contains(&ERROR.render().to_string()),
@@ -383,4 +387,40 @@ fn error_is_red_in_mark_name_and_bar_only() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn trace_of_another_day_has_its_date() {
+    for (day, expected) in [
+        (0, "1970-01-01 00:00:00Z"),
+        (58, "1970-02-28 00:00:00Z"),
+        (59, "1970-03-01 00:00:00Z"),
+        (11_016, "2000-02-29 00:00:00Z"),
+        (11_017, "2000-03-01 00:00:00Z"),
+        (20_787, "2026-11-30 00:00:00Z"),
+        (47_540, "2100-02-28 00:00:00Z"),
+        (47_541, "2100-03-01 00:00:00Z"),
+    ] {
+        assert_eq!(moment(day * 86_400_000_000_000, today()), expected);
+    }
+    assert_eq!(moment(START, today()), "12:04:31Z");
+}
+
+#[test]
+fn trace_whose_caller_sends_no_spans_here_is_called_from_outside() {
+    let spans = |kind| trace(vec![span(1, 9, "first", kind, "Shop", (0, 5))]);
+    assert!(plain(&spans(SpanKind::Server), 100).contains("called from outside"));
+    assert!(plain(&spans(SpanKind::Internal), 100).contains("parent missing"));
+}
+
+#[test]
+fn failures_are_counted_where_they_begin() {
+    let mut spans = ping();
+    spans[4] = with_error(spans[4].clone(), "out of order");
+    for place in [3, 2, 1, 0] {
+        spans[place] = with_error(spans[place].clone(), "");
+    }
+    assert!(plain(&trace(spans.clone()), 100).contains("✗ failed in Pong"));
+    spans[3].status = Status::default();
+    assert!(plain(&trace(spans), 100).contains("✗ 2 failures"));
 }

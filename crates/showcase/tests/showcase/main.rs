@@ -326,7 +326,7 @@ async fn what_is_refused_is_told_with_the_reason() {
 async fn services_get_the_environment_and_errors_are_marked() {
     let mut showcase = Running::start(&[("PONG_FAILURE_RATE", "1")]).await;
     showcase.get(showcase.ping, "/ping").await;
-    showcase.read_to("✗ 5 errors").await;
+    showcase.read_to("✗ failed in Pong").await;
     showcase.read_to("✗ GET /ping").await;
     showcase
         .read_to("error: failed as PONG_FAILURE_RATE asks")
@@ -356,7 +356,7 @@ async fn log_lines_of_a_trace_are_on_the_page_and_the_others_on_the_terminal() {
         serde_json::json!([line])
     );
 
-    showcase.read_to("✗ 5 errors").await;
+    showcase.read_to("✗ failed in Pong").await;
     showcase.signal(Signal::TERM);
     showcase.read_to_end().await;
     let printed = &showcase.printed;

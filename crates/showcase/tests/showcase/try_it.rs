@@ -125,12 +125,12 @@ async fn slow_and_failing_pong_shows_in_the_traces_and_its_line_for_the_shell() 
     let settings = &slow["pong"]["settings"];
     assert_eq!(settings["PONG_LATENCY"], "60ms..90ms");
     assert_eq!(settings["PONG_FAILURE_RATE"], "1");
-    let shell = slow["pong"]["shell"].as_str().unwrap();
-    assert!(
-        shell.contains("PONG_LATENCY=60ms..90ms PONG_FAILURE_RATE=1 "),
-        "{shell}"
-    );
-    assert!(shell.ends_with(" cargo run -- pong"), "{shell}");
+    for line in ["slow", "fail"] {
+        let line = slow["byHand"][line].as_str().unwrap();
+        let settings = "PONG_LATENCY=60ms..90ms PONG_FAILURE_RATE=1 ";
+        assert!(line.contains(settings), "{line}");
+        assert!(line.ends_with("showcase pong"), "{line}");
+    }
     assert_eq!(statuses(&showcase, 1).await, json!({"502": 1}));
     let path = "/api/summaries?service=Pong&operation=pong-request&minDuration=60&errors=true";
     let is_there = |answer: &Value| answer["traces"][0]["spans"] == 5;
