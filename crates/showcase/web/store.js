@@ -34,6 +34,7 @@ export const state = {
     height: 600,
     moved: false,
   },
+  why: null,
   trace: null,
   figures: null,
   figuresError: "",

@@ -11,6 +11,10 @@
 /** @typedef {{ name: string, url: string, up: boolean, points: Point[], exemplars: Exemplar[] }} ServiceFigures */
 /** @typedef {{ interval: number, services: ServiceFigures[] }} Figures */
 
+/** @typedef {{ selected: number, others: number } & ({ key: string, value: string } | { service: string, operation: string })} Difference
+ *   How many of the selected traces have it, and of the others. */
+/** @typedef {{ title: string, selected: Set<string>, loading: boolean, error: string, others: number, answer: { selected: number, others: number, differences: Difference[] } | null }} Why */
+
 /** @typedef {{ name: string, data: string }} LiveEvent What the server sends by itself (`data` is JSON), and `open` and `lost`. */
 
 /** @typedef {{ time: number, severity: string, body: unknown, event: string, service: string,
@@ -108,6 +112,7 @@
  * @property {string[]} operations
  * @property {boolean} filters Whether the whole search is shown where there is little room.
  * @property {TraceList} traces
+ * @property {Why | null} why
  * @property {OpenTrace | null} trace
  * @property {Figures | null} figures
  * @property {string} figuresError

@@ -17,7 +17,7 @@ const LONGEST: usize = 200;
 const MOST: usize = 50_000;
 const SPANS: i64 = 1_000;
 
-/// A difference is shown if it is more than one part in so many.
+/// A difference counts if it is more than one part in so many; and what a single one of several traces has does not, as an id.
 const NOISE: u64 = 50;
 
 /// What a trace can have.
@@ -136,7 +136,7 @@ impl Differences {
                     else {
                         continue;
                     };
-                    if size * NOISE > selected * others {
+                    if size * NOISE > selected * others && of_selected >= selected.min(2) {
                         let pair = [first.clone(), second];
                         all.push((Reverse(size), Difference { what, pair, counts }));
                     }

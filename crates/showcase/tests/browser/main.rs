@@ -23,5 +23,6 @@ mod spans;
 mod sql;
 mod story;
 mod views;
+mod why;
 #[path = "../parts/within.rs"]
 mod within;

@@ -1,8 +1,10 @@
-// Latency over time, a dot a trace, on a canvas: thousands of elements would be slow.
+// Latency over time, a dot a trace, on a canvas: thousands of elements would be slow. Dragging over dots asks what they have
+// in common.
 
 import { colourOf, resolve } from "../colours.js";
 import { h } from "../dom.js";
 import { clock, duration, rounded } from "../format.js";
+import { ask } from "../model/why.js";
 import { go, traceAddress } from "../route.js";
 import { changed, state } from "../store.js";
 import { logTicks } from "./scale.js";
@@ -17,8 +19,14 @@ const BOTTOM = 20;
 const TOP = 8;
 const RIGHT = 20;
 
-/** @type {{ canvas: HTMLCanvasElement | null, list: Summary[], dots: { x: number, y: number, summary: Summary }[], near: Summary | null, drawn: string }} */
-const picture = { canvas: null, list: [], dots: [], near: null, drawn: "" };
+/** A pointer that moves less than this many pixels has not dragged. */
+const STILL = 4;
+
+/** @typedef {{ x: number, y: number }} Place */
+
+/** @type {{ canvas: HTMLCanvasElement | null, list: Summary[], dots: (Place & { summary: Summary })[], near: Summary | null, drawn: string,
+ *   from: Place | null, to: Place | null, dragged: boolean }} */
+const picture = { canvas: null, list: [], dots: [], near: null, drawn: "", from: null, to: null, dragged: false };
 
 /** @param {Summary[]} list Newest first. */
 export function scatter(list) {
@@ -32,10 +40,13 @@ export function scatter(list) {
       "aria-label": `Latency of ${list.length} traces over time; the list below has the same traces`,
       class: near ? "hit" : "",
       drawn: (/** @type {HTMLCanvasElement} */ canvas) => draw(canvas, list),
-      onpointermove: (/** @type {PointerEvent} */ event) => look(nearest(event)),
+      onpointerdown: press,
+      onpointermove: (/** @type {PointerEvent} */ event) => (picture.from ? drag(event) : look(nearest(event))),
+      onpointerup: release,
+      onpointercancel: () => end(),
       onpointerleave: () => look(null),
       onclick: (/** @type {PointerEvent} */ event) => {
-        const found = nearest(event);
+        const found = picture.dragged ? null : nearest(event);
         if (found) go(traceAddress(found.id));
       },
     }),
@@ -50,10 +61,48 @@ function look(near) {
   changed();
 }
 
+/** A finger scrolls: the buttons below are for it. @param {PointerEvent} event */
+function press(event) {
+  picture.dragged = false;
+  if (event.button !== 0 || event.pointerType === "touch") return;
+  picture.from = placeOf(event);
+  picture.canvas?.setPointerCapture(event.pointerId);
+}
+
+/** @param {PointerEvent} event */
+function drag(event) {
+  const { from } = picture;
+  const to = placeOf(event);
+  if (!from || (!picture.dragged && Math.hypot(to.x - from.x, to.y - from.y) < STILL)) return;
+  Object.assign(picture, { to, dragged: true, near: null });
+  changed();
+}
+
+function release() {
+  const { from, to, dots } = picture;
+  end();
+  if (!from || !to) return;
+  const [left, right] = [Math.min(from.x, to.x), Math.max(from.x, to.x)];
+  const [top, bottom] = [Math.min(from.y, to.y), Math.max(from.y, to.y)];
+  const inside = dots.filter(({ x, y }) => x >= left && x <= right && y >= top && y <= bottom);
+  const ids = new Set(inside.map(({ summary }) => summary.id));
+  void ask("Those you have dragged over", ({ id }) => ids.has(id));
+}
+
+function end() {
+  Object.assign(picture, { from: null, to: null });
+  changed();
+}
+
+/** @param {PointerEvent} event @returns {Place} */
+function placeOf(event) {
+  const box = /** @type {Element} */ (event.currentTarget).getBoundingClientRect();
+  return { x: event.clientX - box.left, y: event.clientY - box.top };
+}
+
 /** @param {PointerEvent} event */
 function nearest(event) {
-  const box = /** @type {Element} */ (event.currentTarget).getBoundingClientRect();
-  const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+  const { x, y } = placeOf(event);
   let best = null;
   let distance = NEAR;
   for (const dot of picture.dots) {
@@ -66,7 +115,9 @@ function nearest(event) {
 /** @param {HTMLCanvasElement} canvas @param {Summary[]} list */
 function draw(canvas, list) {
   const { clientWidth: width, clientHeight: height } = canvas;
-  const key = `${width} ${height} ${state.dark} ${list.length} ${picture.near?.id}`;
+  const { from, to } = picture;
+  const selection = from && to ? `${from.x} ${from.y} ${to.x} ${to.y}` : "";
+  const key = `${width} ${height} ${state.dark} ${list.length} ${picture.near?.id} ${selection} ${state.why?.selected.size}`;
   const same = list === picture.list && key === picture.drawn && canvas === picture.canvas;
   if (width === 0 || same) return;
   Object.assign(picture, { canvas, list, drawn: key });
@@ -83,18 +134,27 @@ function draw(canvas, list) {
     if (!colours.has(value)) colours.set(value, resolve(value));
     return colours.get(value);
   };
+  const chosen = state.why?.selected;
   // Errors last: they lie on top.
   for (const bad of [false, true]) {
-    context.globalAlpha = bad ? 0.95 : 0.7;
     for (const dot of picture.dots) {
-      const { errors, root } = dot.summary;
+      const { id, errors, root } = dot.summary;
       if (errors > 0 !== bad) continue;
+      context.globalAlpha = chosen && !chosen.has(id) ? 0.15 : bad ? 0.95 : 0.7;
       context.fillStyle = colour(bad ? "var(--error)" : root ? colourOf(root.service) : "var(--muted)");
       mark(context, dot.x, dot.y, bad);
     }
   }
   const near = picture.dots.find((dot) => dot.summary.id === picture.near?.id);
   if (near) ring(context, near.x, near.y, colour("var(--text)"));
+  if (from && to) {
+    context.globalAlpha = 1;
+    context.strokeStyle = colour("var(--accent)");
+    context.strokeRect(from.x, from.y, to.x - from.x, to.y - from.y);
+    context.globalAlpha = 0.12;
+    context.fillStyle = colour("var(--accent)");
+    context.fillRect(from.x, from.y, to.x - from.x, to.y - from.y);
+  }
 }
 
 /**

@@ -10,6 +10,7 @@ import { scatter } from "../chart/scatter.js";
 import { search } from "./search.js";
 import { pingButton } from "./try.js";
 import { virtual } from "./virtual.js";
+import { why } from "./why.js";
 
 /** @import { Summary } from "../types.js" */
 
@@ -19,7 +20,14 @@ export const rowHeight = () => (state.narrow ? NARROW_ROW : ROW);
 
 export function tracesView() {
   const { traces } = state;
-  return h("div", { class: "traces" }, head(), search(), traces.list.length > 0 && scatter(traces.list), content());
+  return h(
+    "div",
+    { class: "traces" },
+    head(),
+    search(),
+    traces.list.length > 0 && [scatter(traces.list), why()],
+    content(),
+  );
 }
 
 function head() {
