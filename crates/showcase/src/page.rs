@@ -16,24 +16,24 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[folder = "web/"]
 struct Files;
 
-/// Files that the page leads to: where a span of ours comes from.
-const SOURCES: [(&str, &str); 4] = [
-    (
-        "crates/instrumentation/src/client.rs",
-        include_str!("../../instrumentation/src/client.rs"),
-    ),
-    (
-        "crates/instrumentation/src/server.rs",
-        include_str!("../../instrumentation/src/server.rs"),
-    ),
-    (
-        "crates/ping/src/handler.rs",
-        include_str!("../../ping/src/handler.rs"),
-    ),
-    (
-        "crates/pong/src/handler.rs",
-        include_str!("../../pong/src/handler.rs"),
-    ),
+/// A file of the repository, by its path from the root.
+macro_rules! sources {
+    ($($path:literal),* $(,)?) => {
+        [$(($path, include_str!(concat!("../../../", $path)))),*]
+    };
+}
+
+/// Files that the page leads to: where a span of ours comes from, and programs that send.
+const SOURCES: [(&str, &str); 9] = sources![
+    "crates/backend/tests/senders/go/main.go",
+    "crates/backend/tests/senders/java/Sender.java",
+    "crates/backend/tests/senders/javascript/order.js",
+    "crates/backend/tests/senders/python/sender.py",
+    "crates/instrumentation/src/client.rs",
+    "crates/instrumentation/src/server.rs",
+    "crates/ping/src/handler.rs",
+    "crates/pong/src/handler.rs",
+    "crates/showcase/examples/orders_stock.rs",
 ];
 
 /// Sent with every file. Scripts and styles are files of this origin: what a span's name says is never run.
@@ -183,6 +183,22 @@ mod tests {
             let kind = response.headers()["content-type"].clone();
             assert!(kind.to_str().unwrap().starts_with("text/plain"), "{kind:?}");
             assert!(response.text().await.unwrap().contains(line), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_language_has_a_program_that_sends() {
+        let snippets = Files::get("model/snippets.js").unwrap();
+        let snippets = String::from_utf8(snippets.data.into_owned()).unwrap();
+        let programs: Vec<_> = snippets.split("program: \"").skip(1).collect();
+        assert_eq!(programs.len(), 5);
+        for program in programs {
+            let (path, _) = program.split_once('"').unwrap();
+            assert_eq!(
+                get(&format!("/source/{path}"), None).await.status(),
+                200,
+                "{path}"
+            );
         }
     }
 

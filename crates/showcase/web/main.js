@@ -4,6 +4,7 @@ import { render } from "./dom.js";
 import { startKeys } from "./keys.js";
 import { loadCompared } from "./model/compare.js";
 import { loadFigures } from "./model/figures.js";
+import { loadFlame } from "./model/flame.js";
 import { startLive } from "./model/live.js";
 import { loadLogTable } from "./model/logs.js";
 import { loadMap } from "./model/map.js";
@@ -41,6 +42,7 @@ function entered({ view, path, query }) {
   if (current === "logs") void loadLogTable(true);
   if (current === "metrics") void loadMetrics(true);
   if (current === "sql") openEditor(query);
+  if (current === "flame") void loadFlame(path[0] ?? "");
   if (current === "compare") void loadCompared(path.slice(0, 2));
   if (current === "overview" && !state.figures) void loadFigures();
   poll();

@@ -46,7 +46,7 @@ export const state = {
   try: { settings: null, busy: "", error: "", said: {} },
   status: null,
   statusError: "",
-  language: "Rust",
+  language: "Python",
 };
 
 /** Changes the state; the page follows with the next frame. @param {Partial<State>} change */

@@ -14,6 +14,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod connect;
 mod order;
 mod program;
 mod shop;

@@ -87,22 +87,37 @@ impl Server {
 }
 
 pub(crate) fn python() -> Program {
-    of_python("sender.py")
+    instrumented("sender.py")
 }
 
 pub(crate) fn payments() -> Program {
-    of_python("payments.py")
+    instrumented("payments.py")
+}
+
+fn instrumented(script: &str) -> Program {
+    let agent = format!("{}/bin/opentelemetry-instrument", packages("sender-python"));
+    of_python(&agent, &["python3", script])
 }
 
 pub(crate) fn aiozipkin() -> Program {
-    of_python("zipkin.py")
+    of_python("python3", &["zipkin.py"])
 }
 
-fn of_python(script: &str) -> Program {
-    let program = Program::new("python", "python3", &[script]);
-    program
+/// A script of a shell that finds what is installed for Python.
+pub(crate) fn python_shell(script: &str) -> Program {
+    let script = format!("PATH={}/bin:$PATH\n{script}", packages("sender-python"));
+    of_python("bash", &["-euc", &script])
+}
+
+fn of_python(program: &str, arguments: &[&str]) -> Program {
+    Program::new("python", program, arguments)
         .env("PYTHONPATH", &packages("sender-python"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
+}
+
+/// A script of a shell in a folder of this test.
+pub(crate) fn shell(folder: &str, script: &str) -> Program {
+    Program::new(folder, "bash", &["-euc", script])
 }
 
 pub(crate) fn node() -> Program {
@@ -146,6 +161,11 @@ pub(crate) fn stock() -> Program {
 pub(crate) fn java() -> Program {
     let packages = format!("{}/*", packages("sender-java"));
     Program::new("java", "java", &["-cp", &packages, "Sender.java"])
+}
+
+/// The same by a script, in which `$CLASSES` are the packages.
+pub(crate) fn java_shell(script: &str) -> Program {
+    shell("java", script).env("CLASSES", &format!("{}/*", packages("sender-java")))
 }
 
 /// The folder in which `.ci/run` installs them.

@@ -33,7 +33,7 @@ fn of_shop(program: Program, backend: &Backend, name: &str, instance: &str) -> P
         ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_METRICS_EXPORTER", "otlp"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "2000"),
-        ("OTEL_METRIC_EXPORT_TIMEOUT", "1000"),
+        ("OTEL_METRIC_EXPORT_TIMEOUT", "2000"),
     ]
     .into_iter()
     .fold(program, |program, (name, value)| program.env(name, value))

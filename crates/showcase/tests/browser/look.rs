@@ -144,6 +144,7 @@ async fn nothing_jumps_while_a_view_is_loaded_and_traces_come() {
         page.size(width, height).await;
         for (view, shown) in [
             ("", ".chart .line"),
+            ("services", ".service-table a"),
             ("traces", "a.trace-row .count"),
             ("map", ".map .node"),
             ("try", ".try-card"),

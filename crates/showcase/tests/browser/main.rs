@@ -5,6 +5,7 @@
 mod accessible;
 #[path = "../parts/chromium.rs"]
 mod chromium;
+mod flame;
 mod hostile;
 mod keyboard;
 mod logs;

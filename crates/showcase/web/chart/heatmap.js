@@ -1,4 +1,4 @@
-// How values were spread over time: a cell for each bucket and step, the darker the more. Dots are exemplars.
+// How values were spread over time: a cell for each bucket and step, the stronger the more. Dots are exemplars.
 
 import { resolve } from "../colours.js";
 import { h } from "../dom.js";
@@ -46,7 +46,7 @@ export function heatmap(heat) {
       "figcaption",
       null,
       h("h3", null, title),
-      h("span", { class: "legend muted" }, "darker: more · dots open traces"),
+      h("span", { class: "legend muted" }, "stronger: more · dots open traces"),
     ),
     h(
       "div",

@@ -45,10 +45,10 @@ const ANSWERS = "kind in ('server', 'consumer')";
 const figuresBy = (groups, where) => `
   with s as (select ${groups}, ${ANSWERS} as answers, status = 'error' as bad, duration_ms, start_unix_nanos as start
              from spans where start_unix_nanos >= ?1 and start_unix_nanos < ?2 ${where}),
-  r as (select *, percent_rank() over (partition by g1, g2, answers order by duration_ms) as rank from s)
+  r as (select *, cume_dist() over (partition by g1, g2, answers order by duration_ms) as share from s)
   select g1, g2, answers, count(*) as spans, sum(bad) as errors, min(start) / 1e6 as first, max(start) / 1e6 as last,
-         max(iif(rank <= 0.5, duration_ms, null)) as p50, max(iif(rank <= 0.95, duration_ms, null)) as p95,
-         max(iif(rank <= 0.99, duration_ms, null)) as p99
+         min(iif(share >= 0.5, duration_ms, null)) as p50, min(iif(share >= 0.95, duration_ms, null)) as p95,
+         min(iif(share >= 0.99, duration_ms, null)) as p99
   from r group by g1, g2, answers order by g1, g2`;
 
 /** @param {any[]} rows */

@@ -1,44 +1,56 @@
-// Settings that send a service's traces here, by language.
+// How a service of one's own is connected, by language. `crates/backend/tests/senders` runs the settings and the commands.
 
-const COMMON = (/** @type {string} */ address, /** @type {string} */ protocol) => `export OTEL_SERVICE_NAME=my-service
-export OTEL_EXPORTER_OTLP_ENDPOINT=http://${address}
-export OTEL_EXPORTER_OTLP_PROTOCOL=${protocol}
+/** Read by the SDKs of all languages. */
+const SETTINGS = `export OTEL_SERVICE_NAME=my-service
+export OTEL_EXPORTER_OTLP_ENDPOINT=http://ADDRESS
+export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
+export OTEL_TRACES_EXPORTER=otlp OTEL_LOGS_EXPORTER=otlp OTEL_METRICS_EXPORTER=otlp
 export OTEL_TRACES_SAMPLER=parentbased_always_on
-# The default sends every 5 s: sooner while you look.
-export OTEL_BSP_SCHEDULE_DELAY=200`;
+# By default spans wait for 5 s and metrics for a minute: sooner, while you look.
+export OTEL_BSP_SCHEDULE_DELAY=200
+export OTEL_METRIC_EXPORT_INTERVAL=5000 OTEL_METRIC_EXPORT_TIMEOUT=4000`;
 
-/** @type {Record<string, { text: string, command: (settings: string) => string }>} */
+/**
+ * @typedef {object} Snippet
+ * @property {string} text
+ * @property {string} install Empty: nothing.
+ * @property {string} run
+ * @property {string} program One that sends traces, logs and metrics so, in this repository.
+ */
+
+/** @type {Record<string, Snippet>} */
 const SNIPPETS = {
-  Rust: {
-    text: "With the crates opentelemetry-otlp (feature http-proto) and opentelemetry_sdk. Where the provider is built, nothing may set an endpoint or a sampler: code beats the environment.",
-    command: (settings) => `${settings}
-cargo run`,
+  Python: {
+    text: "The agent sets the SDK up, and instruments Flask, FastAPI, Django, requests, logging and more without a line of code.",
+    install: "pip install opentelemetry-distro opentelemetry-exporter-otlp\nopentelemetry-bootstrap -a install",
+    run: "opentelemetry-instrument python3 app.py",
+    program: "crates/backend/tests/senders/python/sender.py",
+  },
+  Node: {
+    text: "The package sets the SDK up, and instruments http, Express, fetch, pino, winston and more without a line of code.",
+    install: "npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node",
+    run: "node --require @opentelemetry/auto-instrumentations-node/register app.js",
+    program: "crates/backend/tests/senders/javascript/order.js",
   },
   Go: {
-    text: "With go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp: otlptracehttp.New(ctx) without options reads the settings; or autoexport.NewSpanExporter(ctx).",
-    command: (settings) => `${settings}
-go run .`,
-  },
-  Python: {
-    text: "The agent instruments Flask, FastAPI, Django, requests and more without a line of code.",
-    command: (settings) => `pip install opentelemetry-distro opentelemetry-exporter-otlp
-opentelemetry-bootstrap -a install
-${settings}
-export OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none
-opentelemetry-instrument python app.py`,
+    text: "autoexport reads the settings: NewSpanExporter, NewLogExporter and NewMetricReader, each given to its provider as in the program below. otelhttp instruments net/http; the bridges otelslog, otelzap and otellogrus send log records.",
+    install:
+      "go get go.opentelemetry.io/contrib/exporters/autoexport go.opentelemetry.io/otel/sdk go.opentelemetry.io/otel/sdk/log go.opentelemetry.io/otel/sdk/metric",
+    run: "go run .",
+    program: "crates/backend/tests/senders/go/main.go",
   },
   Java: {
-    text: "The agent instruments Spring, JAX-RS, JDBC, HTTP clients and more without a line of code.",
-    command: (settings) => `${settings}
-export OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=otlp
-java -javaagent:opentelemetry-javaagent.jar -jar app.jar`,
+    text: "With opentelemetry-sdk-extension-autoconfigure and opentelemetry-exporter-otlp among the dependencies, AutoConfiguredOpenTelemetrySdk.initialize() reads the settings. So does the agent, which instruments Spring, JDBC, Logback and more without a line of code: java -javaagent:opentelemetry-javaagent.jar -jar app.jar.",
+    install: "",
+    run: "java -jar app.jar",
+    program: "crates/backend/tests/senders/java/Sender.java",
   },
-  JavaScript: {
-    text: "Node.js: the package instruments http, Express, fetch and more without a line of code.",
-    command: (settings) => `npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node
-${settings}
-export OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none
-node --require @opentelemetry/auto-instrumentations-node/register app.js`,
+  Rust: {
+    text: "The exporters of opentelemetry-otlp (feature http-proto) read the settings of where to send. Code beats the environment: nothing may set an endpoint or a sampler where a provider is built.",
+    install:
+      "cargo add opentelemetry opentelemetry_sdk opentelemetry-otlp opentelemetry-appender-tracing tracing-opentelemetry",
+    run: "cargo run",
+    program: "crates/showcase/examples/orders_stock.rs",
   },
 };
 
@@ -46,7 +58,6 @@ export const LANGUAGES = Object.keys(SNIPPETS);
 
 /** @param {string} language @param {string} address Of the receiver. */
 export function snippet(language, address) {
-  const { text, command } =
-    SNIPPETS[language] ?? /** @type {NonNullable<typeof SNIPPETS[string]>} */ (SNIPPETS["Rust"]);
-  return { text, command: command(COMMON(address, "http/protobuf")) };
+  const known = SNIPPETS[language] ?? /** @type {Snippet} */ (SNIPPETS["Python"]);
+  return { ...known, settings: SETTINGS.replace("ADDRESS", address) };
 }

@@ -5,6 +5,7 @@ import { h } from "../dom.js";
 import { state, update } from "../store.js";
 import { switchTheme } from "../theme.js";
 import { compareView } from "./compare.js";
+import { flameView } from "./flame.js";
 import { help } from "./help.js";
 import { logsView } from "./logs.js";
 import { mapView } from "./map.js";
@@ -37,6 +38,7 @@ const VIEWS = {
   try: { name: "Try it", view: tryView },
   status: { name: "Connect", view: statusView },
   trace: { name: "", view: traceView, parent: "traces" },
+  flame: { name: "Flame graph", view: flameView, parent: "traces" },
 };
 
 /** What the browser's tab says. */
@@ -100,7 +102,7 @@ function keepInView(nav) {
 /** @param {string} current */
 function links(current) {
   return Object.entries(VIEWS)
-    .filter(([, { name }]) => name)
+    .filter(([, { parent }]) => !parent)
     .map(([view, { name }]) =>
       h(
         "a",

@@ -86,13 +86,14 @@ function instruments(list) {
       shown.map((one) => {
         const heading = `${one.service}\n${one.scope}`;
         const isNew = heading !== last;
+        const isOther = !last.startsWith(`${one.service}\n`);
         last = heading;
         return [
           isNew &&
             h(
               "li",
               { key: heading, class: "of" },
-              service(one.service),
+              isOther && service(one.service),
               h("span", { class: "muted mono" }, one.scope || "no scope"),
             ),
           h(

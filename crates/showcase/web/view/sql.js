@@ -6,6 +6,7 @@ import { duration, number, plural } from "../format.js";
 import { courses } from "../model/course.js";
 import { QUERIES } from "../model/queries.js";
 import { editor, run, saveCsv } from "../model/sql.js";
+import { changed } from "../store.js";
 import { empty, loading } from "./parts.js";
 import { table } from "./table.js";
 
@@ -56,6 +57,7 @@ function form() {
         value: editor.text,
         oninput: (/** @type {Event} */ event) => {
           editor.text = /** @type {HTMLTextAreaElement} */ (event.currentTarget).value;
+          changed();
         },
         onkeydown: (/** @type {KeyboardEvent} */ event) => {
           if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

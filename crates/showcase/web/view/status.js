@@ -1,4 +1,4 @@
-// No traces? What is in effect, and what to set in a service of one's own.
+// How a service of one's own is connected, what arrives, and what is in effect.
 
 import { h } from "../dom.js";
 import { bytes, clock, number, percent, plural } from "../format.js";
@@ -18,21 +18,17 @@ export function statusView() {
     h(
       "div",
       { class: "title" },
-      h("h1", null, "No traces?"),
-      h(
-        "span",
-        { class: "muted" },
-        "What is in effect, where spans get lost, and what to set in a service of your own",
-      ),
+      h("h1", null, "Connect a service"),
+      h("span", { class: "muted" }, "What to set in a service of your own, what arrives, and where spans get lost"),
     ),
     !status && missing("The state cannot be read", statusError, loadStatus, 520),
     status &&
       h(
         "div",
         { class: "status-grid" },
-        h("div", { class: "services-grid" }, status.services.map(one)),
         own(status),
         receivers(status),
+        h("div", { class: "services-grid" }, status.services.map(one)),
       ),
   ];
 }
@@ -144,7 +140,10 @@ function refusals(receivers) {
 function own(status) {
   const address = status.receivers.find(({ protocol }) => protocol === "otlp/http")?.address ?? "127.0.0.1:4318";
   // What listens on all addresses is reached by the one that the page is.
-  const { text, command } = snippet(state.language, address.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, location.hostname));
+  const { text, install, settings, run, program } = snippet(
+    state.language,
+    address.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, location.hostname),
+  );
   return h(
     "section",
     { class: "card", "aria-label": "Your own service" },
@@ -173,7 +172,15 @@ function own(status) {
       "div",
       { class: "snippet", id: "snippet", role: "tabpanel", "aria-labelledby": `tab-${state.language}` },
       h("p", { class: "muted" }, text),
-      copyable("Settings", command, `Settings for ${state.language}`),
+      install && copyable("Install", install, `Installation for ${state.language}`),
+      copyable("Set", settings, "Settings"),
+      copyable("Run", run, `Command for ${state.language}`),
+      h(
+        "p",
+        { class: "muted" },
+        "A program that sends a trace, log records and metrics so: ",
+        h("a", { class: "mono wrap", href: `source/${program}`, target: "_blank", rel: "noopener" }, program),
+      ),
     ),
   );
 }

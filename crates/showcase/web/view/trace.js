@@ -71,6 +71,7 @@ function head(open, trace) {
         h("button", { class: "small", onclick: () => copy(open.id, "Trace id") }, "Copy id"),
         h("button", { class: "small", onclick: () => copy(location.href, "Link") }, "Copy link"),
         h("a", { class: "button small", href: `#/logs?trace=${open.id}` }, "Logs"),
+        h("a", { class: "button small", href: `#/flame/${open.id}` }, "Flame graph"),
         h("a", { class: "button small", href: `#/compare/${open.id}` }, "Compare"),
         h("button", { class: "small", onclick: () => save(open) }, "Save JSON"),
       ),

@@ -1,6 +1,6 @@
 """Takes payments over HTTP: POST /payments?card=visa&amount=30.
 
-Prints its address, and ends when its standard input does. Telemetry is set up as in `sender.py`.
+Prints its address, and ends when its standard input does. Telemetry is set up as for `sender.py`.
 """
 
 import http.server
@@ -11,10 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from opentelemetry import metrics, propagate, trace
 from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
-from opentelemetry.instrumentation.auto_instrumentation import initialize
 from opentelemetry.trace import SpanKind, Status, StatusCode
-
-initialize()
 
 LIMIT = 100  # of one payment
 tracer = trace.get_tracer("payments", "2.0.0")

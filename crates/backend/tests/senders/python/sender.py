@@ -1,4 +1,5 @@
-"""Sends a trace, log records and metrics by OpenTelemetry's SDK for Python.
+"""Sends a trace, log records and metrics by OpenTelemetry's SDK for Python: `opentelemetry-instrument python sender.py`
+sets the SDK up before, and sends what waits at the end.
 
 OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say where to and
 as whom, as in any service.
@@ -6,10 +7,7 @@ as whom, as in any service.
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
-from opentelemetry.instrumentation.auto_instrumentation import initialize
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
-
-initialize()  # as `opentelemetry-instrument` does before a program; at its end, what waits is sent
 
 tracer = trace.get_tracer("orders", "1.2.3")
 logger = get_logger("orders", "1.2.3")
