@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accessible;
+mod by_hand;
 #[path = "../parts/chromium.rs"]
 mod chromium;
 mod hostile;
@@ -15,8 +16,12 @@ mod page;
 #[path = "../parts/ports.rs"]
 mod ports;
 mod recorded;
+mod search;
+mod shop;
 mod showcase;
 mod spans;
 mod story;
+mod timeline;
+mod typing;
 #[path = "../parts/within.rs"]
 mod within;

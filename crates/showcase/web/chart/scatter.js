@@ -17,8 +17,8 @@ const BOTTOM = 20;
 const TOP = 8;
 const RIGHT = 20;
 
-/** @type {{ canvas: HTMLCanvasElement | null, list: Summary[], dots: { x: number, y: number, summary: Summary }[], near: Summary | null, drawn: string }} */
-const picture = { canvas: null, list: [], dots: [], near: null, drawn: "" };
+/** @type {{ canvas: HTMLCanvasElement | null, list: Summary[], services: string[], dots: { x: number, y: number, summary: Summary }[], near: Summary | null, drawn: string }} */
+const picture = { canvas: null, list: [], services: [], dots: [], near: null, drawn: "" };
 
 /** @param {Summary[]} list Newest first. */
 export function scatter(list) {
@@ -67,9 +67,11 @@ function nearest(event) {
 function draw(canvas, list) {
   const { clientWidth: width, clientHeight: height } = canvas;
   const key = `${width} ${height} ${state.dark} ${list.length} ${picture.near?.id}`;
-  const same = list === picture.list && key === picture.drawn && canvas === picture.canvas;
+  const { services } = state; // colours follow from them
+  const same =
+    list === picture.list && key === picture.drawn && canvas === picture.canvas && services === picture.services;
   if (width === 0 || same) return;
-  Object.assign(picture, { canvas, list, drawn: key });
+  Object.assign(picture, { canvas, list, services, drawn: key });
   const scale = devicePixelRatio;
   canvas.width = width * scale;
   canvas.height = height * scale;
@@ -129,13 +131,15 @@ function ring(context, x, y, colour) {
  * @returns {[Scale, Scale, [number, number], [number, number]]}
  */
 function scales(list, width, height) {
-  const newest = list[0]?.start ?? 0;
-  const oldest = Math.min(list.at(-1)?.start ?? 0, newest - 10_000);
+  let [oldest, newest] = [Infinity, -Infinity];
   let [low, high] = [Infinity, 0];
-  for (const { duration } of list) {
+  for (const { start, duration } of list) {
+    oldest = Math.min(oldest, start);
+    newest = Math.max(newest, start);
     low = Math.min(low, Math.max(duration, 0.001));
     high = Math.max(high, duration);
   }
+  oldest = Math.min(oldest, newest - 10_000);
   [low, high] = [low / 1.5, Math.max(high, low) * 1.5];
   const across = (width - LEFT - RIGHT) / (newest - oldest);
   const up = (height - TOP - BOTTOM) / Math.log(high / low);

@@ -9,7 +9,8 @@ const KEYS = [
   [["↑", "↓"], "The trace or span before, after"],
   [["←", "→"], "Fold, unfold the span"],
   [["Enter"], "Open the trace; the span's details"],
-  [["Esc"], "Close, or back to the list"],
+  [["z"], "Show only the time of the span"],
+  [["Esc"], "Close; the whole trace; back to where you came from"],
   [["g", "o / t / m / c / y / n"], "Go to Overview, Traces, Map, Compare, Try it, No traces?"],
   [["?"], "This"],
 ];

@@ -8,7 +8,7 @@ import { state, update } from "../store.js";
 
 /** A service's name with its colour. @param {string} name @param {Child} [more] */
 export function service(name, more) {
-  return h("span", { class: "service" }, swatch(name), name, more);
+  return h("span", { class: "service" }, swatch(name), h("span", { class: "service-name", title: name }, name), more);
 }
 
 /** @param {string} name */
@@ -89,6 +89,12 @@ export function copyable(heading, text, what) {
     ),
     h("pre", { tabindex: "0", role: "region", "aria-label": what }, text),
   );
+}
+
+/** Whether a service answers; while nothing comes from the showcase, nobody knows. @param {boolean} up */
+export function upBadge(up) {
+  if (state.connection !== "open") return h("span", { class: "badge" }, "not known");
+  return h("span", { class: `badge ${up ? "good" : "error"}` }, up ? "up" : "down");
 }
 
 /** Shown while the server is away; it has a place of its own so that nothing jumps. */
