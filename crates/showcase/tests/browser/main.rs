@@ -8,6 +8,7 @@ mod by_hand;
 mod chromium;
 mod hostile;
 mod keyboard;
+mod layout;
 mod look;
 mod lost;
 mod many;
