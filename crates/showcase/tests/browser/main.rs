@@ -13,6 +13,7 @@ mod look;
 mod lost;
 mod many;
 mod model;
+mod overview;
 mod page;
 #[path = "../parts/ports.rs"]
 mod ports;
