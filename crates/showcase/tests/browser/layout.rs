@@ -36,7 +36,7 @@ fn call(number: u64, from: &str, to: &str) -> Value {
     let mut caller = span(number, 1, 0, "call", now(), 20);
     caller["kind"] = json!(3);
     caller["attributes"] = json!([{"key": "peer.service", "value": {"stringValue": to}}]);
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         caller["status"] = json!({"code": 2});
     }
     let mut called = span(number, 2, 1, "answer", now(), 10);

@@ -78,6 +78,13 @@ async fn a_header_is_shown_where_the_spans_say_that_it_was_sent_and_with_which_f
         open(&page, search, span).await;
         page.see(".details .section summary", "Context").await;
         assert_eq!(page.count("[aria-label=traceparent]").await, 0, "{span}");
+        let bare = "return [...document.querySelectorAll('.details .section')].some((section) =>
+            [...section.childNodes].some((child) => child.nodeType === Node.TEXT_NODE))";
+        assert_eq!(
+            page.run(bare, Value::Null).await,
+            false,
+            "nothing in its place"
+        );
     }
     page.close().await;
 }

@@ -15,7 +15,7 @@ export function caller(span) {
     ? {
         outside: true,
         badge: "Called from outside",
-        text: "A caller that sends no spans here: a browser, a gateway, another team's service.",
+        text: "A caller that has sent no spans of this trace: a browser, a gateway, another team's service.",
       }
     : {
         outside: false,

@@ -194,7 +194,7 @@ function context(trace, span) {
   return section("Context", 1, [
     pairs(facts.filter(([, value]) => value).map(([key, value]) => ({ key, value }))),
     (sent || came) &&
-      span.flags & SAMPLED &&
+      (span.flags & SAMPLED) !== 0 &&
       copyable(sent ? "Went on, as a W3C header" : "Came in, as a W3C header", header, "traceparent"),
   ]);
 }
