@@ -26,7 +26,7 @@ const LINES: usize = 200;
 /// Events of one span that are printed.
 const EVENTS: usize = 20;
 
-/// Columns of the header for what went wrong.
+/// Columns of the header for what went wrong, if that is not more than a third of them.
 const FAILURE: usize = 32;
 
 /// Depth from which on the tree is not indented any further, on a terminal that is wide enough.
@@ -206,12 +206,13 @@ impl Page {
         ] {
             facts.push_str(if holds { fact } else { "" });
         }
+        let most = FAILURE.min(width / 3);
         let failure = match failures(rows).as_slice() {
             [] => Text::default(),
-            [span] => Text::new(format_args!("  ✗ failed in {}", span.service()), FAILURE),
+            [span] => Text::new(format_args!("  ✗ failed in {}", span.service()), most),
             failures => Text::new(
                 format_args!("  ✗ {}", count(failures.len(), "failure")),
-                FAILURE,
+                most,
             ),
         };
 

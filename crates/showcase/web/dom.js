@@ -1,10 +1,15 @@
 // Elements as values: a view returns what should be there, `render` changes what is not.
 // Text is only ever text: nothing here parses markup.
+//
+// What a person does to an element is theirs until the page wants something else: a field is only given a value when
+// its description changes, an element is known again by its place however many others come and go around it, and a list
+// of choices that may be open stays as it is.
 
 /**
  * @typedef {object} Node_ Description of an element, or of text if `tag` is empty.
  * @property {string} tag
  * @property {string | number | undefined} key Tells children of one parent apart when they move.
+ * @property {string} place Where it stands among what the view has returned: as the key does, if there is none.
  * @property {Props} props
  * @property {Node_[]} children
  * @property {string} text
@@ -13,30 +18,36 @@
 /** @typedef {Node_ | string | number | null | undefined | false | Child[]} Child */
 /**
  * @typedef {Record<string, any>} Props Attributes; `on…`: handlers; `style`: an object of CSS properties; `focus: true`:
- * takes the focus when that is new; `drawn`: called with the element after each change.
+ * takes the focus when that is new, but never from a field; `drawn`: called with the element after each change.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
+const HTML = "http://www.w3.org/1999/xhtml";
+/** Where somebody types or chooses. */
+export const FIELDS = "input, select, textarea";
 /** Set as properties: as attributes they would only be defaults. */
 const PROPERTIES = new Set(["value", "checked"]);
 
 /** @param {string} tag @param {Props | null} [props] @param {Child[]} children @returns {Node_} */
 export function h(tag, props, ...children) {
   const { key, ...rest } = props ?? {};
-  /** @type {Node_[]} */
-  const nodes = [];
-  collect(children, nodes);
-  return { tag, key, props: rest, children: nodes, text: "", element: undefined };
+  return { tag, key, place: "", props: rest, children: collect(children), text: "", element: undefined };
 }
 
-/** @param {Child[]} children @param {Node_[]} into */
-function collect(children, into) {
-  for (const child of children) {
-    if (child === null || child === undefined || child === false) continue;
-    if (Array.isArray(child)) collect(child, into);
-    else if (typeof child === "object") into.push(child);
-    else into.push({ tag: "", key: undefined, props: {}, children: [], text: String(child), element: undefined });
-  }
+/** @param {Child[]} children @param {Node_[]} into @param {string} place @returns {Node_[]} */
+function collect(children, into = [], place = "") {
+  children.forEach((child, index) => {
+    if (child === null || child === undefined || child === false) return;
+    const at = `${place}.${index}`;
+    if (Array.isArray(child)) return void collect(child, into, at);
+    const node =
+      typeof child === "object"
+        ? child
+        : { tag: "", key: undefined, place: "", props: {}, children: [], text: String(child), element: undefined };
+    node.place = node.key === undefined ? at : `=${node.key}`;
+    into.push(node);
+  });
+  return into;
 }
 
 /** @type {WeakMap<Element, Node_[]>} */
@@ -46,9 +57,7 @@ let afterwards = [];
 
 /** Makes `children` the only children of `parent`. @param {Element} parent @param {Child[]} children */
 export function render(parent, ...children) {
-  /** @type {Node_[]} */
-  const next = [];
-  collect(children, next);
+  const next = collect(children);
   patchChildren(parent, rendered.get(parent) ?? [], next);
   rendered.set(parent, next);
   const calls = afterwards;
@@ -59,19 +68,11 @@ export function render(parent, ...children) {
 /** @param {Element} parent @param {Node_[]} old @param {Node_[]} next */
 function patchChildren(parent, old, next) {
   if (old === next) return;
-  const keyed = new Map();
-  /** @type {Node_[]} */
-  const others = [];
-  for (const node of old) {
-    if (node.key === undefined) others.push(node);
-    else keyed.set(node.key, node);
-  }
+  const known = new Map(old.map((node) => [node.place, node]));
   const stale = new Set(old);
-  let other = 0;
   const matches = next.map((node) => {
-    const match = node.key === undefined ? others[other++] : keyed.get(node.key);
-    if (match?.tag !== node.tag || !stale.delete(match)) return undefined;
-    return match;
+    const match = known.get(node.place);
+    return match?.tag === node.tag && stale.delete(match) ? match : undefined;
   });
   for (const node of stale) node.element?.remove();
   let at = parent.firstChild;
@@ -79,6 +80,7 @@ function patchChildren(parent, old, next) {
     const match = matches[index];
     const element = match ? patch(match, node) : create(node, parent);
     if (element === at) at = at.nextSibling;
+    else if (match && "moveBefore" in parent) parent.moveBefore(element, at);
     else parent.insertBefore(element, at);
   });
 }
@@ -86,7 +88,7 @@ function patchChildren(parent, old, next) {
 /** @param {Node_} node @param {Element} parent @returns {Element | Text} */
 function create(node, parent) {
   if (node.tag === "") return (node.element = document.createTextNode(node.text));
-  const space = node.tag === "svg" ? SVG : parent.namespaceURI;
+  const space = node.tag === "svg" ? SVG : parent.tagName === "foreignObject" ? HTML : parent.namespaceURI;
   const element = document.createElementNS(space, node.tag);
   node.element = element;
   patchChildren(element, [], node.children); // first: a select's value needs its options
@@ -100,7 +102,8 @@ function patch(old, next) {
   if (old === next) return element;
   next.element = element;
   if (element instanceof Element) {
-    patchChildren(element, old.children, next.children);
+    if (mayBeOpen(element, old, next)) next.children = old.children;
+    else patchChildren(element, old.children, next.children);
     setProps(element, old.props, next.props);
   } else if (old.text !== next.text) {
     element.data = next.text;
@@ -108,11 +111,22 @@ function patch(old, next) {
   return element;
 }
 
+/**
+ * A list of choices that somebody has in hand: new ones would close it, or move under the pointer. They come once it is
+ * left, or when something is chosen.
+ * @param {Element} element @param {Node_} old @param {Node_} next
+ */
+function mayBeOpen(element, old, next) {
+  return element.tagName === "SELECT" && element === document.activeElement && old.props.value === next.props.value;
+}
+
 /** @param {Element} element @param {Props} old @param {Props} next */
 function setProps(element, old, next) {
   for (const name in old) if (!(name in next)) setProp(element, name, old[name], undefined);
   for (const name in next) {
-    if (PROPERTIES.has(name) || next[name] !== old[name]) setProp(element, name, old[name], next[name]);
+    // A browser chooses another option when those of a select come and go.
+    const asserted = name === "value" && element.tagName === "SELECT" && element !== document.activeElement;
+    if (asserted || next[name] !== old[name]) setProp(element, name, old[name], next[name]);
   }
   const { drawn } = next;
   if (drawn) afterwards.push(() => drawn(element));
@@ -122,7 +136,8 @@ function setProps(element, old, next) {
 function setProp(element, name, old, value) {
   if (name === "drawn") return;
   if (name === "focus") {
-    if (value && !old) afterwards.push(() => element.focus({ preventScroll: true }));
+    if (value && !old)
+      afterwards.push(() => document.activeElement?.matches(FIELDS) || element.focus({ preventScroll: true }));
   } else if (name.startsWith("on")) {
     element[name] = value ?? null;
   } else if (name === "style") {

@@ -14,7 +14,16 @@ export function duration(ms) {
   if (Math.abs(ms) < 0.9995) return `${digits(ms * 1000)} µs`;
   if (Math.abs(ms) < 999.5) return `${digits(ms)} ms`;
   if (Math.abs(ms) < 59_950) return `${digits(ms / 1000)} s`;
-  return `${digits(ms / 60_000)} min`;
+  return `${ms < 0 ? "−" : ""}${long(Math.round(Math.abs(ms) / 1000))}`;
+}
+
+/** @param {number} seconds A minute or more. */
+function long(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 100) return `${hours.toLocaleString("en")} h`;
+  const [whole, rest] = hours > 0 ? [`${hours} h`, `${minutes % 60} min`] : [`${minutes} min`, `${seconds % 60} s`];
+  return rest.startsWith("0 ") ? whole : `${whole} ${rest}`;
 }
 
 /** @param {number | null | undefined} value @param {string} [unit] */
@@ -43,14 +52,26 @@ export function bytes(value) {
   return `${unit ? digits(value) : value} ${units[unit]}`;
 }
 
-/** @param {number} ms */
-export function clock(ms) {
-  return new Date(ms).toLocaleTimeString("en-GB");
-}
+/** Time of day in UTC, as on the terminal; with the date where that is not today's. @param {number} ms */
+export const clock = (ms) => moment(ms, "12:04:31".length);
 
 /** With milliseconds. @param {number} ms */
-export function exactClock(ms) {
-  return `${clock(ms)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}`;
+export const exactClock = (ms) => moment(ms, "12:04:31.250".length);
+
+/** @param {number} ms @param {number} length Of the time of day. */
+function moment(ms, length) {
+  if (!(Math.abs(ms) <= 8.64e15)) return "–"; // no date is later
+  const [date, time = ""] = new Date(ms).toISOString().split("T");
+  const [today] = new Date().toISOString().split("T");
+  return `${date === today ? "" : `${date} `}${time.slice(0, length)}`;
+}
+
+/** How long ago, roughly. @param {number} ms @param {number} now */
+export function ago(ms, now) {
+  const seconds = Math.max(0, Math.round((now - ms) / 1000));
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min ago`;
+  return seconds < 86_400 ? `${Math.round(seconds / 3600)} h ago` : clock(ms);
 }
 
 /** @param {number | null | undefined} count @param {string} one */

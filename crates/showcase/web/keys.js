@@ -1,13 +1,14 @@
 // The keyboard.
 
+import { FIELDS } from "./dom.js";
 import { viewOf } from "./view/app.js";
 import { rowHeight as logRow } from "./view/logs.js";
 import { rowHeight as listRow } from "./view/traces.js";
 import { choose, keyOf, logs } from "./model/logs.js";
-import { fold, moveTo, visibleSpans } from "./model/trace.js";
+import { fold, isPart, moveTo, showAll, showOnly, visibleSpans } from "./model/trace.js";
 import { bringIntoView } from "./model/place.js";
 import { pause } from "./model/summaries.js";
-import { go } from "./route.js";
+import { go, listAddress } from "./route.js";
 import { changed, state, update } from "./store.js";
 
 const GO = {
@@ -36,7 +37,7 @@ export function startKeys() {
 
 /** @param {EventTarget | null} target */
 function isTyping(target) {
-  return target instanceof Element && target.matches("input, select, textarea");
+  return target instanceof Element && target.matches(FIELDS);
 }
 
 /** @param {KeyboardEvent} event @param {boolean} typing @returns {boolean} Whether that was all. */
@@ -44,10 +45,10 @@ function pressed(event, typing) {
   const { key } = event;
   const view = viewOf(state.route.view);
   if (typing) {
-    if (key === "Escape" || (key === "Enter" && view === "traces")) /** @type {HTMLElement} */ (event.target).blur();
-    return (
-      key === "Escape" || (key === "ArrowDown" && /** @type {Element} */ (event.target).id === "search" && inList(key))
-    );
+    const field = /** @type {HTMLElement} */ (event.target);
+    const down = key === "ArrowDown" && field.id === "search";
+    if (down || key === "Escape" || (key === "Enter" && view === "traces")) field.blur();
+    return key === "Escape" || (down && inList(key));
   }
   if (chord && event.timeStamp - chord < CHORD && Object.hasOwn(GO, key)) {
     chord = 0;
@@ -66,9 +67,8 @@ function pressed(event, typing) {
 
 /** @param {string} view */
 function search(view) {
-  if (!["traces", "logs", "metrics"].includes(view)) go("#/traces");
-  // It is there with the frame after the next.
-  requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById("search")?.focus()));
+  if (!["traces", "logs", "metrics"].includes(view)) go(listAddress());
+  update({ searching: true });
 }
 
 /** Steps of a key in rows. @param {string} key @param {number} page @param {number} all */
@@ -121,7 +121,8 @@ function inTrace(key, target) {
   const focused = target instanceof Element ? target : document.body;
   if (key === "Escape") {
     if (cursor) void moveTo("");
-    else go("#/traces");
+    else if (open?.trace && isPart(open)) showAll(open);
+    else go(state.route.from);
     return true;
   }
   // Keys of a button, and of text that scrolls, stay theirs.
@@ -138,6 +139,8 @@ function inTrace(key, target) {
   } else if (key === "ArrowLeft" && span) {
     if (span.children.length > 0 && !open.closed.has(span.id)) fold(span.id, true);
     else if (open.trace.byId.has(span.parent)) void moveTo(span.parent);
+  } else if (key === "z" && span) {
+    showOnly(open, span);
   } else if (key === "Enter" && span) {
     /** @type {HTMLElement | null} */ (document.querySelector(".details-body"))?.focus();
   } else {

@@ -74,6 +74,7 @@ startTheme();
 measure();
 addEventListener("resize", measure);
 startKeys();
+void loadServices();
 followAddress(entered);
 startLive(() => {
   if (!state.figures) void loadFigures();

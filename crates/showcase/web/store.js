@@ -8,7 +8,7 @@ let scheduled = false;
 
 /** @type {State} */
 export const state = {
-  route: { view: "overview", path: [], query: new URLSearchParams() },
+  route: { view: "overview", path: [], query: new URLSearchParams(), from: "#/traces" },
   theme: "system",
   dark: false,
   narrow: false,
@@ -17,7 +17,8 @@ export const state = {
   notice: "",
   connection: "connecting",
   now: Date.now(),
-  colours: new Map(),
+  typed: null,
+  searching: false,
   services: [],
   operations: [],
   filters: false,
@@ -42,6 +43,7 @@ export const state = {
   hover: null,
   map: null,
   mapError: "",
+  zoom: 0,
   compare: new Map(),
   try: { settings: null, busy: "", error: "", said: {} },
   status: null,

@@ -2,10 +2,13 @@
 // milliseconds, ids lower-case hex.
 
 /** @typedef {{ id: string, start: number, duration: number, root: { service: string, name: string } | null,
- *   services: { name: string, spans: number }[], spans: number, errors: number, complete: boolean }} Summary A trace in the list. */
+ *   services: { name: string, spans: number }[], spans: number, errors: number, complete: boolean, caller: "none" | "outside" | "missing",
+ *   failures: number, failed: { service: string, name: string } | null }} Summary A trace in the list; `failed`: where its first failure began. */
 
-/** @typedef {{ route: string, rate: number | null, errors: number | null, p50: number | null, p95: number | null, p99: number | null }} RoutePoint */
-/** @typedef {{ time: number, up: boolean, routes: RoutePoint[], active: number | null, cpu: number | null, memory: number | null,
+/** @typedef {{ route: string, rate: number | null, errors: number | null, p50: number | null, p95: number | null, p99: number | null, least: number | null }} RoutePoint
+ *   Percentiles that are not above `least` say no more than that. */
+/** @typedef {{ seconds: number, requests: number, errors: number | null, p95: number | null, least: number | null }} Minute */
+/** @typedef {{ time: number, up: boolean, routes: RoutePoint[], minute: Minute | null, active: number | null, cpu: number | null, memory: number | null,
  *   exported: number | null, dropped: number | null, failed: number | null }} Point Figures of a service at one time. */
 /** @typedef {{ time: number, value: number, route: string, traceId: string, spanId: string }} Exemplar */
 /** @typedef {{ name: string, url: string, up: boolean, points: Point[], exemplars: Exemplar[] }} ServiceFigures */
@@ -30,8 +33,8 @@
  *   exported: number | null, failed: number | null, dropped: number | null, lastError: string | null }} ServiceStatus */
 /** @typedef {{ version: string, receivers: Receiver[], store: { traces: number, spans: number, bytes: number, limit: number }, services: ServiceStatus[] }} Status */
 
-/** @typedef {{ running: boolean, pid: number | null, ended: string | null, settings: Record<string, string>, shell: string }} Process */
-/** @typedef {{ ping: Process, pong: Process, load: { running: boolean, rate: number }, curl: string }} TrySettings */
+/** @typedef {{ running: boolean, pid: number | null, ended: string | null, settings: Record<string, string> }} Process */
+/** @typedef {{ ping: Process, pong: Process, byHand: { slow: string, fail: string, stop: string, sample: string }, load: { running: boolean, rate: number }, curl: string }} TrySettings */
 
 /** @typedef {{ key: string, value: string }} Attribute */
 /** @typedef {{ name: string, time: number, attributes: Attribute[] }} SpanEvent `time` since the start of the trace. */
@@ -55,11 +58,11 @@
  * @property {{ trace: string, span: string, attributes: Attribute[] }[]} links
  * @property {Span[]} children
  * @property {number} depth
- * @property {boolean} orphan Its parent is not there.
+ * @property {boolean} orphan It has a parent, which is not there.
  * @property {[number, number][]} critical Parts of it on the critical path, since the start of the trace.
  */
-/** @typedef {{ id: string, start: number, duration: number, spans: Span[], roots: Span[], services: string[], errors: number, byId: Map<string, Span> }} Trace
- *   `spans` in the order of the tree. */
+/** @typedef {{ id: string, start: number, duration: number, spans: Span[], roots: Span[], services: string[], errors: number, failures: Span[], byId: Map<string, Span> }} Trace
+ *   `spans` in the order of the tree; `failures`: those with an error whose children have none, the earliest end first. */
 
 /** @typedef {{ scroll: number, height: number, moved: boolean }} Place Where a list is scrolled to, and its height, in pixels;
  *   `moved`: the page wants it there, the list has not followed yet. */
@@ -94,7 +97,8 @@
  * @property {boolean} moved
  */
 
-/** @typedef {{ view: string, path: string[], query: URLSearchParams }} Route */
+/** @typedef {{ view: string, path: string[], query: URLSearchParams, from: string }} Route `from`: the address of the view that
+ *   led here, of a trace's: to which one goes back. */
 
 /**
  * @typedef {object} State
@@ -107,7 +111,8 @@
  * @property {string} notice What was just done.
  * @property {"connecting" | "open" | "lost"} connection
  * @property {number} now
- * @property {Map<string, number>} colours Number of the colour of each service.
+ * @property {string | null} typed What is in the field of attributes, if somebody has typed there; else it is the address'.
+ * @property {boolean} searching Whether the text of the search is to have the focus.
  * @property {string[]} services
  * @property {string[]} operations
  * @property {boolean} filters Whether the whole search is shown where there is little room.
@@ -120,6 +125,7 @@
  * @property {number | null} hover Time under the pointer, in all charts.
  * @property {ServiceMap | null} map
  * @property {string} mapError
+ * @property {number} zoom How large the map is; 0: as large as its place.
  * @property {Map<string, Trace | string>} compare By id; a string is the error.
  * @property {{ settings: TrySettings | null, busy: string, error: string, said: Record<string, string> }} try
  * @property {Status | null} status

@@ -40,7 +40,7 @@ async fn no_view_has_a_violation_in_either_theme_wide_or_narrow() {
         .await;
     page.go("traces").await;
     page.see("h1 + .muted", "100 traces").await;
-    page.see("a.trace-row .badge.error", "error").await;
+    page.see("a.trace-row .badge.error", "failed in").await;
     let href =
         "return document.querySelector('.place:has(.badge.error) a').getAttribute('href').slice(2)";
     let trace = page.run(href, Value::Null).await;

@@ -66,6 +66,19 @@ impl Page {
         self.until(&format!("without {selector}"), &script).await;
     }
 
+    /// Waits while so many rounds of figures come, between which the page asks for what is not sent to it.
+    pub(crate) async fn rounds(&self, rounds: u64) {
+        const POINTS: &str = "return fetch('api/figures').then((answer) => answer.json())
+            .then(({ services }) => services[0].points.length";
+        let before = self.run(&format!("{POINTS})"), Value::Null).await;
+        let enough = before.as_u64().unwrap() + rounds;
+        self.until(
+            &format!("{rounds} rounds of figures"),
+            &format!("{POINTS} >= {enough})"),
+        )
+        .await;
+    }
+
     /// Text of the first such element, as it is shown.
     pub(crate) async fn text(&self, selector: &str) -> String {
         let script = "return document.querySelector(arguments[0])?.innerText ?? ''";

@@ -81,7 +81,7 @@ async fn a_failing_pong_shows_as_errors_in_the_list_and_in_the_trace() {
     page.see("[aria-label='Send requests'] .said", "1 × 502")
         .await;
     page.go("traces?errors=true").await;
-    page.see("a.trace-row .badge.error", "error").await;
+    page.see("a.trace-row .badge.error", "failed in").await;
     page.click("a.trace-row").await;
     page.see(".span-row.bad", "GET /pong").await;
     page.click(".span-row.bad[aria-posinset='2']").await;

@@ -17,6 +17,7 @@ import { ticks } from "./scale.js";
  * @property {Series[]} series
  * @property {[number, number]} range Of time.
  * @property {(value: number | null | undefined) => string} format
+ * @property {Lines["format"]} [say] Of a value in the legend, if that says it otherwise than the axis.
  * @property {number} least The axis goes at least up to this.
  * @property {Mark[]} [marks]
  * @property {Child} [aside] At the right of the title.
@@ -25,7 +26,7 @@ import { ticks } from "./scale.js";
 
 /** @param {Lines} lines */
 export function lineChart(lines) {
-  const { title, times, series, range, format, marks = [], aside, small } = lines;
+  const { title, times, series, range, format, say = format, marks = [], aside, small } = lines;
   const [from, to] = range;
   const high = series
     .flatMap(({ values }) => values)
@@ -36,7 +37,7 @@ export function lineChart(lines) {
   const at = state.hover === null ? times.length - 1 : closest(times, state.hover);
   const across = (/** @type {number} */ time) => ((time - from) / (to - from)) * 100;
   const hovered = times[at];
-  const words = series.map(({ name, values }) => `${name} ${format(values.at(-1))}`).join(", ");
+  const words = series.map(({ name, values }) => `${name} ${say(values.at(-1))}`).join(", ");
   return h(
     "figure",
     { class: `chart${small ? " small" : ""}`, key: lines.key ?? title },
@@ -47,7 +48,7 @@ export function lineChart(lines) {
       h(
         "span",
         { class: "legend" },
-        series.map((one) => entry(one, at, format, series.length)),
+        series.map((one) => entry(one, at, say, series.length)),
       ),
       aside,
     ),

@@ -2,6 +2,8 @@
 
 import { colourOf, resolve } from "../colours.js";
 import { h } from "../dom.js";
+import { duration } from "../format.js";
+import { isPart, showAll } from "../model/trace.js";
 import { changed, state } from "../store.js";
 
 /** @import { OpenTrace, Trace } from "../types.js" */
@@ -12,8 +14,8 @@ const CLICK = 0.01;
 /** Height of the line that marks an error, in pixels. */
 const ERROR = 1.5;
 
-/** @type {{ trace: Trace | null, key: string, canvas: HTMLCanvasElement | null, from: number | null }} */
-const picture = { trace: null, key: "", canvas: null, from: null };
+/** @type {{ trace: Trace | null, key: string, canvas: HTMLCanvasElement | null, services: string[], from: number | null }} */
+const picture = { trace: null, key: "", services: [], canvas: null, from: null };
 
 /** @param {OpenTrace} open @param {Trace} trace */
 export function minimap(open, trace) {
@@ -44,8 +46,19 @@ export function minimap(open, trace) {
         "aria-label": "All spans of the trace",
         drawn: (/** @type {HTMLCanvasElement} */ canvas) => draw(canvas, trace),
       }),
-      h("div", { class: `window${to - from < 1 ? " part" : ""}`, style: part }),
+      h("div", { class: `window${isPart(open) ? " part" : ""}`, style: part }),
     ),
+    isPart(open) &&
+      h(
+        "div",
+        { class: "shown-part" },
+        h("span", { class: "muted" }, `${duration(from * trace.duration)} to ${duration(to * trace.duration)}`),
+        h(
+          "button",
+          { class: "small", onclick: () => showAll(open), title: "Show the whole trace (Esc)" },
+          "Whole trace",
+        ),
+      ),
   );
 }
 
@@ -56,8 +69,8 @@ function legend() {
   return h(
     "div",
     { class: "bar-legend", "aria-hidden": "true" },
-    sign("bar", "automatic"),
-    sign("bar manual", "manual"),
+    sign("bar", "request, call or message"),
+    sign("bar internal", "internal"),
     sign("critical", "critical path"),
     sign("event", "event"),
   );
@@ -80,8 +93,11 @@ function choose(open, from, to) {
 function draw(canvas, trace) {
   const { clientWidth: width, clientHeight: height } = canvas;
   const key = `${width} ${height} ${state.dark}`;
-  if (width === 0 || (trace === picture.trace && key === picture.key && canvas === picture.canvas)) return;
-  Object.assign(picture, { trace, key, canvas });
+  const { services } = state; // colours follow from them
+  const same =
+    trace === picture.trace && key === picture.key && canvas === picture.canvas && services === picture.services;
+  if (width === 0 || same) return;
+  Object.assign(picture, { trace, key, canvas, services });
   canvas.width = width * devicePixelRatio;
   canvas.height = height * devicePixelRatio;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));

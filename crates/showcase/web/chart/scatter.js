@@ -24,9 +24,19 @@ const STILL = 4;
 
 /** @typedef {{ x: number, y: number }} Place */
 
-/** @type {{ canvas: HTMLCanvasElement | null, list: Summary[], dots: (Place & { summary: Summary })[], near: Summary | null, drawn: string,
+/** @type {{ canvas: HTMLCanvasElement | null, list: Summary[], services: string[], dots: (Place & { summary: Summary })[], near: Summary | null, drawn: string,
  *   from: Place | null, to: Place | null, dragged: boolean }} */
-const picture = { canvas: null, list: [], dots: [], near: null, drawn: "", from: null, to: null, dragged: false };
+const picture = {
+  canvas: null,
+  list: [],
+  services: [],
+  dots: [],
+  near: null,
+  drawn: "",
+  from: null,
+  to: null,
+  dragged: false,
+};
 
 /** @param {Summary[]} list Newest first. */
 export function scatter(list) {
@@ -118,9 +128,11 @@ function draw(canvas, list) {
   const { from, to } = picture;
   const selection = from && to ? `${from.x} ${from.y} ${to.x} ${to.y}` : "";
   const key = `${width} ${height} ${state.dark} ${list.length} ${picture.near?.id} ${selection} ${state.why?.selected.size}`;
-  const same = list === picture.list && key === picture.drawn && canvas === picture.canvas;
+  const { services } = state; // colours follow from them
+  const same =
+    list === picture.list && key === picture.drawn && canvas === picture.canvas && services === picture.services;
   if (width === 0 || same) return;
-  Object.assign(picture, { canvas, list, drawn: key });
+  Object.assign(picture, { canvas, list, services, drawn: key });
   const scale = devicePixelRatio;
   canvas.width = width * scale;
   canvas.height = height * scale;
@@ -189,13 +201,15 @@ function ring(context, x, y, colour) {
  * @returns {[Scale, Scale, [number, number], [number, number]]}
  */
 function scales(list, width, height) {
-  const newest = list[0]?.start ?? 0;
-  const oldest = Math.min(list.at(-1)?.start ?? 0, newest - 10_000);
+  let [oldest, newest] = [Infinity, -Infinity];
   let [low, high] = [Infinity, 0];
-  for (const { duration } of list) {
+  for (const { start, duration } of list) {
+    oldest = Math.min(oldest, start);
+    newest = Math.max(newest, start);
     low = Math.min(low, Math.max(duration, 0.001));
     high = Math.max(high, duration);
   }
+  oldest = Math.min(oldest, newest - 10_000);
   [low, high] = [low / 1.5, Math.max(high, low) * 1.5];
   const across = (width - LEFT - RIGHT) / (newest - oldest);
   const up = (height - TOP - BOTTOM) / Math.log(high / low);

@@ -3,7 +3,7 @@
 import { get, sentence } from "../api.js";
 import { replace } from "../route.js";
 import { changed, state } from "../store.js";
-import { parsePairs, writePairs } from "./pairs.js";
+import { readAttributes, writeAttributes } from "./attributes.js";
 import { loadServices } from "./services.js";
 
 /** @import { LogLine } from "../types.js" */
@@ -49,7 +49,7 @@ export async function loadLogTable(entered = false) {
   if (entered) {
     void loadServices();
     const attributes = query.getAll("attribute");
-    if (String(parsePairs(logs.typed).pairs) !== String(attributes)) logs.typed = writePairs(attributes);
+    if (String(readAttributes(logs.typed).pairs) !== String(attributes)) logs.typed = writeAttributes(attributes);
   }
   const other = wanted !== asked;
   asked = wanted;
@@ -112,7 +112,7 @@ export function look(name, values) {
 /** @param {string} typed */
 export function lookForAttributes(typed) {
   logs.typed = typed;
-  const { pairs, wrong } = parsePairs(typed);
+  const { pairs, wrong } = readAttributes(typed);
   if (!wrong) look("attribute", pairs);
   changed();
 }

@@ -2,6 +2,7 @@
 
 import { get, sentence } from "../api.js";
 import { changed, state } from "../store.js";
+import { servicesCame } from "./services.js";
 
 /** @import { Summary } from "../types.js" */
 
@@ -58,6 +59,7 @@ export async function loadSummaries(always = false) {
 /** What the server has sent: a trace that is new, or has more spans. @param {Summary} summary */
 export function summaryCame(summary) {
   const { traces } = state;
+  if (summary.services.some(({ name }) => !state.services.includes(name))) servicesCame();
   if (filtered()) {
     // Only the server can tell what matches.
     again ??= setTimeout(() => ((again = undefined), summariesMissed()), AGAIN);

@@ -90,6 +90,25 @@ export async function loadLogs() {
   changed();
 }
 
+/** Whether the timeline shows less than the whole trace. @param {OpenTrace} open */
+export const isPart = ({ range }) => range.from > 0 || range.to < 1;
+
+/** @param {OpenTrace} open */
+export function showAll(open) {
+  open.range = { from: 0, to: 1 };
+  changed();
+}
+
+/** The time of one span, with a little around it. @param {OpenTrace} open @param {Span} span */
+export function showOnly(open, { start, duration }) {
+  const whole = Math.max(open.trace?.duration ?? 0, 1e-6);
+  const around = duration * 0.05;
+  const from = Math.max(0, (start - around) / whole);
+  const to = Math.min(1, (start + duration + around) / whole);
+  open.range = to > from ? { from, to } : { from: 0, to: 1 };
+  changed();
+}
+
 /** @param {string} id @param {boolean} close */
 export function fold(id, close) {
   const closed = state.trace?.closed;

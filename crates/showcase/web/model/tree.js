@@ -29,9 +29,13 @@ export function makeTrace(id, start, spans) {
     roots,
     services: [...new Set(ordered.map((span) => span.service))],
     errors: spans.filter((span) => span.error).length,
+    failures: ordered.filter(isFailure).sort((a, b) => a.start + a.duration - (b.start + b.duration)),
     byId,
   };
 }
+
+/** Whether an error begins with it: no child has failed. @param {Span} span */
+const isFailure = (span) => span.error && !span.children.some((child) => child.error);
 
 /** Without recursion: a trace may be deeper than the stack. @param {Span[]} roots @param {Span[]} all */
 function inOrder(roots, all) {

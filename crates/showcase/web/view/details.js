@@ -3,8 +3,9 @@
 import { colourOf } from "../colours.js";
 import { h } from "../dom.js";
 import { duration, exactClock } from "../format.js";
-import { moveTo } from "../model/trace.js";
+import { caller, isRequest } from "../model/caller.js";
 import { origin } from "../model/origin.js";
+import { moveTo } from "../model/trace.js";
 import { traceAddress } from "../route.js";
 import { copy, copyable, service } from "./parts.js";
 
@@ -38,7 +39,7 @@ export function details(open, trace, span) {
         ),
       ),
       h("h2", null, span.name),
-      h("p", { class: "muted" }, `${duration(span.duration)}, ${duration(span.start)} after the start`),
+      h("p", { class: "muted" }, `${duration(span.duration)}, ${duration(span.start)} after the start of the trace`),
       span.message && h("p", { class: "error-text" }, span.message),
     ),
     h(
@@ -86,7 +87,7 @@ export function details(open, trace, span) {
                     { class: `badge ${/ERROR|FATAL/i.test(line.severity) ? "error" : ""}` },
                     line.severity || "–",
                   ),
-                  h("span", { class: "muted mono" }, exactClock(line.time)),
+                  h("span", { class: "muted mono" }, `${exactClock(line.time)} UTC`),
                   line.event && h("span", { class: "event-name" }, line.event),
                   line.scope.name && h("span", { class: "muted mono" }, line.scope.name),
                 ),
@@ -113,7 +114,7 @@ export function details(open, trace, span) {
           ),
         ),
       ),
-      travelled(trace, span),
+      context(trace, span),
       section("Resource", span.resource.length, pairs(span.resource), true),
       section(
         "Scope",
@@ -150,39 +151,52 @@ function pairs(list) {
   return h(
     "dl",
     { class: "pairs" },
-    list.map(({ key, value }) => h("div", null, h("dt", null, key), h("dd", { class: "mono" }, value))),
+    list.map(({ key, value }) => h("div", null, h("dt", null, breakable(key)), h("dd", { class: "mono" }, value))),
   );
 }
 
+/** A long key goes on in the next line after a dot or a dash, not within a word. @param {string} key */
+const breakable = (key) => key.split(/(?<=[._-])(?=.)/).map((part, index) => [index > 0 && h("wbr"), part]);
+
 /** Who made it, and where that is written. @param {Span} span */
 function why(span) {
-  const { automatic, text, file, source } = origin(span);
+  const { badge, text, file, source } = origin(span);
   return h(
     "div",
     { class: "why" },
-    h(
-      "div",
-      { class: "row" },
-      h("span", { class: `badge ${automatic ? "accent" : "good"}` }, automatic ? "automatic" : "manual"),
-      h("span", { class: "muted" }, "Why is this here?"),
-    ),
+    h("div", { class: "row" }, h("span", { class: "muted" }, "Made by"), h("span", { class: "badge accent" }, badge)),
     h("p", null, text),
     file && h("a", { class: "mono wrap", href: source, target: "_blank", rel: "noopener" }, file),
   );
 }
 
-/** The header that carried the context. @param {Trace} trace @param {Span} span */
-function travelled(trace, span) {
-  const flags = (span.flags & 0xff).toString(16).padStart(2, "0");
-  const sent = span.kind === "CLIENT" || span.kind === "PRODUCER";
-  const got = (span.kind === "SERVER" || span.kind === "CONSUMER") && span.parent;
-  if (!sent && !got) return null;
-  const header = `traceparent: 00-${trace.id}-${sent ? span.id : span.parent}-${flags}${span.state ? `\ntracestate: ${span.state}` : ""}`;
-  return section(
-    sent ? "Sent with the request" : "Came with the request",
-    1,
-    copyable("header", header, "traceparent"),
-  );
+/** The bits of a span's flags: that of the trace flags that says sampled; and whether what the next says is known. */
+const SAMPLED = 0x01;
+const IS_REMOTE_KNOWN = 0x100;
+const IS_REMOTE = 0x200;
+
+/** Where its parent is, and which context went from process to process. @param {Trace} trace @param {Span} span */
+function context(trace, span) {
+  const parent = trace.byId.get(span.parent);
+  const remote = span.flags & IS_REMOTE_KNOWN ? (span.flags & IS_REMOTE ? "yes" : "no") : "";
+  /** @type {[string, string][]} */
+  const facts = [
+    ["span id", span.id],
+    ["parent span id", span.parent || "none"],
+    ["parent", parent ? `${parent.service}: ${parent.name}` : span.parent ? caller(span).text : ""],
+    ["parent in another process", span.parent ? remote : ""],
+    ["tracestate", span.state],
+  ];
+  // That it travelled is known from a span on the other side; how it was sampled, only if the sender says it.
+  const sent = span.children.some((child) => child.flags & IS_REMOTE || isRequest(child));
+  const came = span.parent && (span.flags & IS_REMOTE || isRequest(span));
+  const header = `traceparent: 00-${trace.id}-${sent ? span.id : span.parent}-01${span.state ? `\ntracestate: ${span.state}` : ""}`;
+  return section("Context", 1, [
+    pairs(facts.filter(([, value]) => value).map(([key, value]) => ({ key, value }))),
+    (sent || came) &&
+      (span.flags & SAMPLED) !== 0 &&
+      copyable(sent ? "Went on, as a W3C header" : "Came in, as a W3C header", header, "traceparent"),
+  ]);
 }
 
 /** A value of JSON, for reading. @param {unknown} value */

@@ -1,13 +1,12 @@
 // Log records: a table that follows what arrives.
 
-import { dateTime } from "../dates.js";
 import { h } from "../dom.js";
 import { exactClock, plural } from "../format.js";
 import { bringNews, choose, keyOf, loadLogTable, logs, look, lookForAttributes, search } from "../model/logs.js";
-import { parsePairs } from "../model/pairs.js";
+import { readAttributes } from "../model/attributes.js";
 import { traceAddress } from "../route.js";
 import { state } from "../store.js";
-import { empty, loading, service, swatch } from "./parts.js";
+import { empty, focusIfWanted, loading, service, swatch } from "./parts.js";
 import { virtual } from "./virtual.js";
 
 /** @import { Child } from "../dom.js" */
@@ -49,7 +48,7 @@ const get = (/** @type {string} */ name) => state.route.query.get(name) ?? "";
 const value = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.currentTarget).value;
 
 function form() {
-  const { wrong } = parsePairs(logs.typed);
+  const { wrong } = readAttributes(logs.typed);
   const now = get("service");
   // Some services send nothing but logs.
   const found = logs.list.map(({ service }) => service);
@@ -66,6 +65,7 @@ function form() {
         autocomplete: "off",
         spellcheck: "false",
         value: get("text"),
+        drawn: focusIfWanted,
         oninput: (/** @type {Event} */ event) => look("text", [value(event)]),
       }),
     ),
@@ -100,7 +100,7 @@ function form() {
         "aria-describedby": wrong ? "attributes-wrong" : null,
         oninput: (/** @type {Event} */ event) => lookForAttributes(value(event)),
       }),
-      wrong && h("span", { id: "attributes-wrong", class: "error-text", role: "status" }, `Not key=value: ${wrong}`),
+      wrong && h("span", { id: "attributes-wrong", class: "error-text", role: "status" }, wrong),
     ),
     get("trace") &&
       h(
@@ -177,7 +177,7 @@ function row(line, index, style, chosen) {
         focus: chosen,
         onclick: () => choose(chosen ? null : line),
       },
-      h("span", { class: "time muted mono", title: dateTime(line.time) }, exactClock(line.time)),
+      h("span", { class: "time muted mono", title: exactClock(line.time) }, exactClock(line.time)),
       severity(line.severity),
       h(
         "span",
@@ -229,7 +229,7 @@ function details(line) {
         ),
       ),
       line.event && h("h2", null, line.event),
-      h("p", { class: "muted" }, dateTime(line.time)),
+      h("p", { class: "muted" }, exactClock(line.time)),
     ),
     h(
       "div",

@@ -9,7 +9,7 @@ import { group, grouping, instrumentAddress, isOpen, loadMetrics, metrics } from
 import { stepOf } from "../model/window.js";
 import { traceAddress } from "../route.js";
 import { changed, state } from "../store.js";
-import { empty, missing, service } from "./parts.js";
+import { empty, focusIfWanted, missing, service } from "./parts.js";
 import { windowChoice } from "./window.js";
 
 /** @import { Mark, Series } from "../chart/line.js" */
@@ -72,6 +72,7 @@ function instruments(list) {
         autocomplete: "off",
         spellcheck: "false",
         value: metrics.text,
+        drawn: focusIfWanted,
         oninput: (/** @type {Event} */ event) => {
           metrics.text = /** @type {HTMLInputElement} */ (event.currentTarget).value;
           changed();

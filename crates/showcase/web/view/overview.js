@@ -21,7 +21,11 @@ export function overviewView() {
       h("h1", null, "Overview"),
       h("span", { class: "muted" }, "Rate, errors, duration and what they cost, from each service's own metrics"),
       h("span", { class: "grow" }),
-      h("span", { class: "muted mono" }, clock(state.hover ?? figures?.services[0]?.points.at(-1)?.time ?? state.now)),
+      h(
+        "span",
+        { class: "muted mono" },
+        `${clock(state.hover ?? figures?.services[0]?.points.at(-1)?.time ?? state.now)} UTC`,
+      ),
     ),
     !figures && missing("The figures cannot be read", figuresError, loadFigures, 560),
     figures &&

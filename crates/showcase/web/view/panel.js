@@ -2,23 +2,24 @@
 
 import { lineChart } from "../chart/line.js";
 import { h } from "../dom.js";
-import { bytes, clock, duration, number, percent } from "../format.js";
+import { bytes, clock, duration, number, percent, rounded } from "../format.js";
 import { traceAddress } from "../route.js";
 import { state, update } from "../store.js";
-import { service as serviceName } from "./parts.js";
+import { service as serviceName, upBadge } from "./parts.js";
 import { pingButton } from "./try.js";
 
 /** @import { Exemplar, Point, RoutePoint, ServiceFigures } from "../types.js" */
 
-const LINES = ["var(--service-0)", "var(--service-1)", "var(--service-2)", "var(--service-3)", "var(--service-5)"];
+const LINES = ["var(--service-7)", "var(--service-6)", "var(--service-10)", "var(--service-9)", "var(--service-8)"];
 
 /** @param {ServiceFigures} service @param {[number, number]} range */
 export function panel(service, range) {
-  const { name, url, up, points } = service;
+  const { name, url, up, points, exemplars } = service;
   const times = points.map(({ time }) => time);
   const routes = [...new Set(points.flatMap((point) => point.routes.map(({ route }) => route)))].sort();
   const now = points.at(-1);
-  const quiet = !points.some((point) => point.routes.some(({ rate }) => (rate ?? 0) > 0));
+  const quiet = exemplars.length === 0 && !points.some((point) => point.routes.some(({ rate }) => (rate ?? 0) > 0));
+  const known = state.connection === "open";
   return h(
     "section",
     { key: name, class: "panel card", "aria-label": name },
@@ -26,7 +27,7 @@ export function panel(service, range) {
       "div",
       { class: "panel-head" },
       h("h2", null, serviceName(name)),
-      h("span", { class: `badge ${up ? "good" : "error"}` }, up ? "up" : "down"),
+      upBadge(up),
       h("span", { class: "grow" }),
       h(
         "a",
@@ -40,7 +41,7 @@ export function panel(service, range) {
         "div",
         { class: "row hint" },
         h("span", { class: "muted" }, up ? "No request yet." : "It does not answer."),
-        up && pingButton(),
+        up && known && pingButton(),
       ),
     lineChart({
       title: "Requests per second",
@@ -65,29 +66,33 @@ export function panel(service, range) {
   );
 }
 
-/** @param {Point | undefined} now */
+/** The last minute: of two seconds nobody could read anything. @param {Point | undefined} now */
 function tiles(now) {
-  const routes = now?.routes ?? [];
-  const rate = routes.reduce((sum, { rate }) => sum + (rate ?? 0), 0);
-  const failing = routes.reduce((sum, { rate, errors }) => sum + (rate ?? 0) * (errors ?? 0), 0);
-  const slowest = routes.reduce(
-    (/** @type {number | null} */ most, { p95 }) => (p95 === null ? most : Math.max(most ?? 0, p95)),
-    null,
-  );
-  const ratio = rate > 0 ? failing / rate : null;
+  const { minute } = now ?? {};
+  const rate = minute && minute.requests / minute.seconds;
   return h(
     "dl",
-    { class: "tiles" },
-    tile("Requests", now ? number(rate, "/s") : "–"),
-    tile("Errors", percent(ratio), (ratio ?? 0) > 0),
-    tile("95th percentile", duration(slowest)),
+    { class: "tiles", "aria-label": "In the last minute" },
+    tile("Requests, last minute", minute ? number(minute.requests) : "–", rate && rate >= 1 ? number(rate, "/s") : ""),
+    tile("Errors", percent(minute?.errors), "", (minute?.errors ?? 0) > 0),
+    tile("95th percentile", atMost(minute?.p95, minute?.least)),
     tile("In flight", number(now?.active)),
   );
 }
 
-/** @param {string} name @param {string} value @param {boolean} [bad] */
-const tile = (name, value, bad = false) =>
-  h("div", { class: "tile" }, h("dt", null, name), h("dd", { class: bad ? "error-text" : "" }, value));
+/** A percentile that lies in the lowest bucket is only known not to be above it. @param {number | null | undefined} ms @param {number | null | undefined} least */
+function atMost(ms, least) {
+  return ms !== null && ms !== undefined && ms <= (least ?? 0) ? `≤ ${rounded(duration(least))}` : duration(ms);
+}
+
+/** @param {string} name @param {string} value @param {string} [more] @param {boolean} [bad] */
+const tile = (name, value, more = "", bad = false) =>
+  h(
+    "div",
+    { class: "tile" },
+    h("dt", null, name),
+    h("dd", { class: bad ? "error-text" : "" }, value, more && h("span", { class: "muted more" }, more)),
+  );
 
 /** @param {Point[]} points @param {string[]} routes @param {"rate" | "errors"} figure */
 function byRoute(points, routes, figure) {
@@ -117,6 +122,7 @@ function latency({ name, points, exemplars }, times, routes, range) {
     colour: `var(--${figure})`,
     values: points.map((point) => at(point, route ?? "")?.[figure] ?? null),
   }));
+  const lowest = points.map((point) => at(point, route ?? "")?.least).findLast((least) => least);
   const marks = slowest(
     exemplars.filter((one) => one.route === route),
     range,
@@ -150,6 +156,7 @@ function latency({ name, points, exemplars }, times, routes, range) {
       range,
       least: 1,
       format: duration,
+      say: (value) => atMost(value, lowest),
       series,
       marks,
       aside: choice,
@@ -185,7 +192,7 @@ function small({ name, points }, times, range) {
       key: `${name} active`,
       least: 2,
       format: (value) => number(value),
-      series: [{ name: "requests", colour: "var(--service-0)", values: of("active") }],
+      series: [{ name: "requests", colour: "var(--service-7)", values: of("active") }],
     }),
     lineChart({
       ...common,
@@ -193,7 +200,7 @@ function small({ name, points }, times, range) {
       key: `${name} cpu`,
       least: 0.05,
       format: (value) => number(value),
-      series: [{ name: "cores", colour: "var(--service-2)", values: of("cpu") }],
+      series: [{ name: "cores", colour: "var(--service-10)", values: of("cpu") }],
     }),
     lineChart({
       ...common,
@@ -201,7 +208,7 @@ function small({ name, points }, times, range) {
       key: `${name} memory`,
       least: 16 << 20,
       format: bytes,
-      series: [{ name: "resident", colour: "var(--service-5)", values: of("memory") }],
+      series: [{ name: "resident", colour: "var(--service-2)", values: of("memory") }],
     }),
     lineChart({
       ...common,
@@ -210,7 +217,7 @@ function small({ name, points }, times, range) {
       least: 1,
       format: (value) => number(value),
       series: [
-        { name: "exported", colour: "var(--service-6)", values: of("exported") },
+        { name: "exported", colour: "var(--service-0)", values: of("exported") },
         { name: "dropped", colour: "var(--error)", values: of("dropped") },
       ],
     }),

@@ -8,7 +8,7 @@ import { state, update } from "../store.js";
 
 /** A service's name with its colour. @param {string} name @param {Child} [more] */
 export function service(name, more) {
-  return h("span", { class: "service" }, swatch(name), name, more);
+  return h("span", { class: "service" }, swatch(name), h("span", { class: "service-name", title: name }, name), more);
 }
 
 /** @param {string} name */
@@ -18,6 +18,13 @@ export function swatch(name) {
 
 /** For those who listen to the page. @param {string} text */
 export const unseen = (text) => h("span", { class: "unseen" }, text);
+
+/** For the text of a search: puts the cursor into it if that is wanted. @param {HTMLInputElement} input */
+export function focusIfWanted(input) {
+  if (!state.searching) return;
+  state.searching = false;
+  input.select();
+}
 
 /** @param {string} heading @param {Child} text @param {Child[]} actions */
 export function empty(heading, text, ...actions) {
@@ -89,6 +96,12 @@ export function copyable(heading, text, what) {
     ),
     h("pre", { tabindex: "0", role: "region", "aria-label": what }, text),
   );
+}
+
+/** Whether a service answers; while nothing comes from the showcase, nobody knows. @param {boolean} up */
+export function upBadge(up) {
+  if (state.connection !== "open") return h("span", { class: "badge" }, "not known");
+  return h("span", { class: `badge ${up ? "good" : "error"}` }, up ? "up" : "down");
 }
 
 /** Shown while the server is away; it has a place of its own so that nothing jumps. */

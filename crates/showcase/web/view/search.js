@@ -5,6 +5,10 @@ import { replace } from "../route.js";
 import { state, update } from "../store.js";
 import { loadSummaries } from "../model/summaries.js";
 import { loadOperations } from "../model/services.js";
+import { readAttributes, writeAttributes } from "../model/attributes.js";
+
+/** @import { Child, Props } from "../dom.js" */
+import { focusIfWanted } from "./parts.js";
 
 /** Pause after the last key, in milliseconds. */
 const TYPED = 250;
@@ -26,9 +30,19 @@ function set(name, values) {
 const get = (/** @type {string} */ name) => state.route.query.get(name) ?? "";
 const value = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.currentTarget).value;
 
+/** The attributes as they are typed: only what can be read goes into the search. @param {Event} event */
+function setAttributes(event) {
+  const typed = value(event);
+  update({ typed });
+  const { pairs, wrong } = readAttributes(typed);
+  if (!wrong) set("attribute", pairs);
+}
+
 /** Where there is little room, the rest of the search is folded away until it is wanted. */
 export function search() {
-  const attributes = state.route.query.getAll("attribute").join(" ");
+  const attributes = state.typed ?? writeAttributes(state.route.query.getAll("attribute"));
+  const { wrong } = readAttributes(attributes);
+  const negative = Number(get("minDuration")) < 0 ? "A duration is not negative" : "";
   return h(
     "form",
     {
@@ -45,6 +59,7 @@ export function search() {
         autocomplete: "off",
         spellcheck: "false",
         value: get("text"),
+        drawn: focusIfWanted,
         oninput: (/** @type {Event} */ event) => set("text", [value(event)]),
       }),
     ),
@@ -60,27 +75,21 @@ export function search() {
     ),
     field("Service", choice("service", "All services", state.services)),
     field("Operation", choice("operation", "All operations", state.operations, !get("service"))),
-    field(
-      "Attributes",
-      h("input", {
-        placeholder: "http.route=/ping",
-        autocomplete: "off",
-        spellcheck: "false",
-        value: attributes,
-        onchange: (/** @type {Event} */ event) => set("attribute", value(event).split(/\s+/)),
-      }),
-    ),
-    field(
-      "At least, ms",
-      h("input", {
-        type: "number",
-        min: "0",
-        step: "any",
-        placeholder: "0",
-        value: get("minDuration"),
-        oninput: (/** @type {Event} */ event) => set("minDuration", [value(event)]),
-      }),
-    ),
+    checked("attributes", "Attributes", wrong, {
+      placeholder: 'key=value key="a value"',
+      autocomplete: "off",
+      spellcheck: "false",
+      value: attributes,
+      oninput: setAttributes,
+    }),
+    checked("at-least", "At least, ms", negative, {
+      type: "number",
+      min: "0",
+      step: "any",
+      placeholder: "0",
+      value: get("minDuration"),
+      oninput: (/** @type {Event} */ event) => set("minDuration", [value(event)]),
+    }),
     h(
       "label",
       { class: "check" },
@@ -95,8 +104,22 @@ export function search() {
   );
 }
 
-/** @param {string} name @param {import("../dom.js").Child} control */
+/** @param {string} name @param {Child} control */
 const field = (name, control) => h("label", { class: "field" }, name, control);
+
+/**
+ * A field that can hold what is not understood: that is said below it.
+ * @param {string} id @param {string} name @param {string} wrong @param {Props} props
+ */
+function checked(id, name, wrong, props) {
+  const note = `${id}-wrong`;
+  return h(
+    "div",
+    { class: "checked" },
+    field(name, h("input", { ...props, id, "aria-invalid": wrong ? "true" : null, "aria-describedby": note })),
+    h("p", { id: note, class: "wrong", role: "status" }, wrong),
+  );
+}
 
 /** @param {string} name @param {string} all @param {string[]} values @param {boolean} [disabled] */
 function choice(name, all, values, disabled = false) {

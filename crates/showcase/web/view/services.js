@@ -1,9 +1,8 @@
 // Every service, and one of them: rate, errors and duration from spans, instances, resource and scopes.
 
 import { lineChart } from "../chart/line.js";
-import { ago } from "../dates.js";
 import { h } from "../dom.js";
-import { duration, number, percent, plural } from "../format.js";
+import { ago, duration, number, percent, plural } from "../format.js";
 import { loadRed, services } from "../model/red.js";
 import { state } from "../store.js";
 import { empty, missing, service } from "./parts.js";

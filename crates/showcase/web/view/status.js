@@ -5,7 +5,7 @@ import { bytes, clock, number, percent, plural } from "../format.js";
 import { loadStatus } from "../model/status.js";
 import { snippet, LANGUAGES } from "../model/snippets.js";
 import { state, update } from "../store.js";
-import { copyable, missing, service } from "./parts.js";
+import { copyable, missing, service, upBadge } from "./parts.js";
 
 /** @import { Receiver, ServiceStatus, Status } from "../types.js" */
 
@@ -55,7 +55,7 @@ function one(of) {
       "h2",
       { class: "row" },
       service(of.name),
-      h("span", { class: `badge ${of.up ? "good" : "error"}` }, of.up ? "up" : "down"),
+      upBadge(of.up),
       lost && h("span", { class: "badge warn" }, "spans lost"),
     ),
     h(
@@ -131,7 +131,7 @@ function refusals(receivers) {
     "ul",
     { class: "refusals", "aria-label": "Refused" },
     all.map(({ protocol, reason, times, last }) =>
-      h("li", { key: protocol + reason }, `${protocol}, ${times}×, last at ${clock(last)}: ${reason}`),
+      h("li", { key: protocol + reason }, `${protocol}, ${times}×, last at ${clock(last)} UTC: ${reason}`),
     ),
   );
 }

@@ -1,7 +1,7 @@
 // A table of whatever was asked for.
 
 import { h } from "../dom.js";
-import { dateTime } from "../dates.js";
+import { exactClock } from "../format.js";
 import { asTime, isTime } from "../model/course.js";
 import { traceAddress } from "../route.js";
 
@@ -33,7 +33,7 @@ function make(table) {
     const value = row[index] ?? null;
     if (value === null) return h("span", { class: "muted" }, "–");
     const at = times[index] ? asTime(value) : null;
-    if (at !== null) return h("time", { title: String(value) }, dateTime(at));
+    if (at !== null) return h("time", { title: String(value) }, exactClock(at));
     if (index === trace && value) return h("a", { href: traceAddress(String(value)) }, String(value));
     if (index === span && row[trace]) {
       return h("a", { href: traceAddress(String(row[trace]), String(value)) }, String(value));

@@ -2,14 +2,16 @@
 
 import { h } from "../dom.js";
 import { duration, exactClock, plural } from "../format.js";
+import { caller } from "../model/caller.js";
 import { foldAll, openTrace } from "../model/trace.js";
 import { save } from "../model/save.js";
+import { traceAddress } from "../route.js";
 import { state } from "../store.js";
 import { details } from "./details.js";
 import { copy, empty, loading, service } from "./parts.js";
 import { waterfall } from "./waterfall.js";
 
-/** @import { OpenTrace, Trace } from "../types.js" */
+/** @import { OpenTrace, Span, Trace } from "../types.js" */
 
 /** Services that are named at the top. */
 const NAMES = 5;
@@ -55,15 +57,13 @@ function head(open, trace) {
     h(
       "div",
       { class: "title" },
-      h("a", { href: "#/traces", class: "back", "aria-label": "All traces", title: "All traces (Esc)" }, "←"),
+      h(
+        "a",
+        { href: state.route.from, class: "back", "aria-label": "Back", title: "Back to where you came from (Esc)" },
+        "←",
+      ),
       h("h1", null, root?.name ?? "Trace"),
-      trace.errors > 0 && h("span", { class: "badge error" }, plural(trace.errors, "error")),
-      root?.orphan &&
-        h(
-          "span",
-          { class: "badge warn", title: "Its parent is not in this trace: not sampled, not sent, or not yet here." },
-          "Root not arrived",
-        ),
+      root?.orphan && from(root),
       h("span", { class: "grow" }),
       h(
         "div",
@@ -83,7 +83,7 @@ function head(open, trace) {
         "dl",
         null,
         fact("Duration", duration(trace.duration)),
-        fact("Started", exactClock(trace.start)),
+        fact("Started", `${exactClock(trace.start)} UTC`),
         fact("Spans", trace.spans.length.toLocaleString("en")),
         fact("Services", [
           trace.services
@@ -93,6 +93,7 @@ function head(open, trace) {
         ]),
         h("div", { class: "wide" }, h("dt", null, "Trace id"), h("dd", { class: "mono id" }, open.id)),
       ),
+      failures(trace),
       h(
         "div",
         { class: "row folds wide" },
@@ -100,6 +101,27 @@ function head(open, trace) {
         h("button", { class: "small quiet", onclick: () => foldAll(true) }, "Fold all"),
       ),
     ),
+  );
+}
+
+/** @param {Span} root Whose parent is not there. */
+function from(root) {
+  const { outside, badge, text } = caller(root);
+  return h("span", { class: `badge${outside ? "" : " warn"}`, title: text }, badge);
+}
+
+/** Where it went wrong first: what called that has failed with it. @param {Trace} trace */
+function failures({ errors, failures }) {
+  const [first] = failures;
+  if (!first) return null;
+  return h(
+    "p",
+    { class: "failed" },
+    h("span", { class: "badge error" }, failures.length > 1 ? plural(failures.length, "failure") : "failed"),
+    failures.length > 1 ? "The first began in " : "It began in ",
+    h("a", { href: traceAddress(state.route.path[0] ?? "", first.id) }, `${first.service}: ${first.name}`),
+    errors > failures.length &&
+      h("span", { class: "muted" }, `and made ${plural(errors - failures.length, "more span")} fail`),
   );
 }
 

@@ -14,6 +14,8 @@ import { why } from "./why.js";
 
 /** @import { Summary } from "../types.js" */
 
+/** Services that are named in a row. */
+const NAMES = 3;
 export const ROW = 42;
 export const NARROW_ROW = 62;
 export const rowHeight = () => (state.narrow ? NARROW_ROW : ROW);
@@ -77,6 +79,7 @@ function content() {
       ),
     );
   }
+  const { error } = traces;
   if (traces.list.length === 0 && filtered()) {
     return h(
       "div",
@@ -100,7 +103,13 @@ function content() {
       ),
     );
   }
-  return h("div", { class: "card list-card" }, columns(), list(scaleOf(traces.list)));
+  return h(
+    "div",
+    { class: "card list-card" },
+    error && h("p", { class: "stale error-text", role: "alert" }, `Below is what was found before: ${error}`),
+    columns(),
+    list(scaleOf(traces.list)),
+  );
 }
 
 /** Share of the traces whose bars are in proportion; the few that are longer have a full one. */
@@ -123,7 +132,7 @@ function scaleOf(list) {
 }
 
 function columns() {
-  const names = ["Time", "Root", "Services", "Spans", "Duration", ""];
+  const names = ["Time, UTC", "Begins with", "Services", "Spans", "Duration", ""];
   return h(
     "div",
     { class: "trace-row columns", "aria-hidden": "true" },
@@ -150,8 +159,22 @@ function list(longest) {
     rowHeight(),
     props,
     { role: "list" },
-    ({ id }) => [longest, traces.cursor === id, traces.list.length, state.narrow],
+    ({ id }) => [longest, traces.cursor === id, traces.list.length, state.narrow, state.services],
     (summary, index, style) => row(summary, index, style, longest),
+  );
+}
+
+/** Beside the name of the span that a trace begins with. */
+const CALLERS = { none: "", outside: "called from outside", missing: "its parent is missing" };
+
+/** Where it went wrong. @param {Summary} summary */
+function failure({ errors, failures, failed }) {
+  if (!failed) return null;
+  const title = `It began in ${failed.service}: ${failed.name}. ${plural(errors, "span")} failed.`;
+  return h(
+    "span",
+    { class: "badge error", title },
+    failures > 1 ? plural(failures, "failure") : `failed in ${failed.service}`,
   );
 }
 
@@ -164,7 +187,6 @@ function list(longest) {
 function row(summary, index, style, longest) {
   const { id, start, root, services, spans, errors } = summary;
   const part = longest > 0 ? Math.min(100, (summary.duration / longest) * 100) : 0;
-  const name = root ? root.name : "root not arrived yet";
   const { cursor } = state.traces;
   return h(
     "div",
@@ -184,17 +206,19 @@ function row(summary, index, style, longest) {
         focus: cursor === id,
         "aria-current": cursor === id ? "true" : null,
       },
-      h("span", { class: "time muted mono", title: exactClock(start) }, clock(start)),
+      h("span", { class: "time muted mono", title: `${exactClock(start)} UTC` }, clock(start)),
       h(
         "span",
         { class: "root" },
-        root ? service(root.service) : h("span", { class: "swatch none" }),
-        h("span", { class: root ? "name" : "name muted" }, name),
+        root && service(root.service),
+        h("span", { class: "name", title: root?.name }, root?.name ?? "spans in a circle"),
+        summary.caller !== "none" && h("span", { class: "muted caller" }, CALLERS[summary.caller]),
       ),
       h(
         "span",
         { class: "services" },
-        services.map(({ name, spans }) => service(name, h("span", { class: "muted" }, spans))),
+        services.slice(0, NAMES).map(({ name, spans }) => service(name, h("span", { class: "muted" }, spans))),
+        services.length > NAMES && h("span", { class: "muted" }, `+ ${services.length - NAMES}`),
       ),
       h("span", { class: "count muted" }, spans, unseen(spans === 1 ? " span" : " spans")),
       h(
@@ -203,7 +227,7 @@ function row(summary, index, style, longest) {
         h("span", { class: "bar" }, h("span", { style: { width: `${part}%` }, class: errors > 0 ? "bad" : "" })),
         h("span", { class: "ms" }, duration(summary.duration)),
       ),
-      h("span", { class: "flags" }, errors > 0 && h("span", { class: "badge error" }, plural(errors, "error"))),
+      h("span", { class: "flags" }, failure(summary)),
     ),
   );
 }

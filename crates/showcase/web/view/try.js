@@ -121,7 +121,7 @@ function pings({ ping, curl }) {
 }
 
 /** @param {TrySettings} settings */
-function load({ load, ping }) {
+function load({ load, ping, curl }) {
   const rates = [0, 5, 20, 100];
   const now = load.running ? load.rate : 0;
   const press = (/** @type {number} */ rate) =>
@@ -133,14 +133,9 @@ function load({ load, ping }) {
     rates.map((rate) =>
       option("load", rate === 0 ? "Off" : `${rate}/s`, now === rate, () => press(rate), !ping.running),
     ),
-    "while sleep 0.05; do curl -s localhost:8081/ping; done".replace(/localhost:\d+/, hostOf(state.try.settings)),
+    `while sleep ${1 / (now || 20)}; do ${curl} -s -o /dev/null; done`,
     [link("#/", "Overview"), ": the lines start to move; a dot on the duration is a trace."],
   );
-}
-
-/** `localhost:8081` of the line for the shell. @param {TrySettings | null} settings */
-function hostOf(settings) {
-  return settings?.curl.match(/[\w.]+:\d+/)?.[0] ?? "localhost:8081";
 }
 
 /** @param {Process} pong */
@@ -161,7 +156,7 @@ function restart(name, pong, change, said) {
 }
 
 /** @param {TrySettings} settings */
-function latency({ pong }) {
+function latency({ pong, byHand }) {
   const choices = /** @type {const} */ ([
     ["Fast", ""],
     ["100 to 400 ms", "100ms..400ms"],
@@ -181,7 +176,7 @@ function latency({ pong }) {
         !pong.running,
       ),
     ),
-    pong.shell,
+    byHand.slow,
     [
       link("#/traces?minDuration=100", "Traces from 100 ms"),
       ": the critical path runs through pong. At 6 s, ping answers 504.",
@@ -190,7 +185,7 @@ function latency({ pong }) {
 }
 
 /** @param {TrySettings} settings */
-function failures({ pong }) {
+function failures({ pong, byHand }) {
   const choices = /** @type {const} */ ([
     ["Never", 0],
     ["30 %", 0.3],
@@ -215,13 +210,13 @@ function failures({ pong }) {
         !pong.running,
       ),
     ),
-    pong.shell,
+    byHand.fail,
     [link("#/traces?errors=true", "Traces with errors"), ": which span failed first, and what its status says."],
   );
 }
 
 /** @param {TrySettings} settings */
-function stop({ pong }) {
+function stop({ pong, byHand }) {
   return card(
     "stop",
     "Stop pong",
@@ -230,13 +225,13 @@ function stop({ pong }) {
       option("stop", "Running", pong.running, () => restart("stop", pong, { running: true }, "Pong was started")),
       option("stop", "Stopped", !pong.running, () => restart("stop", pong, { running: false }, "Pong was stopped")),
     ],
-    pong.running && pong.pid ? `kill ${pong.pid}` : pong.shell,
+    byHand.stop,
     [link("#/map", "Map"), ": the call from Ping to Pong turns red once pings are sent."],
   );
 }
 
 /** @param {TrySettings} settings */
-function sampling({ ping }) {
+function sampling({ ping, byHand }) {
   const ratio = Number(ping.settings["OTEL_TRACES_SAMPLER_ARG"] ?? 1);
   const press = (/** @type {number} */ value, /** @type {string} */ label) =>
     act("sampling", "sampling", { ratio: value }, () => `Ping was restarted: it samples ${label}`);
@@ -248,7 +243,7 @@ function sampling({ ping }) {
       option("sampling", "100 %", ratio === 1, () => press(1, "100 %")),
       option("sampling", "10 %", ratio === 0.1, () => press(0.1, "10 %")),
     ],
-    ping.shell,
+    byHand.sample,
     [link("#/", "Overview"), ": the rate of requests stays, spans per second fall to a tenth."],
   );
 }

@@ -52,7 +52,15 @@ export function waterfall(open, trace) {
       rowHeight(),
       props,
       tree,
-      (span) => [spans.length, open.closed.has(span.id), open.cursor === span.id, from, length, state.narrow],
+      (span) => [
+        spans.length,
+        open.closed.has(span.id),
+        open.cursor === span.id,
+        from,
+        length,
+        state.narrow,
+        state.services,
+      ],
       (span, index, style) => row(open, span, index, spans.length, style, place),
     ),
   );
@@ -107,49 +115,68 @@ function name(span, parent, closed) {
     unseen(`${span.service}: `),
     h("span", { class: "text" }, span.name),
     span.error && h("span", { class: "mark-error", title: span.message || "Error" }, "!", unseen(" error")),
-    h("span", { class: `kind ${span.kind === "INTERNAL" ? "manual" : ""}`, title: span.kind }, span.kind.toLowerCase()),
+    h("span", { class: `kind ${isInternal(span) ? "internal" : ""}`, title: span.kind }, span.kind.toLowerCase()),
   );
 }
 
+/** Further out than this nothing is drawn, in percent of the timeline: a magnified bar may be a million times as long. */
+const OUTSIDE = 2;
+
 /** @param {Span} span @param {(time: number) => number} place */
 function track(span, place) {
-  const left = place(span.start);
-  const right = place(span.start + span.duration);
-  // The figure stands beside the bar, where there is room.
-  const before = right > 82;
-  const label = before
-    ? { right: `calc(${100 - Math.max(left, 0)}% + 6px)` }
-    : { left: `calc(${Math.max(right, 0)}% + 6px)` };
-  const inside = left < (state.narrow ? 26 : 12) && before;
+  const within = (/** @type {number} */ at) => Math.min(100 + OUTSIDE, Math.max(-OUTSIDE, at));
+  const [left, right] = [place(span.start), place(span.start + span.duration)].map(within);
+  if (left === undefined || right === undefined) return null;
+  const events = span.events
+    .slice(0, 64)
+    .map(({ name, time }) => ({ name, at: place(time) }))
+    .filter(({ at }) => at >= 0 && at <= 100);
+  const seen = right >= 0 && left <= 100;
   return h(
     "div",
     { class: "track" },
-    right >= 0 &&
-      left <= 100 &&
+    seen &&
       h("div", {
-        class: `bar${span.kind === "INTERNAL" ? " manual" : ""}`,
+        class: `bar${isInternal(span) ? " internal" : ""}`,
         style: { left: `${left}%`, width: `max(${right - left}%, 2px)`, "--colour": colourOf(span.service) },
       }),
-    span.critical.map(([start, end]) =>
-      h("div", {
-        class: "critical",
-        style: { left: `${place(start)}%`, width: `max(${place(end) - place(start)}%, 1px)` },
-      }),
-    ),
-    span.events.slice(0, 64).map((event) =>
-      h("div", {
-        class: `event${event.name === "exception" ? " bad" : ""}`,
-        title: event.name,
-        style: { left: `${place(event.time)}%` },
-      }),
-    ),
-    h(
-      "span",
-      {
-        class: `bar-label${inside ? " inside" : ""}`,
-        style: inside ? { left: `calc(${Math.max(left, 0)}% + 8px)` } : label,
-      },
-      duration(span.duration),
+    span.critical
+      .map(([start, end]) => [within(place(start)), within(place(end))])
+      .filter(([start = 0, end = 0]) => end >= 0 && start <= 100)
+      .map(([start = 0, end = 0]) =>
+        h("div", { class: "critical", style: { left: `${start}%`, width: `max(${end - start}%, 1px)` } }),
+      ),
+    seen &&
+      label(
+        span,
+        Math.max(left, 0),
+        Math.min(right, 100),
+        events.map(({ at }) => at),
+      ),
+    events.map(({ name, at }) =>
+      h("div", { class: `event${name === "exception" ? " bad" : ""}`, title: name, style: { left: `${at}%` } }),
     ),
   );
+}
+
+/** What the conventions count as internal: a span that says no kind is one. @param {Span} span */
+export const isInternal = ({ kind }) => kind === "INTERNAL" || kind === "UNSPECIFIED";
+
+/**
+ * The duration, beside the bar where there is room; else within it, where no event is.
+ * @param {Span} span @param {number} left @param {number} right @param {number[]} events In percent, as the others.
+ */
+function label(span, left, right, events) {
+  const text = duration(span.duration);
+  const room = state.narrow ? 26 : 14;
+  const free = (/** @type {number} */ from, /** @type {number} */ to) => !events.some((at) => at > from && at < to);
+  if (right <= 100 - room && free(right, right + room))
+    return h("span", { class: "bar-label", style: { left: `calc(${right}% + 6px)` } }, text);
+  if (left >= room && free(left - room, left))
+    return h("span", { class: "bar-label", style: { right: `calc(${100 - left}% + 6px)` } }, text);
+  const edges = [left, ...events.filter((at) => at > left && at < right).sort((a, b) => a - b), right];
+  const gaps = edges.slice(1).map((end, index) => ({ end, start: edges[index] ?? end }));
+  const widest = gaps.reduce((best, gap) => (gap.end - gap.start > best.end - best.start ? gap : best));
+  const middle = (widest.start + widest.end) / 2;
+  return h("span", { class: "bar-label inside", style: { left: `${middle}%` } }, text);
 }

@@ -124,6 +124,7 @@ function filter(difference) {
     void loadOperations(difference.service);
   }
   replace(`#/traces?${query}`);
+  state.typed = null;
   forget();
   void loadSummaries();
 }
