@@ -65,9 +65,17 @@ export function render(parent, ...children) {
   for (const call of calls) call();
 }
 
+/** @param {Node_} a @param {Node_ | undefined} b */
+const isSame = (a, b) => a.place === b?.place && a.tag === b.tag;
+
 /** @param {Element} parent @param {Node_[]} old @param {Node_[]} next */
 function patchChildren(parent, old, next) {
   if (old === next) return;
+  const same = old.length === next.length && next.every((node, index) => isSame(node, old[index]));
+  if (same) {
+    next.forEach((node, index) => patch(/** @type {Node_} */ (old[index]), node));
+    return;
+  }
   const known = new Map(old.map((node) => [node.place, node]));
   const stale = new Set(old);
   const matches = next.map((node) => {

@@ -69,7 +69,7 @@ function legend() {
   return h(
     "div",
     { class: "bar-legend", "aria-hidden": "true" },
-    sign("bar", "request, call or message"),
+    sign("bar", "request or message"),
     sign("bar internal", "internal"),
     sign("critical", "critical path"),
     sign("event", "event"),
