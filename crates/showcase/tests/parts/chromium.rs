@@ -8,6 +8,7 @@ use axum::http::Method;
 use fantoccini::{Client, ClientBuilder, wd::WebDriverCompatibleCommand};
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::Url;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -21,7 +22,20 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A browser. Dropped, it ends.
 pub(crate) struct Chromium {
     pub(crate) client: Client,
-    _driver: Child,
+    driver: Child,
+}
+
+/// A test that fails closes no session: chromedriver would be gone and leave its browser behind.
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        let driver = self
+            .driver
+            .id()
+            .and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        if let Some(driver) = driver {
+            let _ = kill_process_group(driver, Signal::KILL);
+        }
+    }
 }
 
 impl Chromium {
@@ -31,6 +45,7 @@ impl Chromium {
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .expect("chromedriver is on PATH");
@@ -62,10 +77,7 @@ impl Chromium {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .expect("chromium is on PATH");
-        Self {
-            client,
-            _driver: driver,
-        }
+        Self { client, driver }
     }
 
     /// A command of the DevTools protocol.
@@ -90,7 +102,7 @@ impl Chromium {
 
     /// Ends the session, and with it the browser's processes.
     pub(crate) async fn close(self) {
-        self.client.close().await.unwrap();
+        self.client.clone().close().await.unwrap();
     }
 }
 
