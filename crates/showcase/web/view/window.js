@@ -1,7 +1,7 @@
 // A choice of the time that a view looks at.
 
 import { h } from "../dom.js";
-import { exactClock } from "../format.js";
+import { clock } from "../format.js";
 import { chooseWindow, minutes, WINDOWS } from "../model/window.js";
 
 /** Ends that are younger than this are now, in milliseconds. */
@@ -12,7 +12,7 @@ export function windowChoice(changed, to) {
   return h(
     "label",
     { class: "window-choice" },
-    h("span", { class: "muted" }, to && to < Date.now() - NOW ? `up to ${exactClock(to).slice(0, 19)}` : "up to now"),
+    h("span", { class: "muted" }, to && to < Date.now() - NOW ? `up to ${clock(to)}` : "up to now"),
     h(
       "select",
       {
