@@ -9,6 +9,7 @@ mod differences;
 mod evict;
 mod finder;
 mod functions;
+mod log_finder;
 mod metric_parts;
 mod numbers;
 mod outline;
@@ -55,6 +56,7 @@ pub(crate) use {
 use self::{
     differences::Differences,
     finder::Finder,
+    log_finder::LogFinder,
     place::Connections,
     pool::Pool,
     reader::Reader,
@@ -593,13 +595,22 @@ impl Store {
 
     /// The log records that arrived last of those that match.
     pub(crate) fn latest_logs(&self, query: &LogQuery) -> FoundLogs {
-        let searches = query.text.is_some() || !query.attributes.is_empty();
-        let pool = if searches {
-            &self.searches
-        } else {
-            &self.quick
+        let start = Instant::now();
+        let mut finder = LogFinder::new(query);
+        let pool = match finder.looks_into_records() {
+            true => &self.searches,
+            false => &self.quick,
         };
-        self.read(pool, |reader| reader.latest_logs(query))
+        loop {
+            let step = |reader: &mut Reader| finder.step(reader).map(Some);
+            let truncated = match self.read(pool, step) {
+                Some(Some(truncated)) => truncated,
+                Some(None) if start.elapsed() < SEARCH => continue,
+                // Its time is over, or the file cannot be read, which was said.
+                Some(None) | None => true,
+            };
+            return finder.into_found(truncated);
+        }
     }
 
     /// The metric points kept, oldest arrival first: all of them, in memory. Those of a metric that came one after the other

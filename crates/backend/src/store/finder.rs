@@ -23,7 +23,7 @@ use crate::model::{
 };
 
 /// How long a step takes, and how many traces it may find: whoever searches seldom wants more.
-const STEP: Duration = Duration::from_millis(10);
+pub(super) const STEP: Duration = Duration::from_millis(10);
 const FOUND: usize = 32;
 
 /// Blocks that are looked at in one go: few at first, since what is looked for is mostly among the newest.

@@ -15,15 +15,11 @@ use crate::model::{
     message,
     resource::{Resource, Scope},
     search,
-    search_logs::{FoundLogs, LogQuery},
     span::{Span, SpanKind, StatusCode},
 };
 
 /// Bytes of messages that a reader remembers. A longer one is read anew each time.
 const REMEMBERED: usize = 256 << 10;
-
-/// Log records that one search looks into, the newest.
-const LOGS: usize = 200_000;
 
 /// What a span's row is read by [`Reader::span`] from.
 pub(super) const SPAN: &str =
@@ -194,40 +190,6 @@ impl Reader {
             logs.extend(known.log(connection, row)?.map(Arc::new));
         }
         Ok(logs)
-    }
-
-    /// The log records that arrived last of those that match, oldest first.
-    pub(super) fn latest_logs(&mut self, query: &LogQuery) -> Result<FoundLogs> {
-        let (connection, known) = self.parts();
-        let of_trace = match query.trace {
-            Some(_) => "trace = ?1 AND (?2 IS NULL OR span = ?2)",
-            None => "true",
-        };
-        let sql = format!(
-            "SELECT resource, scope, body FROM log WHERE {of_trace} AND severity >= ?3
-            AND (?4 IS NULL OR resource IN (SELECT number FROM resource WHERE service = ?4)) ORDER BY number DESC"
-        );
-        let mut find = connection.prepare_cached(&sql)?;
-        let values = params![
-            query.trace.map(TraceId::to_bytes),
-            query.span.map(row::number_of),
-            query.severity,
-            query.service
-        ];
-        let mut rows = find.query(values)?;
-        let matches = query.matcher();
-        let (mut found, mut looked_at) = (FoundLogs::default(), 0);
-        while let Some(row) = rows.next()? {
-            if found.logs.len() == query.limit || looked_at == LOGS {
-                found.truncated = true;
-                break;
-            }
-            looked_at += 1;
-            let log = known.log(connection, row)?;
-            found.logs.extend(log.filter(&matches).map(Arc::new));
-        }
-        found.logs.reverse();
-        Ok(found)
     }
 }
 
