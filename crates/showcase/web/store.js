@@ -44,6 +44,7 @@ export const state = {
   map: null,
   mapError: "",
   zoom: 0,
+  ticked: [],
   compare: new Map(),
   try: { settings: null, busy: "", error: "", said: {} },
   status: null,

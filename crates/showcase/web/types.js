@@ -126,6 +126,7 @@
  * @property {ServiceMap | null} map
  * @property {string} mapError
  * @property {number} zoom How large the map is; 0: as large as its place.
+ * @property {string[]} ticked Traces of the list that are to be compared: two at most.
  * @property {Map<string, Trace | string>} compare By id; a string is the error.
  * @property {{ settings: TrySettings | null, busy: string, error: string, said: Record<string, string> }} try
  * @property {Status | null} status

@@ -1,8 +1,14 @@
 // Traces that are compared.
 
 import { sentence } from "../api.js";
-import { changed, state } from "../store.js";
+import { changed, state, update } from "../store.js";
 import { fetchTrace } from "./trace.js";
+
+/** Ticks a trace of the list, or takes its tick away; the oldest of three ticks goes. @param {string} id */
+export function tick(id) {
+  const { ticked } = state;
+  update({ ticked: ticked.includes(id) ? ticked.filter((other) => other !== id) : [...ticked, id].slice(-2) });
+}
 
 /** @param {string[]} ids Those that are wanted; others are forgotten. */
 export async function loadCompared(ids) {

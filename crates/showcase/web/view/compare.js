@@ -2,75 +2,42 @@
 
 import { colourOf } from "../colours.js";
 import { h } from "../dom.js";
-import { clock, duration, plural } from "../format.js";
+import { duration, plural } from "../format.js";
 import { align } from "../model/align.js";
-import { go, traceAddress } from "../route.js";
+import { go, listAddress, traceAddress } from "../route.js";
 import { state } from "../store.js";
 import { empty, loading, service, swatch } from "./parts.js";
-import { pingButton } from "./try.js";
 
 /** @import { Trace } from "../types.js" */
 
-/** Traces to choose from, and rows that are shown: nobody reads more. */
-const CHOICE = 100;
+/** Rows that are shown: nobody reads more. */
 const ROWS = 200;
 
 export function compareView() {
   const [a = "", b = ""] = state.route.path;
-  const { list } = state.traces;
-  const head = h(
-    "div",
-    { class: "title" },
-    h("h1", null, "Compare"),
-    h("span", { class: "muted" }, "Two traces on one scale: what took longer, what is missing"),
-  );
-  if (list.length === 0 && !a)
-    return [head, h("div", { class: "card" }, empty("Nothing to compare yet", "It takes two traces.", pingButton()))];
   const [first, second] = [state.compare.get(a), state.compare.get(b)];
   return [
-    head,
     h(
       "div",
-      { class: "pickers" },
-      picker("First trace", a, (id) => go(`#/compare/${id}/${b}`)),
-      h("button", { disabled: !a || !b, onclick: () => go(`#/compare/${b}/${a}`) }, "Swap"),
-      picker("Second trace", b, (id) => go(`#/compare/${a}/${id}`)),
+      { class: "title" },
+      h("h1", null, "Compare"),
+      h("span", { class: "muted" }, "Two traces on one scale: what took longer, what is missing"),
+      h("span", { class: "grow" }),
+      b && h("button", { class: "small", onclick: () => go(`#/compare/${b}/${a}`) }, "Swap"),
+      h("a", { class: "button small", href: listAddress() }, "Choose others"),
     ),
-    a && b
+    b
       ? both(first, second)
       : h(
           "div",
           { class: "card" },
-          empty("Choose two traces", "For example a fast one and a slow one, or one before a change and one after it."),
+          empty(
+            "Choose two traces",
+            "Tick them in the list: a fast one and a slow one, or one before a change and one after it.",
+            h("a", { class: "button", href: listAddress() }, "To the list"),
+          ),
         ),
   ];
-}
-
-/** @param {string} name @param {string} id @param {(id: string) => void} choose */
-function picker(name, id, choose) {
-  const known = state.traces.list.slice(0, CHOICE);
-  const other = id && !known.some((one) => one.id === id);
-  return h(
-    "label",
-    { class: "field" },
-    name,
-    h(
-      "select",
-      {
-        value: id,
-        onchange: (/** @type {Event} */ event) => choose(/** @type {HTMLSelectElement} */ (event.currentTarget).value),
-      },
-      h("option", { value: "" }, "Choose a trace"),
-      other && h("option", { key: id, value: id }, id),
-      known.map(({ id, start, root, duration: length, errors }) =>
-        h(
-          "option",
-          { key: id, value: id },
-          `${clock(start)}  ${root?.name ?? "?"}  ${duration(length)}${errors > 0 ? "  error" : ""}  ${id.slice(0, 8)}`,
-        ),
-      ),
-    ),
-  );
 }
 
 /** @param {Trace | string | undefined} first @param {Trace | string | undefined} second */

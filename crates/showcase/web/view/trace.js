@@ -5,8 +5,8 @@ import { duration, exactClock, plural } from "../format.js";
 import { caller } from "../model/caller.js";
 import { foldAll, openTrace } from "../model/trace.js";
 import { save } from "../model/save.js";
-import { traceAddress } from "../route.js";
-import { state } from "../store.js";
+import { listAddress, traceAddress } from "../route.js";
+import { state, update } from "../store.js";
 import { details } from "./details.js";
 import { copy, empty, loading, service } from "./parts.js";
 import { waterfall } from "./waterfall.js";
@@ -72,7 +72,7 @@ function head(open, trace) {
         h("button", { class: "small", onclick: () => copy(location.href, "Link") }, "Copy link"),
         h("a", { class: "button small", href: `#/logs?trace=${open.id}` }, "Logs"),
         h("a", { class: "button small", href: `#/flame/${open.id}` }, "Flame graph"),
-        h("a", { class: "button small", href: `#/compare/${open.id}` }, "Compare"),
+        h("a", { class: "button small", href: listAddress(), onclick: () => update({ ticked: [open.id] }) }, "Compare"),
         h("button", { class: "small", onclick: () => save(open) }, "Save JSON"),
       ),
     ),

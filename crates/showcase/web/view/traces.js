@@ -2,9 +2,10 @@
 
 import { h } from "../dom.js";
 import { clock, duration, exactClock, plural } from "../format.js";
+import { tick } from "../model/compare.js";
 import { bringWaiting, filtered, loadSummaries, pause } from "../model/summaries.js";
 import { traceAddress } from "../route.js";
-import { state } from "../store.js";
+import { state, update } from "../store.js";
 import { empty, loading, service, unseen } from "./parts.js";
 import { scatter } from "../chart/scatter.js";
 import { search } from "./search.js";
@@ -47,6 +48,7 @@ function head() {
     h("span", { class: "muted" }, shown),
     h("span", { class: "grow" }),
     h("span", { class: `paused muted${paused ? "" : " off"}` }, "Paused while you read"),
+    comparison(),
     h(
       "a",
       {
@@ -62,6 +64,20 @@ function head() {
       { class: "small waiting", disabled: waiting.length === 0 && !missed, onclick: bringWaiting },
       waiting.length > 0 ? `${waiting.length} new` : missed ? "Some new" : "Up to date",
     ),
+  );
+}
+
+/** Of the traces that are ticked. */
+function comparison() {
+  const { ticked } = state;
+  if (ticked.length === 0) return null;
+  return h(
+    "span",
+    { class: "row comparison", role: "status" },
+    ticked.length === 2
+      ? h("a", { class: "button small primary", href: `#/compare/${ticked.join("/")}` }, "Compare the two")
+      : h("span", { class: "muted" }, "Tick another to compare"),
+    h("button", { class: "small", onclick: () => update({ ticked: [] }) }, "Untick"),
   );
 }
 
@@ -131,8 +147,37 @@ function scaleOf(list) {
   return scale;
 }
 
+/** Fewer traces of a kind have no usual duration. */
+const FEW = 5;
+
+/** @type {WeakMap<Summary[], Map<string, string>>} */
+const usuals = new WeakMap();
+
+/** The median duration of the traces that begin with the same operation. @param {Summary[]} list */
+function usualOf(list) {
+  const known = usuals.get(list);
+  if (known) return known;
+  /** @type {Map<string, number[]>} */
+  const lengths = new Map();
+  for (const summary of list) {
+    const kind = kindOf(summary);
+    const same = lengths.get(kind);
+    if (same) same.push(summary.duration);
+    else lengths.set(kind, [summary.duration]);
+  }
+  const usual = new Map();
+  for (const [kind, all] of lengths) {
+    if (all.length >= FEW) usual.set(kind, duration(all.sort((a, b) => a - b)[Math.floor(all.length / 2)]));
+  }
+  usuals.set(list, usual);
+  return usual;
+}
+
+/** @param {Summary} summary */
+const kindOf = ({ root }) => (root ? `${root.service} ${root.name}` : "");
+
 function columns() {
-  const names = ["Time, UTC", "Begins with", "Services", "Spans", "Duration", ""];
+  const names = ["Time, UTC", "Begins with", "Services", "Spans", "Duration, usual", "Status"];
   return h(
     "div",
     { class: "trace-row columns", "aria-hidden": "true" },
@@ -143,6 +188,7 @@ function columns() {
 /** @param {number} longest */
 function list(longest) {
   const { traces } = state;
+  const usual = usualOf(traces.list);
   const reading = () => pause(true);
   const props = {
     class: "trace-list",
@@ -159,8 +205,16 @@ function list(longest) {
     rowHeight(),
     props,
     { role: "list" },
-    ({ id }) => [longest, traces.cursor === id, traces.list.length, state.narrow, state.services],
-    (summary, index, style) => row(summary, index, style, longest),
+    (summary) => [
+      longest,
+      traces.cursor === summary.id,
+      traces.list.length,
+      state.narrow,
+      state.services,
+      state.ticked.includes(summary.id),
+      usual.get(kindOf(summary)),
+    ],
+    (summary, index, style) => row(summary, index, style, longest, usual.get(kindOf(summary)) ?? ""),
   );
 }
 
@@ -183,8 +237,9 @@ function failure({ errors, failures, failed }) {
  * @param {number} index
  * @param {Record<string, string>} style
  * @param {number} longest
+ * @param {string} usual The usual duration of such a trace; empty: too few are there.
  */
-function row(summary, index, style, longest) {
+function row(summary, index, style, longest, usual) {
   const { id, start, root, services, spans, errors } = summary;
   const part = longest > 0 ? Math.min(100, (summary.duration / longest) * 100) : 0;
   const { cursor } = state.traces;
@@ -198,6 +253,14 @@ function row(summary, index, style, longest) {
       "aria-posinset": index + 1,
       "aria-setsize": state.traces.list.length,
     },
+    h("input", {
+      type: "checkbox",
+      class: "tick",
+      checked: state.ticked.includes(id),
+      title: "Compare",
+      "aria-label": `Compare ${root?.name ?? id} of ${exactClock(start)}`,
+      onchange: () => tick(id),
+    }),
     h(
       "a",
       {
@@ -226,8 +289,9 @@ function row(summary, index, style, longest) {
         { class: "length" },
         h("span", { class: "bar" }, h("span", { style: { width: `${part}%` }, class: errors > 0 ? "bad" : "" })),
         h("span", { class: "ms" }, duration(summary.duration)),
+        h("span", { class: "usual muted", title: "Median of those in the list that begin like this" }, usual),
       ),
-      h("span", { class: "flags" }, failure(summary)),
+      h("span", { class: "flags" }, failure(summary) ?? h("span", { class: "muted" }, "ok")),
     ),
   );
 }
