@@ -94,31 +94,29 @@ impl Page {
 
     /// Waits for the element, then clicks it as a mouse does.
     pub(crate) async fn click(&self, selector: &str) {
-        self.find(Locator::Css(selector))
-            .await
-            .click()
-            .await
-            .unwrap();
+        self.click_on(Locator::Css(selector)).await;
     }
 
     /// The button that says so.
     pub(crate) async fn press(&self, label: &str) {
         let path = format!("//button[normalize-space()='{label}']");
-        self.find(Locator::XPath(&path))
-            .await
-            .click()
-            .await
-            .unwrap();
+        self.click_on(Locator::XPath(&path)).await;
     }
 
     /// The link that says so.
     pub(crate) async fn press_link(&self, label: &str) {
         let path = format!("//main//a[normalize-space()='{label}']");
-        self.find(Locator::XPath(&path))
-            .await
-            .click()
-            .await
-            .unwrap();
+        self.click_on(Locator::XPath(&path)).await;
+    }
+
+    async fn click_on(&self, locator: Locator<'_>) {
+        // Between finding and clicking the list may have been drawn anew: then the one in its place is meant.
+        loop {
+            match self.find(locator).await.click().await {
+                Err(error) if error.is_stale_element_reference() => {}
+                clicked => return clicked.unwrap(),
+            }
+        }
     }
 
     async fn find(&self, locator: Locator<'_>) -> Element {
