@@ -109,7 +109,11 @@ async fn read_all(client: &Client, window: &Window) -> Vec<(usize, String)> {
         let request = client.get(format!("{}/metrics", target.url.trim_end_matches('/')));
         reads.spawn(async move { Some((place, read(request).await?)) });
     }
-    reads.join_all().await.into_iter().flatten().collect()
+    let mut texts = Vec::new();
+    while let Some(read) = reads.join_next().await {
+        texts.extend(read.ok().flatten());
+    }
+    texts
 }
 
 /// The exposition, if all of it came.
