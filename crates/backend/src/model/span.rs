@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use opentelemetry_proto::tonic::trace::v1::SpanFlags;
 use serde::Serialize;
 
 use crate::model::{
@@ -87,6 +88,17 @@ impl Span {
     pub fn is_error(&self) -> bool {
         self.status.code == StatusCode::Error
     }
+
+    /// Whether its parent, if it has one, is another process': the span says so, or answers a request or a message.
+    pub fn is_called_from_outside(&self) -> bool {
+        is_called_from_outside(self.kind, self.flags)
+    }
+}
+
+/// The same of what a span has.
+pub(crate) fn is_called_from_outside(kind: SpanKind, flags: u32) -> bool {
+    const REMOTE: u32 = SpanFlags::ContextIsRemoteMask as u32;
+    matches!(kind, SpanKind::Server | SpanKind::Consumer) || flags & REMOTE != 0
 }
 
 /// A span's role in a call.

@@ -16,7 +16,7 @@ use crate::model::{
     decode,
     id::TraceId,
     message,
-    span::{SpanKind, StatusCode},
+    span::{StatusCode, is_called_from_outside},
 };
 
 /// A trace in a few numbers.
@@ -168,11 +168,7 @@ fn first_called(
         return Ok(Some(Called {
             service: operation.service.clone(),
             name: operation.name.clone(),
-            from_outside: row::has_remote_parent(body)
-                || matches!(
-                    decode::kind_of(operation.kind),
-                    SpanKind::Server | SpanKind::Consumer
-                ),
+            from_outside: is_called_from_outside(decode::kind_of(operation.kind), row::flags(body)),
         }));
     }
     Ok(None)

@@ -119,10 +119,9 @@ pub(super) fn decode_span(
     decode::span_of(message, resource, scope).ok()
 }
 
-/// Whether the span of this message says that its parent is another process'.
-pub(super) fn has_remote_parent(body: &[u8]) -> bool {
-    let remote = trace::SpanFlags::ContextIsRemoteMask as u32;
-    trace::Span::decode(body).is_ok_and(|span| span.flags & remote != 0)
+/// The flags of the span of this message; none if the file is damaged.
+pub(super) fn flags(body: &[u8]) -> u32 {
+    trace::Span::decode(body).map_or(0, |span| span.flags)
 }
 
 /// The message of a log record, encoded.
