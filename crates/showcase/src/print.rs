@@ -12,11 +12,12 @@
 use std::{
     collections::HashSet,
     fmt::{Display, Write},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anstyle::{AnsiColor, Style};
-use backend::{Event, Orphan, Row, Span, SpanKind, Trace};
+use backend::{Event, Orphan, Row, Span, Trace};
+use chrono::DateTime;
 
 use crate::{duration::duration, text::Text, timeline::Timeline};
 
@@ -197,7 +198,10 @@ impl Page {
         let spans = count(rows.len(), "span");
         let services = count(trace.services().len(), "service");
         let mut orphans = rows.iter().filter(|row| row.orphan.is_some());
-        let is_called = orphans.clone().next().is_some() && orphans.all(is_called_from_outside);
+        let is_called = orphans.clone().next().is_some()
+            && orphans.all(|row| {
+                row.orphan == Some(Orphan::Missing) && row.span.is_called_from_outside()
+            });
         let mut facts = format!("{}  {spans}, {services}", duration(trace.duration()));
         for (holds, fact) in [
             (!trace.is_complete() && !is_called, "  parent missing"),
@@ -401,13 +405,6 @@ fn offset(start: u64, moment: u64) -> String {
     format!("{sign}{}", duration(std::time::Duration::from_nanos(nanos)))
 }
 
-/// Whether the parent that is not there is another process': the span says so, or answers a request or a message.
-fn is_called_from_outside(row: &Row) -> bool {
-    const REMOTE: u32 = 0x200; // of OTLP's flags
-    let is_answer = matches!(row.span.kind, SpanKind::Server | SpanKind::Consumer);
-    row.orphan == Some(Orphan::Missing) && (is_answer || row.span.flags & REMOTE != 0)
-}
-
 /// The spans at which an error begins: one that a call brought with it is the same failure.
 fn failures(rows: &[Row]) -> Vec<&Span> {
     let errors = rows.iter().filter(|row| row.span.is_error());
@@ -422,32 +419,17 @@ fn failures(rows: &[Row]) -> Vec<&Span> {
 
 /// In UTC, with the date if that is not `today`.
 fn moment(unix_nanos: u64, today: SystemTime) -> String {
-    let seconds = unix_nanos / 1_000_000_000;
-    let today = today.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (day, second) = (seconds / 86_400, seconds % 86_400);
-    let date = match today.as_secs() / 86_400 {
-        today if today == day => String::new(),
-        _ => date(day) + " ",
+    let at = |since: Duration| {
+        let seconds = i64::try_from(since.as_secs()).ok();
+        seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0))
     };
-    format!(
-        "{date}{:02}:{:02}:{:02}Z",
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    )
-}
-
-/// The date of a day since 1970-01-01, in the Gregorian calendar: its cycle of 400 years has 146,097 days, and counted from
-/// March on, the leap day is a year's last.
-fn date(day: u64) -> String {
-    let day = day + 719_468; // since 0000-03-01
-    let (cycle, day) = (day / 146_097, day % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153; // since March; five of them have 153 days
-    let day = day - (153 * month + 2) / 5 + 1;
-    let year = cycle * 400 + year + u64::from(month >= 10);
-    format!("{year:04}-{:02}-{day:02}", (month + 2) % 12 + 1)
+    let at = |since| at(since).unwrap_or_default().naive_utc();
+    let moment = at(Duration::from_nanos(unix_nanos));
+    let today = at(today.duration_since(UNIX_EPOCH).unwrap_or_default());
+    match moment.date() == today.date() {
+        true => format!("{}Z", moment.time()),
+        false => format!("{} {}Z", moment.date(), moment.time()),
+    }
 }
 
 fn count(number: usize, noun: &str) -> String {

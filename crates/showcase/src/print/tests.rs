@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use anstream::adapter::strip_str;
-use backend::{Attributes, Resource, Scope, SpanId, Status, StatusCode, TraceId};
+use backend::{Attributes, Resource, Scope, SpanId, SpanKind, Status, StatusCode, TraceId};
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
