@@ -84,3 +84,6 @@ export function plural(count, one) {
 export function rounded(text) {
   return text.replace(/\.0+(?=\D|$)/, "").replace(/(\.\d*?[1-9])0+(?=\D|$)/, "$1");
 }
+
+/** A value of JSON, for reading. @param {unknown} value */
+export const readable = (value) => (typeof value === "string" ? value : JSON.stringify(value));

@@ -19,11 +19,12 @@ pub(crate) fn axe() -> String {
     std::fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{axe:?}: {error}"))
 }
 
-/// What is wrong with the view that is shown.
-pub(crate) async fn violations(page: &Page, axe: &str) -> Value {
+/// Expects that nothing is wrong with the view that is shown.
+pub(crate) async fn assert_no_violation(page: &Page, axe: &str, view: &str) {
     page.run(axe, Value::Null).await;
     let client = &page.browser.client;
-    client.execute_async(CHECK, vec![]).await.unwrap()
+    let found = client.execute_async(CHECK, vec![]).await.unwrap();
+    assert_eq!(found, json!([]), "{view}: {found:#}");
 }
 
 #[tokio::test]
@@ -68,8 +69,7 @@ async fn no_view_has_a_violation_in_either_theme_wide_or_narrow() {
                     page.click(".span-row").await;
                     page.see(".details", "").await;
                 }
-                let found = violations(&page, &axe).await;
-                assert_eq!(found, json!([]), "{view}, {theme}, {width}: {found:#}");
+                assert_no_violation(&page, &axe, &format!("{view}, {theme}, {width}")).await;
             }
         }
     }

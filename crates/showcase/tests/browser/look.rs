@@ -1,8 +1,6 @@
 //! How it looks: pictures of the views, in both themes, wide and narrow. They are written to `tmp/screenshots` in the
 //! target folder; `docs/images/page-*` and `docs/images/readme-*` are copies of them.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::page::Page;
@@ -10,8 +8,6 @@ use crate::page::Page;
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver on PATH"]
 async fn no_view_is_wider_than_the_screen() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
-    std::fs::create_dir_all(&folder).unwrap();
     let page = Page::open().await;
     page.go("try").await;
     page.press("Always").await;
@@ -63,20 +59,13 @@ async fn no_view_is_wider_than_the_screen() {
                     page.click(".span-row[aria-posinset='2']").await;
                     page.see(".details", "").await;
                 }
-                let over = "return document.documentElement.scrollWidth - innerWidth";
-                let over = page.run(over, Value::Null).await;
-                assert!(
-                    over.as_i64().unwrap() <= 0,
-                    "{name} at {width}: {over} pixels"
-                );
-                let picture = page.browser.client.screenshot().await.unwrap();
-                let file = folder.join(format!("{name}-{theme}-{width}.png"));
-                std::fs::write(file, picture).unwrap();
+                let shown = format!("{name}-{theme}-{width}");
+                page.assert_fits(&shown).await;
+                page.picture(&shown).await;
             }
         }
     }
     page.close().await;
-    println!("screenshots: {}", folder.display());
 }
 
 /// The README's picture, the trace of a slow ping: about as wide as a README is shown, with two pixels for each of the
@@ -84,8 +73,6 @@ async fn no_view_is_wider_than_the_screen() {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver on PATH"]
 async fn the_trace_of_a_ping_fits_into_the_width_of_a_readme() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
-    std::fs::create_dir_all(&folder).unwrap();
     let page = Page::open().await;
     page.go("try").await;
     page.press("100 to 400 ms").await;
@@ -112,11 +99,9 @@ async fn the_trace_of_a_ping_fits_into_the_width_of_a_readme() {
         page.system_is(theme).await;
         let last = "return document.querySelector(\".span-row[aria-posinset='5']\").getBoundingClientRect().bottom <= innerHeight";
         assert_eq!(page.run(last, Value::Null).await, json!(true));
-        let picture = page.browser.client.screenshot().await.unwrap();
-        std::fs::write(folder.join(format!("readme-{theme}.png")), picture).unwrap();
+        page.picture(&format!("readme-{theme}")).await;
     }
     page.close().await;
-    println!("screenshots: {}", folder.display());
 }
 
 /// Sum of the layout shifts since the page was loaded, as Chromium scores them, and what shifted.

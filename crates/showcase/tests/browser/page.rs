@@ -1,6 +1,6 @@
 //! The page as somebody sees and uses it.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use fantoccini::{Locator, actions, elements::Element, key::Key};
 use serde_json::{Value, json};
@@ -107,6 +107,21 @@ impl Page {
     pub(crate) async fn press_link(&self, label: &str) {
         let path = format!("//main//a[normalize-space()='{label}']");
         self.click_on(Locator::XPath(&path)).await;
+    }
+
+    /// Expects that nothing of the view is wider than the screen.
+    pub(crate) async fn assert_fits(&self, view: &str) {
+        let over = "return document.documentElement.scrollWidth - innerWidth";
+        let over = self.run(over, Value::Null).await;
+        assert!(over.as_i64().unwrap() <= 0, "{view}: {over} pixels");
+    }
+
+    /// Writes a picture of what is shown to `tmp/screenshots` in the target folder.
+    pub(crate) async fn picture(&self, name: &str) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        let picture = self.browser.client.screenshot().await.unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
     async fn click_on(&self, locator: Locator<'_>) {

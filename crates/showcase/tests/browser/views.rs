@@ -1,16 +1,12 @@
 //! What holds for each view of a service's telemetry, whoever has sent it. Pictures are written as in `look`.
 
-use std::path::Path;
-
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{accessible, page::Page, recorded};
 
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver on PATH, and axe-core in target/programs"]
 async fn each_view_of_the_shop_is_accessible_and_fits_in_both_themes_wide_and_narrow() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
-    std::fs::create_dir_all(&folder).unwrap();
     let axe = accessible::axe();
     let page = Page::open().await;
     recorded::send(&page.showcase).await;
@@ -44,22 +40,14 @@ async fn each_view_of_the_shop_is_accessible_and_fits_in_both_themes_wide_and_na
                     page.click("button.log-row").await;
                     page.see(".details", "").await;
                 }
-                let found = accessible::violations(&page, &axe).await;
-                assert_eq!(found, json!([]), "{view}, {theme}, {width}: {found:#}");
-                let over = "return document.documentElement.scrollWidth - innerWidth";
-                let over = page.run(over, Value::Null).await;
-                assert!(
-                    over.as_i64().unwrap() <= 0,
-                    "{name} at {width}: {over} pixels"
-                );
-                let picture = page.browser.client.screenshot().await.unwrap();
-                std::fs::write(folder.join(format!("{name}-{theme}-{width}.png")), picture)
-                    .unwrap();
+                let shown = format!("{name}-{theme}-{width}");
+                accessible::assert_no_violation(&page, &axe, &shown).await;
+                page.assert_fits(&shown).await;
+                page.picture(&shown).await;
             }
         }
     }
     page.close_after_wrong_questions().await;
-    println!("screenshots: {}", folder.display());
 }
 
 #[tokio::test]

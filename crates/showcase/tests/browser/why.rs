@@ -1,7 +1,5 @@
 //! *Why slow?*: what some traces have and the others have not.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::{
@@ -53,19 +51,14 @@ async fn what_the_slow_traces_have_comes_first_and_filters_the_list() {
         "ids are no reason"
     );
     let axe = accessible::axe();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
-    std::fs::create_dir_all(&folder).unwrap();
     for (width, height) in [(360, 780), (1440, 900)] {
         page.size(width, height).await;
         for theme in ["light", "dark"] {
             page.system_is(theme).await;
-            let found = accessible::violations(&page, &axe).await;
-            assert_eq!(found, json!([]), "{theme}, {width}: {found:#}");
-            let over = "return document.documentElement.scrollWidth - innerWidth";
-            let over = page.run(over, Value::Null).await;
-            assert!(over.as_i64().unwrap() <= 0, "{width}: {over} pixels");
-            let picture = page.browser.client.screenshot().await.unwrap();
-            std::fs::write(folder.join(format!("why-{theme}-{width}.png")), picture).unwrap();
+            let shown = format!("why-{theme}-{width}");
+            accessible::assert_no_violation(&page, &axe, &shown).await;
+            page.assert_fits(&shown).await;
+            page.picture(&shown).await;
         }
     }
     page.click(&format!("{FIRST} button")).await;

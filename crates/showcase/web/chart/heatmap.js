@@ -2,12 +2,12 @@
 
 import { resolve } from "../colours.js";
 import { h } from "../dom.js";
-import { clock, rounded } from "../format.js";
 import { state } from "../store.js";
+import { gridLine, marksOn, timeAxis } from "./frame.js";
 import { logTicks } from "./scale.js";
 
 /** @import { Bucket } from "../model/histogram.js" */
-/** @import { Mark } from "./line.js" */
+/** @import { Mark } from "./frame.js" */
 
 /**
  * @typedef {object} Heat
@@ -33,8 +33,8 @@ export function heatmap(heat) {
   const marked = marks.map(({ value }) => value).filter((value) => value > 0);
   const high = Math.max(...bounds, ...marked) || 1;
   const low = Math.max(Math.min(...bounds, ...marked), high / DEPTH) / 2;
-  const range = [/** @type {number} */ (times[0]) - step, /** @type {number} */ (times.at(-1))];
-  const [from, to] = /** @type {[number, number]} */ (range);
+  const range = /** @type {[number, number]} */ ([/** @type {number} */ (times[0]) - step, times.at(-1)]);
+  const [from, to] = range;
   const across = (/** @type {number} */ time) => (time - from) / (to - from);
   const up = (/** @type {number} */ value) =>
     Math.min(1, Math.max(0, Math.log(Math.max(value, low) / low) / Math.log((high * 1.5) / low)));
@@ -51,36 +51,15 @@ export function heatmap(heat) {
     h(
       "div",
       { class: "plot" },
-      logTicks(low, high * 1.5, 5).map((value) =>
-        h(
-          "div",
-          { class: "grid-line", style: { bottom: `${up(value) * 100}%` } },
-          h("span", null, rounded(format(value))),
-        ),
-      ),
+      logTicks(low, high * 1.5, 5).map((value) => gridLine(up(value), format(value))),
       h("canvas", {
         role: "img",
         "aria-label": `${title}, from ${format(low)} to ${format(high)}; the percentiles are lines above`,
         drawn: (/** @type {HTMLCanvasElement} */ canvas) => draw(canvas, heat, across, up, most),
       }),
-      marks
-        .filter(({ time }) => time >= from && time <= to)
-        .map((mark) =>
-          h("a", {
-            key: mark.href,
-            class: "mark",
-            href: mark.href,
-            "aria-label": mark.label,
-            title: mark.label,
-            style: { left: `${across(mark.time) * 100}%`, bottom: `${up(mark.value) * 100}%` },
-          }),
-        ),
+      marksOn(marks, range, across, up),
     ),
-    h(
-      "div",
-      { class: "times", "aria-hidden": "true" },
-      [0, 0.5, 1].map((part) => h("span", null, clock(from + (to - from) * part))),
-    ),
+    timeAxis(range),
   );
 }
 

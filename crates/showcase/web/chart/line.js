@@ -1,14 +1,14 @@
 // Lines over time. The picture is stretched to its place, so it needs no measuring; words and points lie above it.
 
 import { h } from "../dom.js";
-import { clock, rounded } from "../format.js";
 import { state, update } from "../store.js";
+import { gridLine, marksOn, timeAxis } from "./frame.js";
 import { ticks } from "./scale.js";
 
 /** @import { Child } from "../dom.js" */
+/** @import { Mark } from "./frame.js" */
 
 /** @typedef {{ name: string, colour: string, dash?: boolean, values: (number | null)[] }} Series A value for each time. */
-/** @typedef {{ time: number, value: number, href: string, label: string }} Mark A point that leads somewhere. */
 /**
  * @typedef {object} Lines
  * @property {string} title
@@ -35,7 +35,7 @@ export function lineChart(lines) {
   const steps = ticks(top, small ? 2 : 3);
   const ceiling = /** @type {number} */ (steps.at(-1));
   const at = state.hover === null ? times.length - 1 : closest(times, state.hover);
-  const across = (/** @type {number} */ time) => ((time - from) / (to - from)) * 100;
+  const across = (/** @type {number} */ time) => (time - from) / (to - from);
   const hovered = times[at];
   const words = series.map(({ name, values }) => `${name} ${say(values.at(-1))}`).join(", ");
   return h(
@@ -59,13 +59,7 @@ export function lineChart(lines) {
         onpointermove: (/** @type {PointerEvent} */ event) => hover(event, range),
         onpointerleave: () => update({ hover: null }),
       },
-      steps.map((value) =>
-        h(
-          "div",
-          { class: "grid-line", style: { bottom: `${(value / ceiling) * 100}%` } },
-          h("span", null, rounded(format(value))),
-        ),
-      ),
+      steps.map((value) => gridLine(value / ceiling, format(value))),
       h(
         "svg",
         { viewBox: "0 0 1000 100", preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${words}` },
@@ -73,26 +67,10 @@ export function lineChart(lines) {
       ),
       state.hover !== null &&
         hovered !== undefined &&
-        h("div", { class: "cursor", style: { left: `${across(hovered)}%` } }),
-      marks
-        .filter(({ time }) => time >= from && time <= to)
-        .map((mark) =>
-          h("a", {
-            key: mark.href,
-            class: "mark",
-            href: mark.href,
-            "aria-label": mark.label,
-            title: mark.label,
-            style: { left: `${across(mark.time)}%`, bottom: `${(mark.value / ceiling) * 100}%` },
-          }),
-        ),
+        h("div", { class: "cursor", style: { left: `${across(hovered) * 100}%` } }),
+      marksOn(marks, range, across, (value) => value / ceiling),
     ),
-    !small &&
-      h(
-        "div",
-        { class: "times", "aria-hidden": "true" },
-        [0, 0.5, 1].map((part) => h("span", null, clock(from + (to - from) * part))),
-      ),
+    !small && timeAxis(range),
   );
 }
 
@@ -125,7 +103,7 @@ function paths({ values, colour, dash }, times, across, ceiling, alone) {
   };
   values.forEach((value, index) => {
     if (value === null || value === undefined) return close();
-    const x = (across(/** @type {number} */ (times[index])) * 10).toFixed(1);
+    const x = (across(/** @type {number} */ (times[index])) * 1000).toFixed(1);
     const point = `${x} ${(100 - (value / ceiling) * 100).toFixed(2)}`;
     line += start ? `L${point}` : `M${point}h0`;
     area += start ? `L${point}` : `M${point}`;

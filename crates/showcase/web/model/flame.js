@@ -52,7 +52,7 @@ export function zoomTo(key) {
 }
 
 /** Its time without that of its children, of which several may run at once. @param {Span} span */
-export function selfTime({ start, duration, children }) {
+function selfTime({ start, duration, children }) {
   const end = start + duration;
   let covered = 0;
   let until = start;
@@ -122,7 +122,7 @@ export function frames(roots) {
 }
 
 /** All spans of a name together, those with the most time of their own first. @param {Span[]} spans */
-export function byName(spans) {
+function byName(spans) {
   /** @type {Map<string, Frame>} */
   const names = new Map();
   for (const span of spans) {

@@ -86,7 +86,7 @@ export function dimensions(points) {
 export const EACH = "*";
 
 /** @param {Point} point @param {string} by An attribute, all of them ({@link EACH}), or none (empty). */
-export function groupOf({ attributes }, by) {
+function groupOf({ attributes }, by) {
   if (by === "") return "";
   if (by !== EACH) return String(attributes[by] ?? "–");
   const entries = Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -81,7 +81,7 @@ function take(list, other) {
 }
 
 /** While one reads, nothing moves. */
-export const isReading = () => logs.scroll > 0 || logs.chosen !== null;
+const isReading = () => logs.scroll > 0 || logs.chosen !== null;
 
 /** Puts what came meanwhile into the table. */
 export function bringNews() {

@@ -6,7 +6,7 @@ import { duration, plural } from "../format.js";
 import { align } from "../model/align.js";
 import { go, listAddress, traceAddress } from "../route.js";
 import { state } from "../store.js";
-import { empty, loading, service, swatch } from "./parts.js";
+import { empty, loading, service, swatch, tableOf } from "./parts.js";
 
 /** @import { Trace } from "../types.js" */
 
@@ -100,33 +100,18 @@ function side(trace, longest, which) {
 /** @param {Trace} first @param {Trace} second */
 function table(first, second) {
   const rows = align(first, second).slice(0, ROWS);
-  return h(
-    "table",
-    null,
-    h(
-      "thead",
-      null,
+  return tableOf(
+    ["Span", "Service", "First", "Second", "Difference"],
+    (index) => index > 1,
+    rows.map(({ key, name, service: of, depth, a, b }) =>
       h(
         "tr",
-        null,
-        h("th", { scope: "col" }, "Span"),
-        h("th", { scope: "col" }, "Service"),
-        ["First", "Second", "Difference"].map((name) => h("th", { scope: "col", class: "number" }, name)),
-      ),
-    ),
-    h(
-      "tbody",
-      null,
-      rows.map(({ key, name, service: of, depth, a, b }) =>
-        h(
-          "tr",
-          { key },
-          h("td", { style: { "padding-left": `${depth * 14}px` } }, name),
-          h("td", null, service(of)),
-          h("td", { class: "number" }, a ? [duration(a.duration), a.error && " error"] : "missing"),
-          h("td", { class: "number" }, b ? [duration(b.duration), b.error && " error"] : "missing"),
-          h("td", { class: "number" }, a && b ? delta(b.duration - a.duration) : "–"),
-        ),
+        { key },
+        h("td", { style: { "padding-left": `${depth * 14}px` } }, name),
+        h("td", null, service(of)),
+        h("td", { class: "number" }, a ? [duration(a.duration), a.error && " error"] : "missing"),
+        h("td", { class: "number" }, b ? [duration(b.duration), b.error && " error"] : "missing"),
+        h("td", { class: "number" }, a && b ? delta(b.duration - a.duration) : "–"),
       ),
     ),
   );

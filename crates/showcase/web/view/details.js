@@ -2,12 +2,12 @@
 
 import { colourOf } from "../colours.js";
 import { h } from "../dom.js";
-import { duration, exactClock } from "../format.js";
-import { caller, isRequest } from "../model/caller.js";
+import { duration, exactClock, readable } from "../format.js";
+import { caller, cameFromOutside, IS_REMOTE } from "../model/caller.js";
 import { origin } from "../model/origin.js";
 import { moveTo } from "../model/trace.js";
 import { traceAddress } from "../route.js";
-import { copy, copyable, service } from "./parts.js";
+import { copy, copyable, pairs, service } from "./parts.js";
 
 /** @import { Attribute, OpenTrace, Span, Trace } from "../types.js" */
 /** @import { Child } from "../dom.js" */
@@ -46,7 +46,7 @@ export function details(open, trace, span) {
       "div",
       { class: "details-body", tabindex: "0", role: "region", "aria-label": "Attributes, events and more" },
       why(span),
-      section("Attributes", span.attributes.length, pairs(span.attributes)),
+      section("Attributes", span.attributes.length, attributes(span.attributes)),
       section(
         "Events",
         span.events.length,
@@ -63,7 +63,7 @@ export function details(open, trace, span) {
                 h("span", { class: "event-name" }, event.name),
                 h("span", { class: "muted mono" }, `+${duration(event.time)}`),
               ),
-              event.attributes.length > 0 && pairs(event.attributes),
+              event.attributes.length > 0 && attributes(event.attributes),
             ),
           ),
         ),
@@ -91,9 +91,8 @@ export function details(open, trace, span) {
                   line.event && h("span", { class: "event-name" }, line.event),
                   line.scope.name && h("span", { class: "muted mono" }, line.scope.name),
                 ),
-                h("p", { class: "mono wrap" }, text(line.body)),
-                Object.keys(line.attributes).length > 0 &&
-                  pairs(Object.entries(line.attributes).map(([key, value]) => ({ key, value: text(value) }))),
+                h("p", { class: "mono wrap" }, readable(line.body)),
+                Object.keys(line.attributes).length > 0 && pairs(Object.entries(line.attributes)),
               ),
             ),
           ),
@@ -109,19 +108,19 @@ export function details(open, trace, span) {
               "li",
               null,
               h("a", { class: "mono wrap", href: traceAddress(link.trace, link.span) }, `${link.trace}/${link.span}`),
-              link.attributes.length > 0 && pairs(link.attributes),
+              link.attributes.length > 0 && attributes(link.attributes),
             ),
           ),
         ),
       ),
       context(trace, span),
-      section("Resource", span.resource.length, pairs(span.resource), true),
+      section("Resource", span.resource.length, attributes(span.resource), true),
       section(
         "Scope",
         1,
         pairs([
-          { key: "name", value: span.scope.name || "–" },
-          { key: "version", value: span.scope.version || "–" },
+          ["name", span.scope.name || "–"],
+          ["version", span.scope.version || "–"],
         ]),
         true,
       ),
@@ -147,16 +146,7 @@ function section(name, count, content, folded = false) {
 }
 
 /** @param {Attribute[]} list */
-function pairs(list) {
-  return h(
-    "dl",
-    { class: "pairs" },
-    list.map(({ key, value }) => h("div", null, h("dt", null, breakable(key)), h("dd", { class: "mono" }, value))),
-  );
-}
-
-/** A long key goes on in the next line after a dot or a dash, not within a word. @param {string} key */
-const breakable = (key) => key.split(/(?<=[._-])(?=.)/).map((part, index) => [index > 0 && h("wbr"), part]);
+const attributes = (list) => pairs(list.map(({ key, value }) => [key, value]));
 
 /** Who made it, and where that is written. @param {Span} span */
 function why(span) {
@@ -170,10 +160,9 @@ function why(span) {
   );
 }
 
-/** The bits of a span's flags: that of the trace flags that says sampled; and whether what the next says is known. */
+/** Bits of a span's flags: sampled, and that it is known whether the parent is another process'. */
 const SAMPLED = 0x01;
 const IS_REMOTE_KNOWN = 0x100;
-const IS_REMOTE = 0x200;
 
 /** Where its parent is, and which context went from process to process. @param {Trace} trace @param {Span} span */
 function context(trace, span) {
@@ -188,18 +177,13 @@ function context(trace, span) {
     ["tracestate", span.state],
   ];
   // That it travelled is known from a span on the other side; how it was sampled, only if the sender says it.
-  const sent = span.children.some((child) => child.flags & IS_REMOTE || isRequest(child));
-  const came = span.parent && (span.flags & IS_REMOTE || isRequest(span));
+  const sent = span.children.some(cameFromOutside);
+  const came = span.parent && cameFromOutside(span);
   const header = `traceparent: 00-${trace.id}-${sent ? span.id : span.parent}-01${span.state ? `\ntracestate: ${span.state}` : ""}`;
   return section("Context", 1, [
-    pairs(facts.filter(([, value]) => value).map(([key, value]) => ({ key, value }))),
+    pairs(facts.filter(([, value]) => value)),
     (sent || came) &&
       (span.flags & SAMPLED) !== 0 &&
       copyable(sent ? "Went on, as a W3C header" : "Came in, as a W3C header", header, "traceparent"),
   ]);
-}
-
-/** A value of JSON, for reading. @param {unknown} value */
-function text(value) {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -6,7 +6,7 @@ import { duration, number, percent, plural } from "../format.js";
 import { flame, loadFlame, zoomTo } from "../model/flame.js";
 import { traceAddress } from "../route.js";
 import { state } from "../store.js";
-import { missing, service } from "./parts.js";
+import { missing, service, tableOf } from "./parts.js";
 
 /** @import { Frame } from "../model/flame.js" */
 
@@ -114,44 +114,28 @@ function wayTo(root, key) {
 /** @param {Frame[]} names */
 function table(names) {
   const all = names.reduce((all, { self }) => all + self, 0);
-  const figures = ["Spans", "Errors", "Own time", "Share", "Mean", "Longest"];
   return h(
     "section",
     { class: "card answer-table", "aria-label": "By name", tabindex: "0", role: "region" },
-    h(
-      "table",
-      null,
-      h(
-        "thead",
-        null,
-        h(
-          "tr",
-          null,
-          h("th", { scope: "col" }, "Name"),
-          h("th", { scope: "col" }, "Service"),
-          figures.map((name) => h("th", { scope: "col", class: "number" }, name)),
-        ),
-      ),
-      h(
-        "tbody",
-        null,
-        names
-          .slice(0, NAMES)
-          .map((of) =>
-            h(
-              "tr",
-              { key: of.key },
-              h("th", { scope: "row" }, of.name),
-              h("td", null, service(of.service)),
-              h("td", { class: "number" }, number(of.spans)),
-              h("td", { class: `number${of.errors > 0 ? " error-text" : ""}` }, number(of.errors)),
-              h("td", { class: "number" }, duration(of.self)),
-              h("td", { class: "number" }, percent(all > 0 ? of.self / all : 0)),
-              h("td", { class: "number" }, duration(of.duration / of.spans)),
-              h("td", { class: "number" }, duration(of.longest)),
-            ),
+    tableOf(
+      ["Name", "Service", "Spans", "Errors", "Own time", "Share", "Mean", "Longest"],
+      (index) => index > 1,
+      names
+        .slice(0, NAMES)
+        .map((of) =>
+          h(
+            "tr",
+            { key: of.key },
+            h("th", { scope: "row" }, of.name),
+            h("td", null, service(of.service)),
+            h("td", { class: "number" }, number(of.spans)),
+            h("td", { class: `number${of.errors > 0 ? " error-text" : ""}` }, number(of.errors)),
+            h("td", { class: "number" }, duration(of.self)),
+            h("td", { class: "number" }, percent(all > 0 ? of.self / all : 0)),
+            h("td", { class: "number" }, duration(of.duration / of.spans)),
+            h("td", { class: "number" }, duration(of.longest)),
           ),
-      ),
+        ),
     ),
   );
 }

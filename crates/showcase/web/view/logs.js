@@ -1,12 +1,12 @@
 // Log records: a table that follows what arrives.
 
 import { h } from "../dom.js";
-import { exactClock, plural } from "../format.js";
+import { exactClock, plural, readable } from "../format.js";
 import { bringNews, choose, keyOf, loadLogTable, logs, look, lookForAttributes, search } from "../model/logs.js";
-import { readAttributes } from "../model/attributes.js";
 import { traceAddress } from "../route.js";
 import { state } from "../store.js";
-import { empty, focusIfWanted, loading, service, swatch } from "./parts.js";
+import { attributesField, field, textField, valueOf } from "./field.js";
+import { empty, loading, pairs, service, swatch } from "./parts.js";
 import { virtual } from "./virtual.js";
 
 /** @import { Child } from "../dom.js" */
@@ -45,10 +45,8 @@ function head() {
 }
 
 const get = (/** @type {string} */ name) => state.route.query.get(name) ?? "";
-const value = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.currentTarget).value;
 
 function form() {
-  const { wrong } = readAttributes(logs.typed);
   const now = get("service");
   // Some services send nothing but logs.
   const found = logs.list.map(({ service }) => service);
@@ -58,22 +56,13 @@ function form() {
     { class: "log-search card", role: "search", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
     field(
       "Text",
-      h("input", {
-        id: "search",
-        type: "search",
-        placeholder: "In the body, a value, a name",
-        autocomplete: "off",
-        spellcheck: "false",
-        value: get("text"),
-        drawn: focusIfWanted,
-        oninput: (/** @type {Event} */ event) => look("text", [value(event)]),
-      }),
+      textField("In the body, a value, a name", get("text"), (typed) => look("text", [typed])),
     ),
     field(
       "Service",
       h(
         "select",
-        { value: now, onchange: (/** @type {Event} */ event) => look("service", [value(event)]) },
+        { value: now, onchange: (/** @type {Event} */ event) => look("service", [valueOf(event)]) },
         h("option", { value: "" }, "All services"),
         services.map((name) => h("option", { key: name, value: name }, name)),
       ),
@@ -82,26 +71,14 @@ function form() {
       "Severity",
       h(
         "select",
-        { value: get("severity"), onchange: (/** @type {Event} */ event) => look("severity", [value(event)]) },
+        { value: get("severity"), onchange: (/** @type {Event} */ event) => look("severity", [valueOf(event)]) },
         h("option", { value: "" }, "All"),
         Object.entries(SEVERITIES).map(([number, name]) =>
           h("option", { key: number, value: number }, `${name} or worse`),
         ),
       ),
     ),
-    field(
-      "Attributes",
-      h("input", {
-        placeholder: 'key=value key="two words"',
-        autocomplete: "off",
-        spellcheck: "false",
-        value: logs.typed,
-        "aria-invalid": wrong ? "true" : null,
-        "aria-describedby": wrong ? "attributes-wrong" : null,
-        oninput: (/** @type {Event} */ event) => lookForAttributes(value(event)),
-      }),
-      wrong && h("span", { id: "attributes-wrong", class: "error-text", role: "status" }, wrong),
-    ),
+    attributesField(logs.typed, lookForAttributes),
     get("trace") &&
       h(
         "p",
@@ -113,9 +90,6 @@ function form() {
       ),
   );
 }
-
-/** @param {string} name @param {Child[]} control */
-const field = (name, ...control) => h("label", { class: "field" }, name, control);
 
 function content() {
   if (logs.loading && logs.list.length === 0) return loading(420);
@@ -185,7 +159,7 @@ function row(line, index, style, chosen) {
         swatch(line.service),
         h("span", { class: "name" }, line.service),
       ),
-      h("span", { class: "what mono" }, line.event && h("b", null, `${line.event} `), text(line.body)),
+      h("span", { class: "what mono" }, line.event && h("b", null, `${line.event} `), readable(line.body)),
     ),
   );
 }
@@ -194,11 +168,6 @@ function row(line, index, style, chosen) {
 function severity(name) {
   const kind = /ERR|FATAL|CRIT/i.test(name) ? "error" : /WARN/i.test(name) ? "warn" : "";
   return h("span", { class: "severity" }, h("span", { class: `badge ${kind}` }, name || "–"));
-}
-
-/** A value of JSON, for reading. @param {unknown} body */
-function text(body) {
-  return typeof body === "string" ? body : JSON.stringify(body);
 }
 
 /** @param {LogLine} line */
@@ -243,25 +212,16 @@ function details(line) {
             h("a", { class: "button small", href: all }, "Records of this trace"),
           )
         : h("p", { class: "muted" }, "It was made outside of any trace."),
-      pairs("Attributes", attributes),
-      pairs("Scope", { name: scope.name || "–", version: scope.version || "–" }),
-      pairs("Resource", resource),
+      section("Attributes", attributes),
+      section("Scope", { name: scope.name || "–", version: scope.version || "–" }),
+      section("Resource", resource),
     ),
   );
 }
 
 /** @param {string} name @param {Record<string, unknown>} attributes */
-function pairs(name, attributes) {
+function section(name, attributes) {
   const entries = Object.entries(attributes);
   if (entries.length === 0) return null;
-  return h(
-    "details",
-    { key: name, class: "section", open: true },
-    h("summary", null, name),
-    h(
-      "dl",
-      { class: "pairs" },
-      entries.map(([key, value]) => h("div", null, h("dt", null, key), h("dd", { class: "mono" }, text(value)))),
-    ),
-  );
+  return h("details", { key: name, class: "section", open: true }, h("summary", null, name), pairs(entries));
 }

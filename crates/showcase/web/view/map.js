@@ -6,7 +6,7 @@ import { duration, number, percent, plural } from "../format.js";
 import { loadMap } from "../model/map.js";
 import { state, update } from "../store.js";
 import { colourOf } from "../colours.js";
-import { empty, missing, service } from "./parts.js";
+import { empty, missing, service, tableOf } from "./parts.js";
 import { pingButton } from "./try.js";
 
 /** @import { Call, ServiceMap } from "../types.js" */
@@ -202,38 +202,23 @@ function calls({ calls }) {
   return h(
     "div",
     { class: "card pad scroll-x calls", tabindex: "0", role: "region", "aria-label": "Calls" },
-    h(
-      "table",
-      null,
-      h(
-        "thead",
-        null,
+    tableOf(
+      ["From", "To", "Calls", "Rate", "Errors", "Median", "95th percentile"],
+      (index) => index > 1,
+      calls.map((call) =>
         h(
           "tr",
-          null,
-          ["From", "To", "Calls", "Rate", "Errors", "Median", "95th percentile"].map((name, index) =>
-            h("th", { scope: "col", class: index > 1 ? "number" : "" }, name),
-          ),
-        ),
-      ),
-      h(
-        "tbody",
-        null,
-        calls.map((call) =>
-          h(
-            "tr",
-            { key: `${call.from} ${call.to}` },
-            h("td", null, service(call.from)),
-            h("td", null, service(call.to)),
-            [
-              number(call.calls),
-              number(call.rate, "/s"),
-              percent(ratio(call)),
-              duration(call.p50),
-              duration(call.p95),
-            ].map((text, index) =>
-              h("td", { class: `number${index === 2 && call.errors > 0 ? " error-text" : ""}` }, text),
-            ),
+          { key: `${call.from} ${call.to}` },
+          h("td", null, service(call.from)),
+          h("td", null, service(call.to)),
+          [
+            number(call.calls),
+            number(call.rate, "/s"),
+            percent(ratio(call)),
+            duration(call.p50),
+            duration(call.p95),
+          ].map((text, index) =>
+            h("td", { class: `number${index === 2 && call.errors > 0 ? " error-text" : ""}` }, text),
           ),
         ),
       ),

@@ -9,10 +9,12 @@ import { group, grouping, instrumentAddress, isOpen, loadMetrics, metrics } from
 import { stepOf } from "../model/window.js";
 import { traceAddress } from "../route.js";
 import { changed, state } from "../store.js";
-import { empty, focusIfWanted, missing, service } from "./parts.js";
+import { field, textField } from "./field.js";
+import { empty, missing, service } from "./parts.js";
 import { windowChoice } from "./window.js";
 
-/** @import { Mark, Series } from "../chart/line.js" */
+/** @import { Mark } from "../chart/frame.js" */
+/** @import { Series } from "../chart/line.js" */
 /** @import { Line, Point } from "../model/instrument.js" */
 /** @import { Instrument } from "../model/metrics.js" */
 
@@ -61,22 +63,11 @@ function instruments(list) {
   return h(
     "nav",
     { class: "card instruments", "aria-label": "Instruments" },
-    h(
-      "label",
-      { class: "field" },
+    field(
       "Find",
-      h("input", {
-        id: "search",
-        type: "search",
-        placeholder: "Instrument, service or scope",
-        autocomplete: "off",
-        spellcheck: "false",
-        value: metrics.text,
-        drawn: focusIfWanted,
-        oninput: (/** @type {Event} */ event) => {
-          metrics.text = /** @type {HTMLInputElement} */ (event.currentTarget).value;
-          changed();
-        },
+      textField("Instrument, service or scope", metrics.text, (typed) => {
+        metrics.text = typed;
+        changed();
       }),
     ),
     !named && of && h("p", null, service(of), " ", h("a", { href: "#/metrics" }, "All services")),

@@ -2,6 +2,7 @@
 
 import { colourOf } from "../colours.js";
 import { h } from "../dom.js";
+import { readable } from "../format.js";
 import { state, update } from "../store.js";
 
 /** @import { Child } from "../dom.js" */
@@ -19,13 +20,6 @@ export function swatch(name) {
 /** For those who listen to the page. @param {string} text */
 export const unseen = (text) => h("span", { class: "unseen" }, text);
 
-/** For the text of a search: puts the cursor into it if that is wanted. @param {HTMLInputElement} input */
-export function focusIfWanted(input) {
-  if (!state.searching) return;
-  state.searching = false;
-  input.select();
-}
-
 /** @param {string} heading @param {Child} text @param {Child[]} actions */
 export function empty(heading, text, ...actions) {
   return h(
@@ -36,6 +30,31 @@ export function empty(heading, text, ...actions) {
     actions.length > 0 && h("div", { class: "row" }, actions),
   );
 }
+
+/**
+ * @param {string[]} columns Their headings.
+ * @param {(index: number) => boolean} isNumber Whether a column is of numbers, which stand at its right.
+ * @param {Child} rows
+ */
+export function tableOf(columns, isNumber, rows) {
+  const heading = (/** @type {string} */ name, /** @type {number} */ index) =>
+    h("th", { scope: "col", class: isNumber(index) ? "number" : "" }, name);
+  return h("table", null, h("thead", null, h("tr", null, columns.map(heading))), h("tbody", null, rows));
+}
+
+/** Names and values, such as attributes. @param {[string, unknown][]} entries */
+export function pairs(entries) {
+  return h(
+    "dl",
+    { class: "pairs" },
+    entries.map(([key, value]) =>
+      h("div", null, h("dt", null, breakable(key)), h("dd", { class: "mono" }, readable(value))),
+    ),
+  );
+}
+
+/** A long key goes on in the next line after a dot or a dash, not within a word. @param {string} key */
+const breakable = (key) => key.split(/(?<=[._-])(?=.)/).map((part, index) => [index > 0 && h("wbr"), part]);
 
 /** Something is being loaded: it has the height of what comes. @param {number} height */
 export function loading(height) {

@@ -6,9 +6,7 @@ import { state, update } from "../store.js";
 import { loadSummaries } from "../model/summaries.js";
 import { loadOperations } from "../model/services.js";
 import { readAttributes, writeAttributes } from "../model/attributes.js";
-
-/** @import { Child, Props } from "../dom.js" */
-import { focusIfWanted } from "./parts.js";
+import { attributesField, checked, field, textField, valueOf } from "./field.js";
 
 /** Pause after the last key, in milliseconds. */
 const TYPED = 250;
@@ -28,11 +26,9 @@ function set(name, values) {
 }
 
 const get = (/** @type {string} */ name) => state.route.query.get(name) ?? "";
-const value = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.currentTarget).value;
 
-/** The attributes as they are typed: only what can be read goes into the search. @param {Event} event */
-function setAttributes(event) {
-  const typed = value(event);
+/** The attributes as they are typed: only what can be read goes into the search. @param {string} typed */
+function setAttributes(typed) {
   update({ typed });
   const { pairs, wrong } = readAttributes(typed);
   if (!wrong) set("attribute", pairs);
@@ -41,7 +37,6 @@ function setAttributes(event) {
 /** Where there is little room, the rest of the search is folded away until it is wanted. */
 export function search() {
   const attributes = state.typed ?? writeAttributes(state.route.query.getAll("attribute"));
-  const { wrong } = readAttributes(attributes);
   const negative = Number(get("minDuration")) < 0 ? "A duration is not negative" : "";
   return h(
     "form",
@@ -52,16 +47,7 @@ export function search() {
     },
     field(
       "Text",
-      h("input", {
-        id: "search",
-        type: "search",
-        placeholder: "Name, value or trace id   /",
-        autocomplete: "off",
-        spellcheck: "false",
-        value: get("text"),
-        drawn: focusIfWanted,
-        oninput: (/** @type {Event} */ event) => set("text", [value(event)]),
-      }),
+      textField("Name, value or trace id   /", get("text"), (typed) => set("text", [typed])),
     ),
     h(
       "button",
@@ -75,20 +61,14 @@ export function search() {
     ),
     field("Service", choice("service", "All services", state.services)),
     field("Operation", choice("operation", "All operations", state.operations, !get("service"))),
-    checked("attributes", "Attributes", wrong, {
-      placeholder: 'key=value key="a value"',
-      autocomplete: "off",
-      spellcheck: "false",
-      value: attributes,
-      oninput: setAttributes,
-    }),
+    attributesField(attributes, setAttributes),
     checked("at-least", "At least, ms", negative, {
       type: "number",
       min: "0",
       step: "any",
       placeholder: "0",
       value: get("minDuration"),
-      oninput: (/** @type {Event} */ event) => set("minDuration", [value(event)]),
+      oninput: (/** @type {Event} */ event) => set("minDuration", [valueOf(event)]),
     }),
     h(
       "label",
@@ -104,30 +84,13 @@ export function search() {
   );
 }
 
-/** @param {string} name @param {Child} control */
-const field = (name, control) => h("label", { class: "field" }, name, control);
-
-/**
- * A field that can hold what is not understood: that is said below it.
- * @param {string} id @param {string} name @param {string} wrong @param {Props} props
- */
-function checked(id, name, wrong, props) {
-  const note = `${id}-wrong`;
-  return h(
-    "div",
-    { class: "checked" },
-    field(name, h("input", { ...props, id, "aria-invalid": wrong ? "true" : null, "aria-describedby": note })),
-    h("p", { id: note, class: "wrong", role: "status" }, wrong),
-  );
-}
-
 /** @param {string} name @param {string} all @param {string[]} values @param {boolean} [disabled] */
 function choice(name, all, values, disabled = false) {
   const now = get(name);
   const options = now && !values.includes(now) ? [now, ...values] : values;
   return h(
     "select",
-    { value: now, disabled, onchange: (/** @type {Event} */ event) => set(name, [value(event)]) },
+    { value: now, disabled, onchange: (/** @type {Event} */ event) => set(name, [valueOf(event)]) },
     h("option", { value: "" }, all),
     options.map((option) => h("option", { key: option, value: option }, option)),
   );

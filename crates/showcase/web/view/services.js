@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { ago, duration, number, percent, plural } from "../format.js";
 import { loadRed, services } from "../model/red.js";
 import { state } from "../store.js";
-import { empty, missing, service } from "./parts.js";
+import { empty, missing, pairs, service, tableOf } from "./parts.js";
 import { windowChoice } from "./window.js";
 
 /** @import { Figures, Instance, Open, Service } from "../model/red.js" */
@@ -16,7 +16,7 @@ export function servicesView() {
 }
 
 /** @param {string} name */
-export const serviceAddress = (name) => `#/services/${encodeURIComponent(name)}`;
+const serviceAddress = (name) => `#/services/${encodeURIComponent(name)}`;
 
 /** @param {string} view @param {string} name */
 const of = (view, name) => `#/${view}?${new URLSearchParams({ service: name })}`;
@@ -54,48 +54,46 @@ function all() {
 
 /** @param {Service[]} list @param {number} length Of the window, in milliseconds. */
 function overview(list, length) {
-  const columns = ["Service", "Rate", "Errors", "p50", "p95", "p99", "Spans", "Logs", "Instances", "Last span"];
+  const columns = [
+    "Service",
+    "Rate",
+    "Errors",
+    "p50",
+    "p95",
+    "p99",
+    "Spans",
+    "Logs",
+    "Instances",
+    "Last span",
+    "Look at",
+  ];
   return h(
     "div",
     { class: "card answer-table service-table", tabindex: "0", role: "region", "aria-label": "Services" },
-    h(
-      "table",
-      null,
-      h(
-        "thead",
-        null,
+    tableOf(
+      columns,
+      (index) => index > 0 && index < columns.length - 1,
+      list.map(({ name, figures, logs, failures, instances, points }) =>
         h(
           "tr",
-          null,
-          columns.map((name, index) => h("th", { scope: "col", class: index > 0 ? "number" : "" }, name)),
-          h("th", { scope: "col" }, "Look at"),
-        ),
-      ),
-      h(
-        "tbody",
-        null,
-        list.map(({ name, figures, logs, failures, instances, points }) =>
+          { key: name },
+          h("th", { scope: "row" }, h("a", { href: serviceAddress(name) }, service(name || "no name"))),
+          cells(figures, length),
+          h("td", { class: "number" }, figures ? number(figures.spans) : "–"),
           h(
-            "tr",
-            { key: name },
-            h("th", { scope: "row" }, h("a", { href: serviceAddress(name) }, service(name || "no name"))),
-            cells(figures, length),
-            h("td", { class: "number" }, figures ? number(figures.spans) : "–"),
-            h(
-              "td",
-              { class: "number" },
-              logs > 0 ? number(logs) : "–",
-              failures > 0 && h("span", { class: "error-text" }, ` ${plural(failures, "error")}`),
-            ),
-            h("td", { class: "number" }, number(instances)),
-            h("td", { class: "number muted" }, figures ? ago(figures.last, state.now) : "–"),
-            h(
-              "td",
-              { class: "looks" },
-              figures && h("a", { href: of("traces", name) }, "Traces"),
-              logs > 0 && h("a", { href: of("logs", name) }, "Logs"),
-              points > 0 && h("a", { href: of("metrics", name) }, "Metrics"),
-            ),
+            "td",
+            { class: "number" },
+            logs > 0 ? number(logs) : "–",
+            failures > 0 && h("span", { class: "error-text" }, ` ${plural(failures, "error")}`),
+          ),
+          h("td", { class: "number" }, number(instances)),
+          h("td", { class: "number muted" }, figures ? ago(figures.last, state.now) : "–"),
+          h(
+            "td",
+            { class: "looks" },
+            figures && h("a", { href: of("traces", name) }, "Traces"),
+            logs > 0 && h("a", { href: of("logs", name) }, "Logs"),
+            points > 0 && h("a", { href: of("metrics", name) }, "Metrics"),
           ),
         ),
       ),
@@ -190,46 +188,29 @@ function operations({ name, operations }, length) {
     "section",
     { class: "card answer-table", "aria-label": "Operations", tabindex: "0", role: "region" },
     h("h2", null, "Operations"),
-    h(
-      "table",
-      null,
-      h(
-        "thead",
-        null,
-        h(
-          "tr",
-          null,
-          h("th", { scope: "col" }, "Name"),
-          h("th", { scope: "col" }, "Kind"),
-          ["Rate", "Errors", "p50", "p95", "p99", "Spans"].map((name) =>
-            h("th", { scope: "col", class: "number" }, name),
+    tableOf(
+      ["Name", "Kind", "Rate", "Errors", "p50", "p95", "p99", "Spans"],
+      (index) => index > 1,
+      [...operations]
+        .sort((a, b) => b.p95 - a.p95)
+        .map((operation) =>
+          h(
+            "tr",
+            { key: `${operation.kind} ${operation.name}` },
+            h(
+              "th",
+              { scope: "row" },
+              h(
+                "a",
+                { href: `#/traces?${new URLSearchParams({ service: name, operation: operation.name })}` },
+                operation.name,
+              ),
+            ),
+            h("td", { class: "muted" }, operation.kind),
+            cells(operation, length),
+            h("td", { class: "number" }, number(operation.spans)),
           ),
         ),
-      ),
-      h(
-        "tbody",
-        null,
-        [...operations]
-          .sort((a, b) => b.p95 - a.p95)
-          .map((operation) =>
-            h(
-              "tr",
-              { key: `${operation.kind} ${operation.name}` },
-              h(
-                "th",
-                { scope: "row" },
-                h(
-                  "a",
-                  { href: `#/traces?${new URLSearchParams({ service: name, operation: operation.name })}` },
-                  operation.name,
-                ),
-              ),
-              h("td", { class: "muted" }, operation.kind),
-              cells(operation, length),
-              h("td", { class: "number" }, number(operation.spans)),
-            ),
-          ),
-      ),
     ),
   );
 }
@@ -244,12 +225,12 @@ function about({ instances, scopes }) {
       "section",
       { class: "card", "aria-label": "Resource" },
       h("h2", null, "Resource"),
-      pairs(common),
+      pairs(Object.entries(common)),
       h("h2", { class: "next" }, plural(instances.length, "instance")),
       instances.length > 1 && h("p", { class: "muted" }, "What each of them says that not all have in common:"),
       instances.map(({ attributes }, index) => {
         const own = Object.entries(attributes).filter(([key]) => !(key in common));
-        return own.length > 0 && h("div", { key: String(index), class: "instance" }, pairs(Object.fromEntries(own)));
+        return own.length > 0 && h("div", { key: String(index), class: "instance" }, pairs(own));
       }),
     ),
     h(
@@ -258,29 +239,16 @@ function about({ instances, scopes }) {
       h("h2", null, "Scopes"),
       h("p", { class: "muted" }, "The libraries that made its telemetry, in this time."),
       scopes.length > 0 &&
-        h(
-          "table",
-          null,
-          h(
-            "thead",
-            null,
+        tableOf(
+          ["Name", "Version", "Made"],
+          () => false,
+          scopes.map(({ signal, name, version, count }) =>
             h(
               "tr",
               null,
-              ["Name", "Version", "Made"].map((name) => h("th", { scope: "col" }, name)),
-            ),
-          ),
-          h(
-            "tbody",
-            null,
-            scopes.map(({ signal, name, version, count }) =>
-              h(
-                "tr",
-                null,
-                h("th", { scope: "row", class: "mono wrap" }, name ?? "no name"),
-                h("td", { class: "mono" }, version ?? "–"),
-                h("td", null, MADE[signal]?.(count) ?? ""),
-              ),
+              h("th", { scope: "row", class: "mono wrap" }, name ?? "no name"),
+              h("td", { class: "mono" }, version ?? "–"),
+              h("td", null, MADE[signal]?.(count) ?? ""),
             ),
           ),
         ),
@@ -302,22 +270,6 @@ function shared(instances) {
   return Object.fromEntries(
     entries.filter(([key, value]) =>
       others.every(({ attributes }) => JSON.stringify(attributes[key]) === JSON.stringify(value)),
-    ),
-  );
-}
-
-/** @param {Record<string, unknown>} attributes */
-function pairs(attributes) {
-  return h(
-    "dl",
-    { class: "pairs" },
-    Object.entries(attributes).map(([key, value]) =>
-      h(
-        "div",
-        null,
-        h("dt", null, key),
-        h("dd", { class: "mono" }, typeof value === "string" ? value : JSON.stringify(value)),
-      ),
     ),
   );
 }

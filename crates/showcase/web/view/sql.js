@@ -6,6 +6,7 @@ import { duration, number, plural } from "../format.js";
 import { courses } from "../model/course.js";
 import { QUERIES } from "../model/queries.js";
 import { editor, run, saveCsv } from "../model/sql.js";
+import { once } from "../once.js";
 import { changed } from "../store.js";
 import { empty, loading } from "./parts.js";
 import { table } from "./table.js";
@@ -161,13 +162,11 @@ function answer() {
   ];
 }
 
-/** @type {WeakMap<Table, ReturnType<typeof courses>>} */
-const found = new WeakMap();
+const coursesOf = once(courses);
 
 /** @param {Table} table */
 function charts(table) {
-  const known = found.get(table) ?? courses(table);
-  found.set(table, known);
+  const known = coursesOf(table);
   if (known.length === 0) return null;
   return h(
     "div",

@@ -5,7 +5,7 @@ import { bytes, clock, number, percent, plural } from "../format.js";
 import { loadStatus } from "../model/status.js";
 import { snippet, LANGUAGES } from "../model/snippets.js";
 import { state, update } from "../store.js";
-import { copyable, missing, service, upBadge } from "./parts.js";
+import { copyable, missing, service, tableOf, upBadge } from "./parts.js";
 
 /** @import { Receiver, ServiceStatus, Status } from "../types.js" */
 
@@ -84,33 +84,17 @@ function receivers({ receivers, store, version }) {
     "section",
     { class: "card scroll-x", "aria-label": "Receivers", tabindex: "0" },
     h("h2", null, "What arrives here"),
-    h(
-      "table",
-      null,
-      h(
-        "thead",
-        null,
+    tableOf(
+      ["Protocol", "Address", "Spans received", "Refused"],
+      (index) => index > 1,
+      receivers.map(({ protocol, address, spans, refused }) =>
         h(
           "tr",
-          null,
-          h("th", { scope: "col" }, "Protocol"),
-          h("th", { scope: "col" }, "Address"),
-          h("th", { scope: "col", class: "number" }, "Spans received"),
-          h("th", { scope: "col", class: "number" }, "Refused"),
-        ),
-      ),
-      h(
-        "tbody",
-        null,
-        receivers.map(({ protocol, address, spans, refused }) =>
-          h(
-            "tr",
-            { key: protocol + address },
-            h("td", null, protocol),
-            h("td", { class: "mono" }, address),
-            h("td", { class: "number" }, number(spans)),
-            h("td", { class: `number${refused > 0 ? " error-text" : ""}` }, number(refused)),
-          ),
+          { key: protocol + address },
+          h("td", null, protocol),
+          h("td", { class: "mono" }, address),
+          h("td", { class: "number" }, number(spans)),
+          h("td", { class: `number${refused > 0 ? " error-text" : ""}` }, number(refused)),
         ),
       ),
     ),

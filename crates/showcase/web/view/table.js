@@ -3,23 +3,14 @@
 import { h } from "../dom.js";
 import { exactClock } from "../format.js";
 import { asTime, isTime } from "../model/course.js";
+import { once } from "../once.js";
 import { traceAddress } from "../route.js";
+import { tableOf } from "./parts.js";
 
-/** @import { Node_ } from "../dom.js" */
 /** @import { Cell, Table } from "../model/sql.js" */
 
-/**
- * Each table is made once: thousands of cells are not looked at again with each figure that arrives.
- * @type {WeakMap<Table, Node_>}
- */
-const made = new WeakMap();
-
-/** @param {Table} table */
-export function table(table) {
-  const known = made.get(table) ?? make(table);
-  made.set(table, known);
-  return known;
-}
+/** Each table is made once: thousands of cells are not looked at again with each figure that arrives. */
+export const table = once(make);
 
 /** @param {Table} table */
 function make(table) {
@@ -43,27 +34,14 @@ function make(table) {
   return h(
     "div",
     { class: "answer-table", tabindex: "0", role: "region", "aria-label": "Rows" },
-    h(
-      "table",
-      null,
-      h(
-        "thead",
-        null,
+    tableOf(
+      columns,
+      (index) => numbers[index] === true,
+      rows.map((row) =>
         h(
           "tr",
           null,
-          columns.map((name, index) => h("th", { scope: "col", class: numbers[index] ? "number" : "" }, name)),
-        ),
-      ),
-      h(
-        "tbody",
-        null,
-        rows.map((row) =>
-          h(
-            "tr",
-            null,
-            columns.map((_, index) => h("td", { class: `mono${numbers[index] ? " number" : ""}` }, cell(row, index))),
-          ),
+          columns.map((_, index) => h("td", { class: `mono${numbers[index] ? " number" : ""}` }, cell(row, index))),
         ),
       ),
     ),

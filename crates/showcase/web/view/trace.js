@@ -5,6 +5,7 @@ import { duration, exactClock, plural } from "../format.js";
 import { caller } from "../model/caller.js";
 import { foldAll, openTrace } from "../model/trace.js";
 import { save } from "../model/save.js";
+import { once } from "../once.js";
 import { listAddress, traceAddress } from "../route.js";
 import { state, update } from "../store.js";
 import { details } from "./details.js";
@@ -88,7 +89,7 @@ function head(open, trace) {
         fact("Services", [
           trace.services
             .slice(0, NAMES)
-            .map((name) => service(name, h("span", { class: "muted" }, count(trace, name)))),
+            .map((name) => service(name, h("span", { class: "muted" }, counts(trace).get(name)))),
           trace.services.length > NAMES && h("span", { class: "muted" }, `and ${trace.services.length - NAMES} more`),
         ]),
         h("div", { class: "wide" }, h("dt", null, "Trace id"), h("dd", { class: "mono id" }, open.id)),
@@ -125,19 +126,13 @@ function failures({ errors, failures }) {
   );
 }
 
-/** @type {WeakMap<Trace, Map<string, number>>} */
-const counts = new WeakMap();
-
-/** Spans of a service; counted once. @param {Trace} trace @param {string} name */
-function count(trace, name) {
-  let known = counts.get(trace);
-  if (!known) {
-    known = new Map();
-    for (const span of trace.spans) known.set(span.service, (known.get(span.service) ?? 0) + 1);
-    counts.set(trace, known);
-  }
-  return known.get(name) ?? 0;
-}
+/** Spans by service. */
+const counts = once((/** @type {Trace} */ trace) => {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { service } of trace.spans) counts.set(service, (counts.get(service) ?? 0) + 1);
+  return counts;
+});
 
 /** @param {string} name @param {import("../dom.js").Child} value */
 const fact = (name, value) => h("div", null, h("dt", null, name), h("dd", null, value));

@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 import { clock, duration, exactClock, plural } from "../format.js";
 import { tick } from "../model/compare.js";
 import { bringWaiting, filtered, loadSummaries, pause } from "../model/summaries.js";
+import { once } from "../once.js";
 import { traceAddress } from "../route.js";
 import { state, update } from "../store.js";
 import { empty, loading, service, unseen } from "./parts.js";
@@ -131,32 +132,17 @@ function content() {
 /** Share of the traces whose bars are in proportion; the few that are longer have a full one. */
 const SHARE = 0.97;
 
-/** @type {WeakMap<Summary[], number>} */
-const scales = new WeakMap();
-
-/**
- * The duration of a full bar. One trace that is much longer than the rest would leave nothing of their bars.
- * @param {Summary[]} list
- */
-function scaleOf(list) {
-  const known = scales.get(list);
-  if (known !== undefined) return known;
+/** The duration of a full bar. One trace that is much longer than the rest would leave nothing of their bars. */
+const scaleOf = once((/** @type {Summary[]} */ list) => {
   const lengths = list.map(({ duration }) => duration).sort((a, b) => a - b);
-  const scale = lengths[Math.floor((lengths.length - 1) * SHARE)] ?? 0;
-  scales.set(list, scale);
-  return scale;
-}
+  return lengths[Math.floor((lengths.length - 1) * SHARE)] ?? 0;
+});
 
 /** Fewer traces of a kind have no usual duration. */
 const FEW = 5;
 
-/** @type {WeakMap<Summary[], Map<string, string>>} */
-const usuals = new WeakMap();
-
-/** The median duration of the traces that begin with the same operation. @param {Summary[]} list */
-function usualOf(list) {
-  const known = usuals.get(list);
-  if (known) return known;
+/** The median duration of the traces that begin with the same operation. */
+const usualOf = once((/** @type {Summary[]} */ list) => {
   /** @type {Map<string, number[]>} */
   const lengths = new Map();
   for (const summary of list) {
@@ -165,13 +151,13 @@ function usualOf(list) {
     if (same) same.push(summary.duration);
     else lengths.set(kind, [summary.duration]);
   }
+  /** @type {Map<string, string>} */
   const usual = new Map();
   for (const [kind, all] of lengths) {
     if (all.length >= FEW) usual.set(kind, duration(all.sort((a, b) => a - b)[Math.floor(all.length / 2)]));
   }
-  usuals.set(list, usual);
   return usual;
-}
+});
 
 /** @param {Summary} summary */
 const kindOf = ({ root }) => (root ? `${root.service} ${root.name}` : "");

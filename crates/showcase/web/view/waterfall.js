@@ -160,7 +160,7 @@ function track(span, place) {
 }
 
 /** What the conventions count as internal: a span that says no kind is one. @param {Span} span */
-export const isInternal = ({ kind }) => kind === "INTERNAL" || kind === "UNSPECIFIED";
+const isInternal = ({ kind }) => kind === "INTERNAL" || kind === "UNSPECIFIED";
 
 /**
  * The duration, beside the bar where there is room; else within it, where no event is.

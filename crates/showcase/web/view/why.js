@@ -7,7 +7,7 @@ import { loadSummaries } from "../model/summaries.js";
 import { loadOperations } from "../model/services.js";
 import { replace } from "../route.js";
 import { state } from "../store.js";
-import { service, unseen } from "./parts.js";
+import { service, tableOf, unseen } from "./parts.js";
 
 /** @import { Difference, Why } from "../types.js" */
 
@@ -60,31 +60,16 @@ function rows(answer) {
   if (differences.length === 0) {
     return h("p", null, "They have nothing that the others have not: no attribute and no operation tells them apart.");
   }
-  return h(
-    "table",
-    null,
-    h(
-      "thead",
-      null,
+  return tableOf(
+    ["What they have", "Of these", "Of the others"],
+    (index) => index > 0,
+    differences.map((difference) =>
       h(
         "tr",
-        null,
-        h("th", { scope: "col" }, "What they have"),
-        h("th", { scope: "col", class: "number" }, "Of these"),
-        h("th", { scope: "col", class: "number" }, "Of the others"),
-      ),
-    ),
-    h(
-      "tbody",
-      null,
-      differences.map((difference) =>
-        h(
-          "tr",
-          { key: JSON.stringify(name(difference)) },
-          h("td", null, h("button", { class: "link mono", onclick: () => filter(difference) }, shown(difference))),
-          share(difference.selected, answer.selected, "bad"),
-          share(difference.others, answer.others, ""),
-        ),
+        { key: JSON.stringify(name(difference)) },
+        h("td", null, h("button", { class: "link mono", onclick: () => filter(difference) }, shown(difference))),
+        share(difference.selected, answer.selected, "bad"),
+        share(difference.others, answer.others, ""),
       ),
     ),
   );
