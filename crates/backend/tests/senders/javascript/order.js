@@ -57,7 +57,7 @@ tracer.startActiveSpan('POST /orders', options, (order) => {
   duration.record(0.7);
   stock.record(42, { item: 'tea' });
   // The SDK starts a span at a whole millisecond: only after more than one is it sure to be seen ending after its child.
-  for (const started = performance.now(); performance.now() - started < 2; );
+  for (const started = performance.now(); performance.now() - started < 2;);
   order.setStatus({ code: SpanStatusCode.ERROR, message: 'out of stock' });
   order.end();
 });
