@@ -31,6 +31,7 @@ use crate::{
         grpc,
         received::{Count, Received, Receivers},
         receiver::{self, Receiver},
+        upload::Uploads,
         zipkin,
     },
     scrape::{self, Target, Window},
@@ -140,11 +141,13 @@ impl Backend {
 
         let stop = watch::Sender::new(());
         let mut servers = JoinSet::new();
+        let uploads = Uploads::new();
         let live = Live {
             store: store.clone(),
             events: Arc::new(Events::new()),
             window: Arc::new(Window::new(settings.scraped)),
             receivers: receivers.clone(),
+            uploads: uploads.clone(),
             queries: Arc::new(Semaphore::new(store::QUERIES)),
             stop: stop.subscribe(),
         };
@@ -162,7 +165,7 @@ impl Backend {
             ),
             &runtime,
         );
-        let pages = query::router(store.clone())
+        let pages = query::router(store.clone(), uploads)
             .merge(live::router(live))
             .merge(page)
             .layer(middleware::from_fn_with_state(access, check));

@@ -40,7 +40,7 @@ const LIMIT: u64 = LONGEST as u64 + 1;
 const FAULTS: usize = 100;
 
 /// What came of loading a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Loaded {
     /// Spans taken.
     pub spans: usize,
@@ -55,7 +55,7 @@ pub struct Loaded {
 }
 
 /// What is wrong with a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// Its number, from 1.
     pub line: usize,

@@ -13,6 +13,8 @@
 //! `POST /api/sql` answers a select; the crate's documentation has its views. `POST /api/differences` says in what some traces
 //! differ from others, `{"selected": ["5b8e…", …], "others": […]}`, at most 2,000 of each: ten attributes or operations,
 //! with the number of traces on either side that have them, the one whose shares differ most first.
+//! `POST /api/load` takes what `/api/export` gives, and what [`Store::load`] takes, up to 16 MiB of whole lines at a time. It
+//! answers with the numbers of `spans`, `logs` and `points` taken, of `faulty_lines`, and with the first `faults`.
 //!
 //! Times are milliseconds since 1970-01-01 UTC, durations milliseconds, both numbers with fractions; ids are lower-case
 //! hex. What is asked wrongly is answered with 400 and `{"error": "…"}`.
@@ -20,6 +22,7 @@
 mod announce;
 mod differences;
 mod events;
+mod load;
 mod logs;
 mod map;
 mod parameters;
@@ -45,7 +48,7 @@ pub(crate) use announce::announce;
 pub(crate) use events::Events;
 
 use crate::{
-    receive::received::Receivers,
+    receive::{received::Receivers, upload::Uploads},
     scrape::Window,
     store::{Store, TooLong},
 };
@@ -57,6 +60,7 @@ pub(crate) struct Live {
     pub(crate) events: Arc<Events>,
     pub(crate) window: Arc<Window>,
     pub(crate) receivers: Receivers,
+    pub(crate) uploads: Uploads,
     /// A permit for each query that is answered at once.
     pub(crate) queries: Arc<Semaphore>,
     /// Closed when the backend stops: streams have no other end.
@@ -80,6 +84,7 @@ pub(crate) fn router(live: Live) -> Router {
             "/api/differences",
             post(differences::differences).layer(DefaultBodyLimit::max(differences::BODY)),
         )
+        .route("/api/load", post(load::load))
         .route("/api/status", get(status::status))
         .with_state(live)
 }

@@ -81,6 +81,7 @@ use self::{
 };
 use crate::{
     model::search::Query,
+    receive::upload::Uploads,
     store::{Store, Stored, TooLong},
 };
 
@@ -88,7 +89,7 @@ use crate::{
 const LIMIT: i64 = 100;
 
 /// The routes, reading from `store`.
-pub(crate) fn router(store: Arc<Store>) -> Router {
+pub(crate) fn router(store: Arc<Store>, uploads: Uploads) -> Router {
     Router::new()
         .route("/api/services", get(services))
         .route("/api/services/{service}/operations", get(operation_names))
@@ -99,7 +100,7 @@ pub(crate) fn router(store: Arc<Store>) -> Router {
         .route("/api/metrics/{metric}", get(metrics))
         .route("/api/export", get(export))
         .merge(v3::router())
-        .merge(transform::router())
+        .merge(transform::router(uploads))
         .with_state(store)
 }
 

@@ -11,5 +11,6 @@ pub(crate) mod received;
 pub(crate) mod receiver;
 pub(crate) mod salvage;
 pub(crate) mod signal;
+pub(crate) mod upload;
 mod worker;
 pub(crate) mod zipkin;

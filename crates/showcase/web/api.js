@@ -26,9 +26,10 @@ async function ask(path, request) {
 /** @param {string} path */
 export const get = (path) => ask(path);
 
-/** @param {string} path @param {unknown} body */
+/** @param {string} path @param {unknown} body JSON, as it is if it is a file's. */
 export function post(path, body) {
-  return ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const json = body instanceof Blob ? body : JSON.stringify(body);
+  return ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: json });
 }
 
 /** The sentence of whatever was thrown. @param {unknown} error */

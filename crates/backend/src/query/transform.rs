@@ -1,57 +1,39 @@
 //! `POST /api/transform`: Jaeger's page sends a file of OTLP's JSON that its user opens, and shows what is answered.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
     extract::{Request, State},
-    http::{StatusCode, request::Parts},
+    http::StatusCode,
     response::Response,
     routing::post,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use serde::{Serialize, Serializer};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-    time::timeout,
-};
+use tokio::task::spawn_blocking;
 
 use super::{Envelope, Fault, Refusal, answer, parameters::Parameters, trace::JaegerTrace};
 use crate::{
     model::{decode, id::TraceId, trace::Trace},
     receive::{
         answer::{Encoding, Failure},
-        body::{Bodies, Read, swallow},
+        body::Read,
         messages, receiver,
         signal::Signal,
+        upload::{Turn, Uploads},
     },
     store::Store,
 };
-
-/// How long an upload waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Most reasons why spans are left out, in one answer.
 const FAULTS: usize = 100;
 
 /// The route.
-pub(crate) fn router() -> Router<Arc<Store>> {
-    let uploads = Uploads {
-        bodies: Bodies::new(),
-        turn: Arc::new(Semaphore::new(1)),
-    };
+pub(crate) fn router(uploads: Uploads) -> Router<Arc<Store>> {
     Router::new()
         .route("/api/transform", post(transform))
         .with_state(uploads)
-}
-
-/// What bounds the memory of uploads.
-#[derive(Clone)]
-struct Uploads {
-    bodies: Bodies,
-    /// One upload at a time: it takes up to 200 MiB until its answer is written.
-    turn: Arc<Semaphore>,
 }
 
 impl From<Failure> for Refusal {
@@ -70,23 +52,7 @@ async fn transform(
     parameters: Parameters,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let (Parts { headers, .. }, mut body) = request.into_parts();
-    let read = async {
-        let turn = timeout(PATIENCE, uploads.turn.acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
-            let message = "another file is being opened: try again";
-            return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, message));
-        };
-        Ok((turn, uploads.bodies.read(&headers, &mut body).await?))
-    };
-    let read = read.await;
-    let (turn, body) = match read {
-        Ok(read) => read,
-        Err(failure) => {
-            swallow(&headers, body).await;
-            return Err(failure.into());
-        }
-    };
+    let (body, turn) = uploads.read(request).await?;
     let decoded = spawn_blocking(move || traces(body)).await;
     let (traces, faults) = decoded
         .map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))??;
@@ -138,7 +104,7 @@ fn traces(body: Read) -> Result<(Vec<JaegerTrace<Trace>>, Vec<Fault>), Failure> 
 /// Traces, and the turn that ends when they have been written.
 struct Uploaded {
     traces: Vec<JaegerTrace<Trace>>,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl Serialize for Uploaded {

@@ -3,6 +3,7 @@
 use std::io::{BufReader, Read, repeat};
 
 use backend::{Backend, Fault, Loaded, Store};
+use serde_json::{Value, json};
 
 use crate::{CLIENT, JSON, LIMIT, post, sample, start};
 
@@ -85,6 +86,48 @@ async fn what_was_saved_loads_as_it_was() {
         assert_eq!(one.trace(id), sent.wait_for_trace(2, LIMIT).await.ok());
     }
     backend.stop().await;
+}
+
+/// What a page does with a file that its user opens.
+#[tokio::test]
+async fn what_is_exported_loads_over_http_and_faults_are_answered() {
+    let sent = start();
+    for (path, body) in [("/v1/traces", sample::FULL_JSON), ("/v1/logs", LOGS)] {
+        post(&sent, path, &[JSON], body.to_owned()).await;
+    }
+    let exported = save(sent.store());
+    let again = start();
+    let load = async |body: String| {
+        let url = format!("http://{}/api/load", again.query());
+        let answer = CLIENT.post(url).body(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        (status, answer)
+    };
+
+    let (status, answer) = load(format!("{exported}junk\n\n{{}}\n")).await;
+    assert_eq!(status, 200);
+    for (what, count) in [
+        ("spans", 2),
+        ("logs", 3),
+        ("points", 0),
+        ("faulty_lines", 2),
+    ] {
+        assert_eq!(answer[what], count, "{answer}");
+    }
+    let lines = exported.lines().count() as u64;
+    assert_eq!(answer["faults"][0]["line"], lines + 1);
+    let last = "it has neither resourceSpans nor resourceLogs nor resourceMetrics";
+    assert_eq!(
+        answer["faults"][1],
+        json!({"line": lines + 3, "message": last})
+    );
+    assert_equal(again.store(), sent.store());
+
+    let (status, answer) = load(" ".repeat((16 << 20) + 1)).await;
+    assert_eq!(status, 413);
+    let error = answer["error"].as_str().unwrap();
+    assert!(error.contains("larger than 16777216 bytes"), "{error}");
 }
 
 /// Jaeger's form has microseconds, and no counts of what was dropped.

@@ -10,6 +10,7 @@ mod flame;
 mod hostile;
 mod keyboard;
 mod layout;
+mod load;
 mod logs;
 mod look;
 mod lost;

@@ -7,6 +7,7 @@ import { bringWaiting, filtered, loadSummaries, pause } from "../model/summaries
 import { once } from "../once.js";
 import { traceAddress } from "../route.js";
 import { state, update } from "../store.js";
+import { droppable, loadButton, loadStatus } from "./load.js";
 import { empty, loading, service, unseen } from "./parts.js";
 import { scatter } from "../chart/scatter.js";
 import { search } from "./search.js";
@@ -26,8 +27,9 @@ export function tracesView() {
   const { traces } = state;
   return h(
     "div",
-    { class: "traces" },
+    { class: "traces", ...droppable },
     head(),
+    loadStatus(),
     search(),
     traces.list.length > 0 && [scatter(traces.list), why()],
     content(),
@@ -56,10 +58,11 @@ function head() {
         class: "button small save-all",
         href: "api/export",
         download: "traces.jsonl",
-        title: "All traces and logs, as lines of OTLP's JSON",
+        title: "All traces, logs and metrics, as lines of OTLP's JSON",
       },
       "Save all",
     ),
+    loadButton(),
     h(
       "button",
       { class: "small waiting", disabled: waiting.length === 0 && !missed, onclick: bringWaiting },
