@@ -92,6 +92,12 @@ async fn a_record_leads_to_its_span_and_a_trace_to_its_records() {
     page.press_link("Its span").await;
     page.see(".span-row.chosen", "POST /payments").await;
     page.see(".details .events", "payment declined").await;
+    page.press_link("See them under Logs").await;
+    page.see("h1 + .muted", "1 record").await;
+    page.see("button.log-row", "payment declined").await;
+    page.keys(&[Key::Down]).await;
+    page.press_link("Its span").await;
+    page.see(".span-row.chosen", "POST /payments").await;
     page.keys(&[Key::Escape]).await;
     page.press_link("Logs").await;
     page.see("h1 + .muted", "2 records").await;

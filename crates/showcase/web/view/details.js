@@ -71,7 +71,7 @@ export function details(open, trace, span) {
       section(
         "Log lines",
         open.logs?.length ?? 0,
-        open.logs &&
+        open.logs && [
           h(
             "ol",
             { class: "events" },
@@ -96,6 +96,8 @@ export function details(open, trace, span) {
               ),
             ),
           ),
+          h("a", { href: `#/logs?${new URLSearchParams({ trace: open.id, span: span.id })}` }, "See them under Logs"),
+        ],
       ),
       section(
         "Links",
