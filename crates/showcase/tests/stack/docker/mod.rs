@@ -3,10 +3,12 @@
 mod collector;
 mod faults;
 mod image;
+mod load;
 mod replicas;
 mod stack;
 mod start;
 mod stop;
+mod update;
 
 use std::process::Command;
 use std::time::Duration;
