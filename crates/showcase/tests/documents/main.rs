@@ -1,4 +1,4 @@
-//! README.md, CONTRIBUTING.md and docs/ against the code and the running showcase.
+//! README.md, CONTRIBUTING.md, kubernetes/README.md and docs/ against the code and the running showcase.
 //!
 //! What is above a fence says where its text comes from:
 //!

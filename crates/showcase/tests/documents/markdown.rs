@@ -17,9 +17,11 @@ pub(crate) struct Fence {
     pub(crate) lines: Vec<String>,
 }
 
-/// Those that a reader starts with, and all of docs/.
+/// Those that a reader starts with, that of kubernetes/, and all of docs/.
 pub(crate) fn documents() -> Vec<Document> {
-    let mut names = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    let mut names = ["README.md", "CONTRIBUTING.md", "kubernetes/README.md"]
+        .map(str::to_owned)
+        .to_vec();
     let docs = std::fs::read_dir(root().join("docs")).unwrap();
     let docs = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.extend(

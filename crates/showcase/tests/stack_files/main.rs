@@ -6,6 +6,7 @@
 #[path = "../parts/dashboards.rs"]
 mod dashboards;
 mod grafana;
+mod kubernetes;
 mod prometheus;
 
 use std::path::{Path, PathBuf};
