@@ -46,7 +46,7 @@ fn code_and_output_say_where_they_come_from() {
             "diff" => comment.starts_with("diff of "),
             "toml" if comment == "built by crates/showcase/tests/taken.rs" => true,
             // Commands; and drawings, which come from nowhere.
-            "sh" | "text" | "" => true,
+            "sh" | "text" | "mermaid" | "" => true,
             _ => comment.starts_with("from "),
         };
         assert!(
