@@ -13,9 +13,10 @@ struct Shell(Child);
 
 impl Shell {
     fn run(line: &str) -> Self {
-        let mut shell = Command::new("sh");
+        // Where the tests run in the background of a shell, SIGINT is ignored, and what they start would ignore it too.
+        let mut shell = Command::new("env");
         shell
-            .args(["-c", line])
+            .args(["--default-signal=INT", "sh", "-c", line])
             .process_group(0)
             .stdout(Stdio::null());
         Self(shell.spawn().unwrap())
