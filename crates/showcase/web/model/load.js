@@ -47,16 +47,16 @@ export async function load(files) {
 /** @param {File} file @param {Loaded} total */
 async function send(file, total) {
   let lines = 0;
-  for await (const { bytes, newlines } of pieces(file)) {
+  for await (const bytes of pieces(file)) {
     /** @type {Loaded} */
-    const { spans, logs, points, faulty_lines, faults } = await post("api/load", bytes);
+    const { spans, logs, points, faulty_lines, faults } = await post("api/load", new Blob([bytes]));
     total.spans += spans;
     total.logs += logs;
     total.points += points;
     total.faulty_lines += faulty_lines;
     total.faults.push(...faults.map(({ line, message }) => ({ line: line + lines, message })));
-    lines += newlines;
-    upload.share += bytes.size / file.size;
+    lines += bytes.reduce((count, byte) => count + (byte === NEWLINE ? 1 : 0), 0);
+    upload.share += bytes.length / file.size;
     changed();
   }
 }
@@ -67,20 +67,27 @@ const NEWLINE = 10;
 async function* pieces(file) {
   const isDocument = /^\ufeff?\s*{\s*\n/.test(await file.slice(0, 100).text());
   for (let start = 0; start < file.size;) {
-    let [length, last, newlines] = [isDocument ? file.size : PIECE, -1, 0];
-    for (; ; length *= 2) {
-      if (Math.min(length, file.size - start) > MOST) {
-        throw new Failure(`More than ${MOST >> 20} MiB belong together. cargo run -- --load takes that.`, 0);
-      }
-      const bytes = new Uint8Array(await file.slice(start, start + length).arrayBuffer());
-      last = start + length < file.size ? bytes.lastIndexOf(NEWLINE) : bytes.length - 1;
-      newlines = bytes.reduce((count, byte) => count + (byte === NEWLINE ? 1 : 0), 0);
-      if (last >= 0) break;
-    }
-    const bytes = file.slice(start, start + last + 1);
-    yield { bytes, newlines };
-    start += bytes.size;
+    const bytes = await linesFrom(file, start, isDocument ? file.size : PIECE);
+    yield bytes;
+    start += bytes.length;
   }
+}
+
+/**
+ * The whole lines among the next bytes of a file, or the first one if it is longer.
+ * @param {File} file
+ * @param {number} start
+ * @param {number} length
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+async function linesFrom(file, start, length) {
+  const left = file.size - start;
+  if (Math.min(length, left) > MOST) {
+    throw new Failure(`More than ${MOST >> 20} MiB belong together. cargo run -- --load takes that.`, 0);
+  }
+  const bytes = new Uint8Array(await file.slice(start, start + length).arrayBuffer());
+  const end = length < left ? bytes.lastIndexOf(NEWLINE) + 1 : bytes.length;
+  return end > 0 ? bytes.subarray(0, end) : linesFrom(file, start, 2 * length);
 }
 
 /** @param {string} name @param {Loaded} total @param {string} failure Why the rest was not sent; empty: all was. */
